@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table: median and 90th percentile of the error by chip and kind, as text and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: how wrong the predictions of one chip and kind are."""
+
+    chip: str
+    kind: str
+    rows: int
+    median: float
+    p90: float
+    bias: float
+    worst: float
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The `share` quantile of `values` by linear interpolation; NaN of an empty sequence."""
+    ordered = sorted(values)
+    if not ordered:
+        return math.nan
+    position = share * (len(ordered) - 1)
+    low = math.floor(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def summarize(results: Iterable[dict[str, Any]]) -> list[Line]:
+    """Lines by chip and kind and one for all rows; only results with an error and `counts` enter."""
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for result in results:
+        if result["error"] is None or not result["counts"]:
+            continue
+        groups[(result["chip"], result["kind"])].append(result["error"])
+        groups[("all", result["kind"])].append(result["error"])
+        groups[("all", "all")].append(result["error"])
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0][1] == "all", item[0]))
+    lines = []
+    for (chip, kind), errors in ordered:
+        sizes = [abs(e) for e in errors]
+        line = Line(
+            chip, kind, len(errors), percentile(sizes, 0.5), percentile(sizes, 0.9), percentile(errors, 0.5), max(sizes)
+        )
+        lines.append(line)
+    return lines
+
+
+def skipped_counts(results: Iterable[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many rows were skipped, by kind and sentence, most first."""
+    counts = Counter(f"{r['kind']}: {r['skipped_because']}" for r in results if r["skipped_because"])
+    return counts.most_common()
+
+
+HEADER = ("chip", "kind", "rows", "median error", "p90 error", "median signed", "worst")
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    shares = (f"{line.median:.1%}", f"{line.p90:.1%}", f"{line.bias:+.1%}", f"{line.worst:.1%}")
+    return (line.chip, line.kind, str(line.rows), *shares)
+
+
+def as_text(lines: Sequence[Line]) -> str:
+    """The table in columns, for a terminal."""
+    table = [HEADER, *(_cells(line) for line in lines)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(HEADER))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table)
+
+
+def as_markdown(lines: Sequence[Line], results: Sequence[dict[str, Any]]) -> str:
+    """The table for the README, with what was left out below it."""
+    predicted = [r for r in results if r["predicted"] is not None]
+    rows = ["| " + " | ".join(HEADER) + " |", "|---|---|" + "---:|" * (len(HEADER) - 2)]
+    rows += ["| " + " | ".join(_cells(line)) + " |" for line in lines]
+    outside = sum(not r["counts"] for r in predicted)
+    flags = sum(r["below_roofline"] for r in predicted)
+    said = (
+        f"{len(predicted)} of {len(results)} published rows predicted; {outside} of them (quality C and upper bounds) "
+        f"are left out of the table; {flags} predictions below the chip's roofline."
+    )
+    rows += ["", said, "Error is predicted / published - 1 in the row's own unit."]
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/onnx/importer.h"
+
+#include <filesystem>
+#include <new>
+
+#include "frontends/onnx/graph_importer.h"
+
+namespace thorong::onnx {
+
+Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& folder,
+                           const ImportOptions& options) {
+  try {
+    THORONG_TRY(ModelProto proto, read_model(bytes, std::move(owner), folder));
+    Model model;
+    THORONG_TRY(model.graph, GraphImporter(proto, options).run());
+    model.sha256 = sha256_hex(bytes);
+    model.producer = proto.producer_name;
+    if (!proto.producer_version.empty()) model.producer += " " + proto.producer_version;
+    if (auto found = proto.opsets.find(""); found != proto.opsets.end()) model.opset = found->second;
+    for (ops::ValueId id : model.graph.inputs) {
+      model.inputs.emplace_back(model.graph.value(id).name, model.graph.type(id));
+    }
+    model.external_files = std::move(proto.external_files);
+    return model;
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("there is not enough memory to import the model.");
+  } catch (const std::length_error&) {
+    return resource_exhausted("the model asks for more memory than there is.");
+  }
+}
+
+Result<Model> import_file(const std::string& path, const ImportOptions& options) {
+  THORONG_TRY(auto file, MappedFile::open(path));
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  auto model = import_bytes(file->bytes(), file, folder.empty() ? "." : folder, options);
+  if (!model.ok()) return model.status().at(path);
+  model->file = file;
+  return model;
+}
+
+}  // namespace thorong::onnx

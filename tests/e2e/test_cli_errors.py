@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad models, inputs and options: status 2, a sentence that names the place, a JSON error, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs onnx to make models")
+
+
+from command import Command, Done
+from models import make_conv, make_matmul, make_mlp, tensor
+from onnx import TensorProto, helper
+
+
+def rejected(thorong: Command, *args: object, says: str = "") -> Done:
+    """Runs twice, plainly and with --json; both must be refused and the message must match `says`."""
+    plain = thorong(*args)
+    assert plain.status == 2, f"status {plain.status}: {plain.stderr}"
+    assert plain.stderr.strip(), "an error without a sentence"
+    assert re.search(says, plain.stderr, re.IGNORECASE), f"{says!r} not in: {plain.stderr}"
+    assert "Traceback" not in plain.stderr and "terminate called" not in plain.stderr
+    as_json = thorong(*args, "--json")
+    assert as_json.status == 2 and as_json.stderr.strip()
+    error = as_json.json()["error"]
+    assert set(error) >= {"code", "message", "where"} and error["message"]
+    return plain
+
+
+def unchecked(path: Path, nodes: list[object], inputs: list[object], outputs: list[object], **fields: object) -> Path:
+    """Writes a model that onnx.checker would refuse."""
+    graph = helper.make_graph(nodes, "bad", inputs, outputs, **fields)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+X, Y = tensor("x", [2, 3]), tensor("y", [2, 3])
+
+
+def truncated(folder: Path) -> Path:
+    """The first half of a good file."""
+    path = make_mlp(folder / "m.onnx")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def empty(folder: Path) -> Path:
+    """No bytes at all."""
+    (folder / "m.onnx").write_bytes(b"")
+    return folder / "m.onnx"
+
+
+def noise(folder: Path) -> Path:
+    """Random bytes."""
+    (folder / "m.onnx").write_bytes(np.random.default_rng(0).bytes(4096))
+    return folder / "m.onnx"
+
+
+def long_length(folder: Path) -> Path:
+    """A field that says it is 2^62 bytes long."""
+    (folder / "m.onnx").write_bytes(b"\x08\x08\x3a" + b"\x80" * 8 + b"\x40" + b"x" * 16)
+    return folder / "m.onnx"
+
+
+def deep_nesting(folder: Path) -> Path:
+    """Graphs in attributes of graphs, two thousand deep: must not exhaust the stack."""
+    graph = b""
+    for _ in range(2000):
+        attribute = _field(1, b"body") + _field(6, graph)
+        node = _field(4, b"Loop") + _field(5, attribute)
+        graph = _field(1, node)
+    (folder / "m.onnx").write_bytes(b"\x08\x08" + _field(7, graph))
+    return folder / "m.onnx"
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    """A length-delimited protobuf field."""
+    length, size = b"", len(payload)
+    while size > 127:
+        length += bytes([size & 127 | 128])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + payload
+
+
+def cyclic(folder: Path) -> Path:
+    """Two nodes that wait for each other."""
+    nodes = [helper.make_node("Add", ["x", "b"], ["a"], "one"), helper.make_node("Neg", ["a"], ["b"], "two")]
+    return unchecked(folder / "m.onnx", nodes, [X], [tensor("b", [2, 3])])
+
+
+def undefined_value(folder: Path) -> Path:
+    """A node reads a value that nothing makes."""
+    return unchecked(folder / "m.onnx", [helper.make_node("Add", ["x", "ghost"], ["y"], "sum")], [X], [Y])
+
+
+def defined_twice(folder: Path) -> Path:
+    """Two nodes make the same value."""
+    nodes = [helper.make_node("Neg", ["x"], ["y"], "one"), helper.make_node("Abs", ["x"], ["y"], "two")]
+    return unchecked(folder / "m.onnx", nodes, [X], [Y])
+
+
+def unknown_operator(folder: Path) -> Path:
+    """An operator of nobody's."""
+    node = helper.make_node("Frobnicate", ["x"], ["y"], "culprit", domain="com.example")
+    return unchecked(folder / "m.onnx", [node], [X], [Y])
+
+
+def overflowing_shape(folder: Path) -> Path:
+    """Dimensions whose product is 2^66."""
+    big = tensor("x", [2**33, 2**33])
+    return unchecked(
+        folder / "m.onnx", [helper.make_node("Neg", ["x"], ["y"], "neg")], [big], [tensor("y", [2**33, 2**33])]
+    )
+
+
+def mismatched_shapes(folder: Path) -> Path:
+    """A product of [2, 3] with [2, 3]."""
+    node = helper.make_node("MatMul", ["x", "x"], ["y"], "product")
+    return unchecked(folder / "m.onnx", [node], [X], [tensor("y", [2, 2])])
+
+
+def old_opset(folder: Path) -> Path:
+    """Opset 3."""
+    return save_graph_unchecked(folder, 3)
+
+
+def future_opset(folder: Path) -> Path:
+    """An opset that does not exist yet."""
+    return save_graph_unchecked(folder, 99)
+
+
+def save_graph_unchecked(folder: Path, opset: int) -> Path:
+    """One Neg in the given opset."""
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", [X], [Y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    return folder / "m.onnx"
+
+
+def short_weight(folder: Path) -> Path:
+    """An initialiser with fewer bytes than its shape needs."""
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2, 3], raw_data=b"\0" * 20)
+    nodes = [helper.make_node("Add", ["x", "w"], ["y"], "sum")]
+    return unchecked(folder / "m.onnx", nodes, [X], [Y], initializer=[weight])
+
+
+def external(location: str, offset: int = 0) -> Callable[[Path], Path]:
+    """A model whose weight lies in the file `location`."""
+
+    def make(folder: Path) -> Path:
+        (folder / "w.bin").write_bytes(b"\0" * 24)
+        (folder.parent / "outside.bin").write_bytes(b"\0" * 24)
+        weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2, 3])
+        weight.data_location = TensorProto.EXTERNAL
+        place = location.replace("ABSOLUTE", str(folder.parent / "outside.bin"))
+        for key, value in (("location", place), ("offset", str(offset)), ("length", "24")):
+            weight.external_data.add(key=key, value=value)
+        nodes = [helper.make_node("Add", ["x", "w"], ["y"], "sum")]
+        return unchecked(folder / "m.onnx", nodes, [X], [Y], initializer=[weight])
+
+    return make
+
+
+MODELS = [
+    pytest.param(truncated, "", id="truncated"),
+    pytest.param(empty, "empty|no bytes|not an onnx|no graph", id="empty"),
+    pytest.param(noise, "", id="noise"),
+    pytest.param(long_length, "", id="long_length"),
+    pytest.param(deep_nesting, "", id="deep_nesting"),
+    pytest.param(cyclic, "cycl|order|before|not defined|one", id="cyclic"),
+    pytest.param(undefined_value, "ghost", id="undefined_value"),
+    pytest.param(defined_twice, "y", id="defined_twice"),
+    pytest.param(unknown_operator, "(?s)(?=.*Frobnicate)(?=.*com\\.example)(?=.*culprit)", id="unknown_operator"),
+    pytest.param(overflowing_shape, "8589934592|overflow|too (large|big)|more than", id="overflowing_shape"),
+    pytest.param(mismatched_shapes, "product", id="mismatched_shapes"),
+    pytest.param(old_opset, "opset", id="old_opset"),
+    pytest.param(future_opset, "opset", id="future_opset"),
+    pytest.param(short_weight, "w", id="short_weight"),
+    pytest.param(external("missing.bin"), "missing\\.bin", id="external_missing"),
+    pytest.param(external("../outside.bin"), "outside", id="external_parent"),
+    pytest.param(external("ABSOLUTE"), "outside", id="external_absolute"),
+    pytest.param(external("w.bin", 8), "w\\.bin|offset|end", id="external_beyond_the_end"),
+]
+
+
+@pytest.mark.parametrize(("make", "says"), MODELS)
+def test_bad_models_are_refused(make: Callable[[Path], Path], says: str, thorong: Command, tmp_path: Path) -> None:
+    """Status 2, a place and a remedy; no output folder appears."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    out = tmp_path / "out"
+    rejected(thorong, "run", make(folder), "--out", out, "--report", tmp_path / "r.html", says=says)
+    assert not out.exists() or not list(out.iterdir())
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_missing_model_and_a_folder_are_refused(thorong: Command, tmp_path: Path) -> None:
+    """The message names the path."""
+    rejected(thorong, "run", tmp_path / "nothere.onnx", says="nothere")
+    rejected(thorong, "run", tmp_path, says=re.escape(tmp_path.name))
+
+
+def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
+    """The symbol and the option that binds it."""
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), says="(?s)(?=.*batch)(?=.*--dim)")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--dim", "batch=4", "--dim", "sequence=3"], "sequence"),
+        (["--dim", "batch=0"], "batch"),
+        (["--dim", "batch=four"], "four|batch"),
+        (["--dim", "batch=4", "--chip", "trainum1"], "trainium1"),
+        (["--dim", "batch=4", "--auto-cast", "sometimes"], "sometimes|matmult"),
+        (["--dim", "batch=4", "--auto-cast", "all", "--auto-cast-type", "fp13"], "fp13|bf16"),
+        (["--dim", "batch=4", "--rounding", "upwards"], "upwards|stochastic"),
+        (["--dim", "batch=4", "--schedule", "worst"], "worst|vendor"),
+        (["--dim", "batch=4", "--repeat", "0"], "repeat"),
+        (["--dim", "batch=4", "--threads", "-1"], "threads"),
+        (["--dim", "batch=4", "--no-such-option"], "no-such-option"),
+        (["--dim", "batch=4", "--input", "x"], "x|NAME=FILE"),
+        (["--dim", "batch=4", "--input", "x=/nonexistent/x.npy"], "nonexistent"),
+    ],
+)
+def test_bad_options_are_refused(options: list[str], says: str, thorong: Command, tmp_path: Path) -> None:
+    """Each names what is wrong or what would be right."""
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), *options, says=says)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("z", np.zeros((4, 64), np.float32), "(?s)(?=.*z)(?=.*x)"),
+        ("x", np.zeros((4, 63), np.float32), "63|64"),
+        ("x", np.zeros((4, 64, 1), np.float32), "x"),
+        ("x", np.zeros((4, 64), np.int32), "int32|float"),
+    ],
+    ids=["name", "shape", "rank", "type"],
+)
+def test_wrong_inputs_are_refused(name: str, value: np.ndarray, says: str, thorong: Command, tmp_path: Path) -> None:
+    """Wrong name, shape, rank and type, each named."""
+    np.save(tmp_path / "in.npy", value)
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", f"{name}={tmp_path / 'in.npy'}", says=says)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00\xff\xff{"])
+def test_broken_array_files_are_refused(content: bytes, thorong: Command, tmp_path: Path) -> None:
+    """An .npy that is none."""
+    (tmp_path / "in.npy").write_bytes(content)
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", f"x={tmp_path / 'in.npy'}", says="in\\.npy")
+
+
+def edit_chip(pattern: str, replacement: str, path: Path) -> Path:
+    """trainium2's own file with one edit; skips where the format has moved on."""
+    text = (Path(__file__).parents[2] / "chips" / "trainium2.yaml").read_text(encoding="utf-8")
+    edited, count = re.subn(pattern, replacement, text, count=1)
+    if count == 0:
+        pytest.skip(f"chips/trainium2.yaml has nothing like {pattern!r}")
+    path.write_text(edited, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "says"),
+    [
+        (r"(\n      clock_hz:)", r"\n      frobnication: {value: 1, kind: assumed, source: choice}\1", "frobnication"),
+        (r"\ngeneration: v3", "\ngeneration: v3\nfrobnicate: yes", "frobnicate"),
+        (r", source: nki_v3\}|, source: chip_v3\}", "}", "source"),
+        (r"operands: sbuf\.engines", "operands: sbuf.nowhere", "nowhere"),
+        (r"operands: sbuf\.engines", "operands: nothing.engines", "nothing"),
+        (r"(power_budget_w: \{value:) \d+", r"\1 1", "power|budget"),
+        (r"(rows: \{value:) 128", r"\1 -128", "rows"),
+        (r"type: systolic_array", "type: systolic_aray", "systolic_array"),
+        (r"blocks:\n", "blocks: [\n", ":\\d+"),
+    ],
+    ids=["unknown_parameter", "unknown_key", "no_source", "port", "block", "budget", "range", "block_type", "syntax"],
+)
+def test_bad_chip_files_are_refused(
+    pattern: str, replacement: str, says: str, thorong: Command, tmp_path: Path
+) -> None:
+    """File and line, what is wrong, by `verify-chip` and by `run` alike."""
+    chip = edit_chip(pattern, replacement, tmp_path / "mine.yaml")
+    done = thorong("verify-chip", chip)
+    assert done.status == 2
+    message = done.stderr + done.stdout
+    assert re.search(says, message) and re.search(r"mine\.yaml:\d+", message), message
+    rejected(thorong, "run", make_conv(tmp_path / "m.onnx"), "--chip", chip, says=says)
+
+
+def test_a_sound_chip_file_passes(thorong: Command) -> None:
+    """The shipped files verify."""
+    for path in sorted((Path(__file__).parents[2] / "chips").glob("*.yaml")):
+        done = thorong("verify-chip", path)
+        assert done.status == 0, done.stderr
+
+
+def test_a_model_that_does_not_fit_says_how_much_it_needs(thorong: Command, tmp_path: Path) -> None:
+    """Three fp32 matrices of 60,000 squared are 43 GB; inferentia1 has 8 GiB."""
+    model = make_matmul(tmp_path / "m.onnx", 60_000)
+    rejected(thorong, "run", model, "--chip", "inferentia1", "--timing-only", says=r"\d+(\.\d+)? ?(G|M|bytes)")
+
+
+def test_an_unwritable_folder_is_refused(thorong: Command, tmp_path: Path) -> None:
+    """A file stands where the folder should be; it stays as it was."""
+    blocker = tmp_path / "out"
+    blocker.write_text("keep me", encoding="utf-8")
+    rejected(thorong, "run", make_conv(tmp_path / "m.onnx"), "--out", blocker, says="out")
+    assert blocker.read_text(encoding="utf-8") == "keep me"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("option", ["--report", "--trace"])
+def test_a_full_disk_is_an_error(option: str, thorong: Command, tmp_path: Path) -> None:
+    """Writing to /dev/full fails with a sentence."""
+    path = tmp_path / ("r.html" if option == "--report" else "t.json")
+    path.symlink_to("/dev/full")
+    done = thorong("run", make_conv(tmp_path / "m.onnx"), option, path)
+    if done.status == 0:  # written beside and renamed over the link: nothing was lost
+        assert path.stat().st_size > 0 and not path.is_symlink()
+    else:
+        assert done.status == 2 and done.stderr.strip()
+
+
+def test_stdout_on_a_full_disk_is_an_error(thorong: Command, tmp_path: Path) -> None:
+    """A result that cannot be printed is not a success."""
+    model = make_conv(tmp_path / "m.onnx")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [thorong.binary, "run", model, "--json"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2 and done.stderr.strip()
+
+
+def test_interruption_ends_with_130_and_leaves_nothing(thorong: Command, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a long run."""
+    model = make_matmul(tmp_path / "m.onnx", 1024)
+    out = tmp_path / "out"
+    command = [thorong.binary, "run", model, "--repeat", "100000", "--out", out, "--report", tmp_path / "r.html"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ))
+    time.sleep(1.0)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert stderr.strip()
+    assert not out.exists() or not list(out.iterdir())
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_no_command_and_an_unknown_one(thorong: Command) -> None:
+    """Both are the user's mistake; help is not."""
+    assert thorong().status == 2
+    assert thorong("frobnicate").status == 2
+    assert thorong("--help").status == 0
+    assert thorong("run", "--help").status == 0
+    assert thorong("chip", "trainum2").status == 2

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace thorong {
+namespace {
+
+std::string system_reason() { return std::strerror(errno); }
+
+size_t status_field(const char* key) {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.rfind(key, 0) == 0) return std::strtoull(line.c_str() + std::strlen(key), nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
+// Writes all of `text`; false with errno set when the disk refuses.
+bool write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    Code code = errno == ENOENT ? Code::kNotFound : Code::kIo;
+    return Status(code, "cannot open the file: " + system_reason() + ". Check the path and its permissions.", path);
+  }
+  struct stat info {};
+  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(descriptor);
+    return io_error("is not a regular file; give the path of a file.", path);
+  }
+  std::shared_ptr<MappedFile> file(new MappedFile());
+  file->path_ = path;
+  file->size_ = static_cast<size_t>(info.st_size);
+  if (file->size_ > 0) {
+    void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED) {
+      std::string reason = system_reason();
+      ::close(descriptor);
+      file->size_ = 0;
+      return io_error("cannot map the file into memory: " + reason + ".", path);
+    }
+    file->data_ = static_cast<const std::byte*>(data);
+  }
+  ::close(descriptor);
+  return std::shared_ptr<const MappedFile>(std::move(file));
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::drop_resident_pages() const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
+Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts) {
+  std::string temporary = path + ".XXXXXX";
+  int descriptor = ::mkstemp(temporary.data());
+  if (descriptor < 0) {
+    return io_error("cannot create a file there: " + system_reason() + ". Choose a folder that exists and is writable.",
+                    path);
+  }
+  bool good = true;
+  for (std::string_view part : parts) good = good && write_all(descriptor, part);
+  good = good && ::fchmod(descriptor, 0644) == 0 && ::fsync(descriptor) == 0;
+  std::string reason = good ? "" : system_reason();
+  good = (::close(descriptor) == 0) && good;
+  if (good && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    reason = system_reason();
+    good = false;
+  }
+  if (!good) {
+    ::unlink(temporary.c_str());
+    return io_error("cannot write the file: " + reason + ". Nothing was left behind; free some space or choose another place.",
+                    path);
+  }
+  return ok_status();
+}
+
+Result<std::string> read_text_file(const std::string& path) {
+  THORONG_TRY(auto file, MappedFile::open(path));
+  auto bytes = file->bytes();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+size_t resident_bytes() { return status_field("VmRSS:"); }
+size_t peak_resident_bytes() { return status_field("VmHWM:"); }
+
+}  // namespace thorong

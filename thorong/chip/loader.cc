@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds chip files, follows `base:` and checks the result. Text becomes a tree in yaml_tree.cc, the
+// tree a chip in chip_reader.cc, and verify.cc has the last word.
+#include "thorong/chip/loader.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "thorong/base/file.h"
+#include "thorong/chip/block_spec.h"
+#include "thorong/chip/chip_reader.h"
+#include "thorong/chip/yaml_tree.h"
+
+namespace thorong::chip {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxBases = 8;
+
+std::mutex folder_mutex;
+std::string folder_override;  // NOLINT: set once at start by the Python package
+
+bool is_yaml_path(const std::string& text) {
+  return text.ends_with(".yaml") || text.ends_with(".yml");
+}
+
+bool holds_chips(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_regular_file(folder / "trainium1.yaml", ignored);
+}
+
+// The files on the way from the file that was asked for to its outermost base.
+struct Walk {
+  bool files_allowed = true;
+  std::vector<std::string> chain;
+};
+
+Result<std::string> read_chip_file(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error))
+    return not_found("there is no such chip file; give a path to a .yaml file or a chip's name",
+                     path);
+  if (!fs::is_regular_file(path, error)) return invalid_argument("is not a regular file", path);
+  const uintmax_t size = fs::file_size(path, error);
+  if (!error && size > kMaxChipFileBytes) {
+    return invalid_argument("has " + std::to_string(size) + " bytes; a chip file has at most " +
+                                std::to_string(kMaxChipFileBytes),
+                            path);
+  }
+  return read_text_file(path);
+}
+
+Status unknown_chip(const std::string& name) {
+  const std::vector<std::string> shipped = shipped_chips();
+  const std::string have =
+      shipped.empty()
+          ? "No chips were found in " + chips_folder() + "; set THORONG_CHIPS to their folder"
+          : "Shipped: " + list_names(shipped) + "; a file's name must end in .yaml";
+  return not_found("there is no chip '" + name.substr(0, 60) + "'" + did_you_mean(name, shipped) +
+                   " " + have);
+}
+
+Result<std::string> shipped_path(const std::string& name) {
+  const std::vector<std::string> shipped = shipped_chips();
+  if (std::find(shipped.begin(), shipped.end(), name) == shipped.end()) return unknown_chip(name);
+  return (fs::path(chips_folder()) / (name + ".yaml")).string();
+}
+
+// The same file by any spelling has one identity.
+std::string identity(const std::string& path) {
+  std::error_code error;
+  const fs::path canonical = fs::weakly_canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+Result<std::string> base_path(const std::string& base, const std::string& where,
+                              bool files_allowed) {
+  if (!is_yaml_path(base)) return shipped_path(base);
+  if (!files_allowed)
+    return invalid_argument("base '" + base.substr(0, 60) +
+                            "' is a file; only shipped chips are allowed here");
+  const fs::path path(base);
+  return path.is_absolute() ? base : (fs::path(where).parent_path() / path).string();
+}
+
+Result<Chip> build(std::string_view yaml, const std::string& where, Walk& walk);
+
+Result<Chip> build_base(const YamlNode& node, const std::string& where, Walk& walk) {
+  const std::string here = place(where, node.line, node.column);
+  const Result<std::string> path = base_path(node.text, where, walk.files_allowed);
+  if (!path.ok()) return path.status().at(here);
+  const std::string id = identity(*path);
+  if (std::find(walk.chain.begin(), walk.chain.end(), id) != walk.chain.end()) {
+    return invalid_argument("base leads back to '" + *path + "'; a chip cannot be its own base",
+                            here);
+  }
+  if (walk.chain.size() > kMaxBases) {
+    return invalid_argument(
+        "more than " + std::to_string(kMaxBases) + " bases on top of each other", here);
+  }
+  walk.chain.push_back(id);
+  const Result<std::string> text = read_chip_file(*path);
+  if (!text.ok()) return text.status().at(here);
+  return build(*text, *path, walk);
+}
+
+Result<Chip> build(std::string_view yaml, const std::string& where, Walk& walk) {
+  THORONG_TRY(const YamlNode root, parse_yaml(yaml, where));
+  THORONG_TRY(const YamlNode* base, find_base(root, where));
+  Chip chip;
+  if (base != nullptr) {
+    THORONG_TRY(chip, build_base(*base, where, walk));
+  }
+  THORONG_RETURN_IF_ERROR(read_chip(root, where, base != nullptr, chip));
+  return chip;
+}
+
+Result<Chip> build_verified(std::string_view yaml, const std::string& where, Walk walk) {
+  THORONG_TRY(Chip chip, build(yaml, where, walk));
+  const std::vector<Status> findings = verify(chip);
+  if (findings.empty()) return chip;
+  if (findings.size() == 1) return findings[0];
+  return Status(findings[0].code(),
+                findings[0].message() + " (and " + std::to_string(findings.size() - 1) + " more)",
+                findings[0].where());
+}
+
+}  // namespace
+
+void set_chips_folder(std::string folder) {
+  const std::lock_guard<std::mutex> lock(folder_mutex);
+  folder_override = std::move(folder);
+}
+
+std::string chips_folder() {
+  {
+    const std::lock_guard<std::mutex> lock(folder_mutex);
+    if (!folder_override.empty()) return folder_override;
+  }
+  if (const char* chosen = std::getenv("THORONG_CHIPS"); chosen != nullptr && *chosen != '\0')
+    return chosen;
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    for (const char* relative : {"../share/thorong/chips", "../../chips"}) {
+      const fs::path folder = (program.parent_path() / relative).lexically_normal();
+      if (holds_chips(folder)) return folder.string();
+    }
+  }
+  return THORONG_SOURCE_DIR "/chips";
+}
+
+std::vector<std::string> shipped_chips() {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(chips_folder(), error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".yaml") names.push_back(entry->path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<Chip> load(const std::string& name_or_path) {
+  std::string path = name_or_path;
+  if (!is_yaml_path(name_or_path)) {
+    THORONG_TRY(path, shipped_path(name_or_path));
+  }
+  THORONG_TRY(const std::string text, read_chip_file(path));
+  return build_verified(text, path, Walk{.files_allowed = true, .chain = {identity(path)}});
+}
+
+Result<Chip> parse(std::string_view yaml, const std::string& where, bool allow_base_files) {
+  Walk walk{.files_allowed = allow_base_files, .chain = {}};
+  if (allow_base_files) walk.chain.push_back(identity(where));
+  return build_verified(yaml, where, std::move(walk));
+}
+
+}  // namespace thorong::chip

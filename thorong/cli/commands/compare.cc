@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// thorong compare MODEL.onnx --chips a,b,c: one model on several chips, side by side.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "thorong/base/file.h"
+#include "thorong/chip/loader.h"
+#include "thorong/cli/run_options.h"
+#include "thorong/report/report.h"
+
+namespace thorong::cli {
+namespace {
+
+Status compare(RunOptions& run, const std::vector<std::string>& chips) {
+  THORONG_RETURN_IF_ERROR(run.resolve());
+  std::vector<report::Result> results;
+  for (const std::string& chip : chips.empty() ? chip::shipped_chips() : chips) {
+    run.options.chip = chip;
+    progress(chip + " ...");
+    THORONG_TRY(auto result, runtime::run_file(run.model, run.options));
+    results.push_back(std::move(result));
+  }
+  if (!run.report.empty()) {
+    std::string html = report::to_comparison_html(results);
+    std::string_view part = html;
+    THORONG_RETURN_IF_ERROR(write_file_atomically(run.report, {&part, 1}));
+  }
+  std::string text = run.json ? report::to_comparison_json(results) + "\n"
+                              : report::to_comparison_table(results, ::isatty(STDOUT_FILENO) == 1);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return ok_status();
+}
+
+}  // namespace
+
+void command_compare(CLI::App& app, Exit& exit) {
+  auto run = std::make_shared<RunOptions>();
+  auto chips = std::make_shared<std::vector<std::string>>();
+  CLI::App* command = app.add_subcommand("compare", "Runs a model on several chips, side by side");
+  run->add_to(*command);
+  command->add_option("--chips", *chips, "Chips, comma-separated (default: all shipped ones)")->delimiter(',')->type_name("A,B,C");
+  command->add_option("--report", run->report, "Writes a self-contained HTML page")->type_name("FILE.html");
+  command->callback([run, chips, &exit] {
+    exit.json = run->json;
+    exit.status = compare(*run, *chips);
+  });
+}
+
+}  // namespace thorong::cli

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walk over the groups: inputs, each group by its lowering, outputs; lifetimes; the shared end of every lowering.
+#include "thorong/compiler/codegen.h"
+
+#include <algorithm>
+
+#include "thorong/compiler/elementwise_emitter.h"
+#include "thorong/ops/tensor_iteration.h"
+
+namespace thorong::compiler {
+
+Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
+                 const CompileOptions& options)
+    : graph_(graph), groups_(groups), options_(options), builder_(core), consumers_(graph.values.size()),
+      last_group_(graph.values.size(), -1) {
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (ValueId v : graph.nodes[n].inputs) {
+      if (v >= 0) consumers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
+    }
+  }
+  for (size_t g = 0; g < groups.size(); ++g) {
+    auto read = [&](int n) {
+      for (ValueId v : graph.nodes[static_cast<size_t>(n)].inputs) {
+        if (v >= 0) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(g);
+      }
+    };
+    if (groups[g].anchor >= 0) read(groups[g].anchor);
+    for (int n : groups[g].elementwise) read(n);
+  }
+  for (ValueId v : graph.outputs) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups.size());
+}
+
+bool Codegen::is_view(const Node& node) const { return is_view_operator(node); }
+
+ValueId Codegen::base_of(ValueId value) const {
+  while (true) {
+    int producer = graph_.value(value).producer;
+    if (producer < 0 || !is_view(graph_.nodes[static_cast<size_t>(producer)])) return value;
+    value = graph_.nodes[static_cast<size_t>(producer)].inputs[0];
+  }
+}
+
+const ops::Tensor* Codegen::constant(ValueId value) const {
+  return graph_.is_constant(value) ? &graph_.value(value).constant : nullptr;
+}
+
+Format Codegen::matmul_format(Format declared) const {
+  if (!numerics::is_float(declared)) return declared;
+  bool wide = numerics::byte_size(declared) >= 4;
+  if (wide && options_.auto_cast != AutoCast::kNone) return options_.auto_cast_type;
+  if (wide && !builder_.core().fp32_operands) return Format::kBfloat16;
+  return declared == Format::kFloat64 ? Format::kFloat32 : declared;
+}
+
+Format Codegen::storage_format(ValueId value) const {
+  Format declared = graph_.type(value).format;
+  if (declared != Format::kFloat32) return declared;
+  if (options_.auto_cast == AutoCast::kAll) return options_.auto_cast_type;
+  Format matmul = matmul_format(declared);
+  if (matmul == declared) return declared;
+  // Values that only matmuls read are written in the matmuls' format at once.
+  const auto& readers = consumers_[static_cast<size_t>(value)];
+  bool only_matmuls = !readers.empty() && !graph_.is_constant(value);
+  for (int n : readers) {
+    const Node& node = graph_.nodes[static_cast<size_t>(n)];
+    bool matmul_reads = node.op->category == ops::Category::kContraction || node.op->category == ops::Category::kConvolution;
+    if (is_view(node)) matmul_reads = storage_format(node.outputs[0]) == matmul;
+    only_matmuls = only_matmuls && matmul_reads;
+  }
+  for (ValueId v : graph_.outputs) only_matmuls = only_matmuls && v != value;
+  return only_matmuls && graph_.value(value).producer >= 0 ? matmul : declared;
+}
+
+Status Codegen::run() {
+  THORONG_RETURN_IF_ERROR(place_inputs());
+  for (group_index_ = 0; group_index_ < groups_.size(); ++group_index_) {
+    THORONG_RETURN_IF_ERROR(run_group(groups_[group_index_]));
+    release_after(group_index_);
+  }
+  THORONG_RETURN_IF_ERROR(store_outputs());
+  builder_.finish();
+  return ok_status();
+}
+
+Status Codegen::place_inputs() {
+  for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+    ValueId v = graph_.inputs[i];
+    const ops::Value& value = graph_.value(v);
+    BufferId buffer = builder_.add_hbm(value.name, isa::BufferRole::kInput, value.type.format, value.type.elements(),
+                                       static_cast<int32_t>(i));
+    placed_[v] = dense_hbm(buffer, value.type.format, value.type.shape);
+  }
+  for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+    ValueId v = graph_.outputs[i];
+    if (output_buffers_.contains(v)) continue;
+    const ops::TensorType& type = graph_.type(v);
+    output_buffers_[v] = builder_.add_hbm(graph_.output_names[i], isa::BufferRole::kOutput, type.format, type.elements(),
+                                          static_cast<int32_t>(i));
+  }
+  return ok_status();
+}
+
+namespace {
+
+// "convolution+add+relu": what a group does, for reports.
+std::string describe(const Graph& graph, const Group& group) {
+  std::string text;
+  if (group.anchor >= 0) text = graph.nodes[static_cast<size_t>(group.anchor)].op->name;
+  for (int n : group.elementwise) text += (text.empty() ? "" : "+") + graph.nodes[static_cast<size_t>(n)].op->name;
+  return text;
+}
+
+double group_flops(const Graph& graph, const Group& group) {
+  double flops = 0;
+  auto add = [&](int n) {
+    const Node& node = graph.nodes[static_cast<size_t>(n)];
+    if (node.op->work) {
+      ops::Work work = node.op->work(graph, node);
+      flops += 2 * work.multiply_adds + work.other_ops;
+    } else if (node.op->category == ops::Category::kElementwise) {
+      flops += static_cast<double>(graph.type(node.outputs[0]).elements());
+    }
+  };
+  if (group.anchor >= 0) add(group.anchor);
+  for (int n : group.elementwise) add(n);
+  return flops;
+}
+
+}  // namespace
+
+Status Codegen::run_group(const Group& group) {
+  const Node& first = graph_.nodes[static_cast<size_t>(group.anchor >= 0 ? group.anchor : group.elementwise.front())];
+  std::string path = !group.by_reference ? "tile" : builder_.core().has_gpsimd ? "gpsimd" : "host";
+  builder_.begin_operator({first.name, describe(graph_, group), path, group_flops(graph_, group)});
+  if (graph_.type(group.result).elements() == 0) {
+    placed_[group.result] = allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
+    return ok_status();
+  }
+  if (group.by_reference) return run_reference(group);
+  if (group.anchor < 0) return find_lowering("elementwise")->lower(*this, group, first);
+  Status status = find_lowering(first.op->name)->lower(*this, group, first);
+  return status.at(first.name.empty() ? first.op->name : "node '" + first.name + "'");
+}
+
+Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std::string& name) {
+  Placed placed;
+  placed.shape = shape;
+  placed.format = format;
+  placed.pdim = pdim;
+  placed.step.assign(shape.size(), 0);
+  int64_t row = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (static_cast<int>(i) == pdim) continue;
+    placed.step[i] = row;
+    row *= std::max<int64_t>(1, shape[i]);
+  }
+  int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
+  auto size = static_cast<int64_t>(numerics::byte_size(format));
+  if (row * std::max<int64_t>(1, blocks) * size <= builder_.resident_gap_bytes()) {
+    BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
+    if (buffer >= 0) {
+      placed.sbuf = true;
+      placed.buffer = buffer;
+      placed.tile_step = row;
+      return placed;
+    }
+  }
+  int64_t p_size = pdim < 0 ? 1 : shape[static_cast<size_t>(pdim)];
+  placed.buffer = builder_.add_hbm(name, isa::BufferRole::kScratch, format, row * p_size);
+  if (pdim >= 0) placed.step[static_cast<size_t>(pdim)] = row;
+  placed.pdim = -1;
+  return placed;
+}
+
+Status Codegen::begin_output(const Group& group, int pdim) {
+  const ops::TensorType& type = graph_.type(group.result);
+  output_pdim_ = pdim;
+  row_cache_.clear();
+  externals_.clear();
+  auto out = output_buffers_.find(group.result);
+  bool only_output = out != output_buffers_.end() && consumers_[static_cast<size_t>(group.result)].empty();
+  if (only_output) {
+    output_ = dense_hbm(out->second, type.format, type.shape);
+  } else {
+    output_ = allocate(type.shape, pdim, storage_format(group.result), graph_.value(group.result).name);
+  }
+  placed_[group.result] = output_;
+  std::set<ValueId> inside;
+  if (group.anchor >= 0) inside.insert(graph_.nodes[static_cast<size_t>(group.anchor)].outputs[0]);
+  for (int n : group.elementwise) {
+    const Node& node = graph_.nodes[static_cast<size_t>(n)];
+    for (ValueId v : node.inputs) {
+      if (inside.contains(v) || externals_.contains(v)) continue;
+      ValueId base = base_of(v);
+      if (const ops::Tensor* tensor = constant(base); tensor != nullptr && tensor->type.elements() == 1) continue;
+      if (graph_.type(v).shape.empty()) continue;  // clamp's bounds: read below
+      THORONG_TRY(Placed placed, acquire(v, pdim, storage_format(v)));
+      externals_[v] = placed;
+    }
+    inside.insert(node.outputs[0]);
+  }
+  return ok_status();
+}
+
+std::optional<AccessPattern> Codegen::direct_target(const Group& group, const Box& box) {
+  if (!group.elementwise.empty() || !output_.sbuf) return std::nullopt;
+  return pattern(output_, box, output_pdim_, block());
+}
+
+Status Codegen::finish_box(const Group& group, const Box& box, const std::optional<AccessPattern>& anchor) {
+  StreamScope scope(builder_);
+  ElementwiseEmitter emitter(*this, group, box, output_pdim_, scope);
+  if (output_.sbuf) {
+    auto target = pattern(output_, box, output_pdim_, block());
+    if (target) return emitter.run(anchor, *target);
+  }
+  int64_t elements = free_elements(box, output_pdim_);
+  BufferId buffer = scope.allocate(output_.format, elements);
+  if (buffer < 0) return resource_exhausted("no SBUF left for a result on its way to HBM");
+  int64_t partitions = output_pdim_ < 0 ? 1 : box[static_cast<size_t>(output_pdim_)].size;
+  AccessPattern staged = builder_.dense(buffer, partitions, {elements});
+  THORONG_RETURN_IF_ERROR(emitter.run(anchor, staged));
+  // The staged tile as a Placed of the box's shape, stored dimension by dimension where more than four remain.
+  Placed from;
+  from.sbuf = true, from.buffer = buffer, from.format = output_.format, from.pdim = output_pdim_;
+  from.step.assign(box.size(), 0);
+  int64_t row = 1;
+  for (size_t i = box.size(); i-- > 0;) {
+    from.shape.insert(from.shape.begin(), box[i].size);
+    if (static_cast<int>(i) == output_pdim_) continue;
+    from.step[i] = row;
+    row *= box[i].size;
+  }
+  return copy_box(output_, box, from, whole(from.shape));
+}
+
+void Codegen::release_after(size_t g) {
+  auto dead = [&](ValueId v) { return last_group_[static_cast<size_t>(base_of(v))] <= static_cast<int>(g); };
+  std::set<BufferId> freed;
+  auto drop = [&](auto& map, auto key_value) {
+    for (auto it = map.begin(); it != map.end();) {
+      ValueId v = key_value(it->first);
+      if (!dead(v) || graph_.is_constant(base_of(v))) {
+        ++it;
+        continue;
+      }
+      const isa::Buffer& buffer = builder_.program().buffers[static_cast<size_t>(it->second.buffer)];
+      bool owned = buffer.role == isa::BufferRole::kScratch;
+      if (owned && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
+      it = map.erase(it);
+    }
+  };
+  drop(placed_, [](ValueId v) { return v; });
+  drop(variants_, [](const auto& key) { return key.first; });
+  // Layouts of constants that were brought into SBUF (broadcast rows) live for one group.
+  for (auto it = variants_.begin(); it != variants_.end();) {
+    bool constant_row = graph_.is_constant(base_of(it->first.first)) && it->second.sbuf;
+    if (!constant_row) {
+      ++it;
+      continue;
+    }
+    builder_.release(it->second.buffer);
+    it = variants_.erase(it);
+  }
+}
+
+Status Codegen::store_outputs() {
+  for (const auto& [value, buffer] : output_buffers_) {
+    THORONG_TRY(Placed placed, place(value));
+    if (placed.buffer == buffer) continue;
+    const ops::TensorType& type = graph_.type(value);
+    builder_.begin_operator({graph_.value(value).name, "store_output", "tile", 0});
+    THORONG_RETURN_IF_ERROR(copy_to_hbm(placed, dense_hbm(buffer, type.format, type.shape)));
+  }
+  return ok_status();
+}
+
+int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) const {
+  THORONG_CHECK(!choices.empty(), "a lowering offers no partition dimension");
+  // Follows readers until one says what it wants; depth bounded, first reader wins.
+  std::function<int(ValueId, int)> wanted = [&](ValueId v, int depth) -> int {
+    if (depth > 12) return -1;
+    const Shape& shape = graph_.type(v).shape;
+    for (int n : consumers_[static_cast<size_t>(v)]) {
+      const Node& node = graph_.nodes[static_cast<size_t>(n)];
+      const std::string& op = node.op->name;
+      if (op == "dot_general") {
+        bool lhs = node.inputs[0] == v;
+        auto k = node.attributes.integers(lhs ? "lhs_contracting_dimensions" : "rhs_contracting_dimensions");
+        if (k.size() == 1 && shape[static_cast<size_t>(k[0])] > 1) return static_cast<int>(k[0]);
+      } else if (op == "convolution" || op == "reduce_window") {
+        if (node.inputs[0] == v && shape.size() >= 3) return 1;
+      } else if (op == "softmax" || op == "layer_norm" || op == "rms_norm" || op == "reduce") {
+        auto reduced = node.attributes.integers("dimensions");
+        if (op != "reduce") {
+          int64_t axis = node.attributes.integer("axis", -1);
+          reduced = {axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis};
+        }
+        int best = -1;
+        for (size_t d = 0; d < shape.size(); ++d) {
+          bool is_reduced = std::find(reduced.begin(), reduced.end(), static_cast<int64_t>(d)) != reduced.end();
+          if (!is_reduced && shape[d] > 1 && (best < 0 || shape[d] >= shape[static_cast<size_t>(best)])) best = static_cast<int>(d);
+        }
+        if (best >= 0) return best;
+      } else if (op == "transpose") {
+        auto permutation = node.attributes.integers("permutation");
+        int below = wanted(node.outputs[0], depth + 1);
+        if (below >= 0) return static_cast<int>(permutation[static_cast<size_t>(below)]);
+      } else if (op == "reshape") {
+        const Shape& out = graph_.type(node.outputs[0]).shape;
+        int below = wanted(node.outputs[0], depth + 1);
+        if (below < 0) continue;
+        int64_t before = 1, seen = 1;
+        for (int d = 0; d < below; ++d) before *= out[static_cast<size_t>(d)];
+        for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
+          if (seen == before && shape[d] == out[static_cast<size_t>(below)]) return static_cast<int>(d);
+        }
+      } else if (op == "slice" || node.op->category == ops::Category::kElementwise) {
+        int below = wanted(node.outputs[0], depth + 1);
+        if (below >= 0) return below;
+      }
+    }
+    return -1;
+  };
+  int want = wanted(value, 0);
+  if (std::find(choices.begin(), choices.end(), want) != choices.end()) return want;
+  return choices[0];
+}
+
+}  // namespace thorong::compiler

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Constants are brought into the order and format in which the program loads them once, when it is compiled, as the vendor's
+// compiler does with weights. Where the model file already has that order, the program keeps a view and copies nothing.
+#include <algorithm>
+#include <cstring>
+
+#include "thorong/compiler/codegen.h"
+#include "thorong/isa/machine_state.h"
+#include "thorong/ops/tensor_iteration.h"
+
+namespace thorong::compiler {
+namespace {
+
+// The order of dimensions in memory: pdim first, then the others as they are.
+std::vector<size_t> memory_order(const Shape& shape, int pdim) {
+  std::vector<size_t> order;
+  if (pdim >= 0) order.push_back(static_cast<size_t>(pdim));
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (static_cast<int>(d) != pdim) order.push_back(d);
+  }
+  return order;
+}
+
+// Cells [0, n) of the arranged tensor: source elements visited in `sizes`/`steps` order, widened to host cells.
+void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes, const std::vector<int64_t>& steps, Format format,
+             std::byte* out) {
+  Format declared = tensor.type.format, cell = isa::host_cell(format);
+  size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
+  std::vector<int64_t> index(sizes.size(), 0);
+  int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();
+  Shape outer(sizes.begin(), sizes.empty() ? sizes.end() : sizes.end() - 1);
+  std::vector<int64_t> outer_index(outer.size(), 0);
+  do {
+    int64_t at = offset;
+    for (size_t d = 0; d < outer.size(); ++d) at += outer_index[d] * steps[d];
+    const std::byte* from = tensor.data + static_cast<size_t>(at) * declared_size;
+    if (step == 1) {
+      numerics::convert(declared, from, cell, out, static_cast<size_t>(line));
+    } else if (declared == Format::kFloat32 && cell == Format::kFloat32) {
+      for (int64_t i = 0; i < line; ++i) std::memcpy(out + i * 4, from + i * step * 4, 4);
+    } else {
+      for (int64_t i = 0; i < line; ++i) {
+        numerics::convert(declared, from + static_cast<size_t>(i * step) * declared_size, cell,
+                          out + static_cast<size_t>(i) * cell_size, 1);
+      }
+    }
+    if (cell == Format::kFloat32) {
+      isa::round_values(format, reinterpret_cast<float*>(out), static_cast<size_t>(line), {});
+    }
+    out += static_cast<size_t>(line) * cell_size;
+  } while (ops::next_index(outer_index, outer));
+}
+
+}  // namespace
+
+Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format format) {
+  // Strides of the value over its base constant: the views between them are applied to a dense HBM placement.
+  ValueId base = base_of(value);
+  const ops::Tensor& tensor = graph_.value(base).constant;
+  std::vector<ValueId> chain;
+  for (ValueId v = value; v != base; v = graph_.nodes[static_cast<size_t>(graph_.value(v).producer)].inputs[0]) chain.push_back(v);
+  Placed view = dense_hbm(-1, tensor.type.format, tensor.type.shape);
+  for (size_t i = chain.size(); i-- > 0;) {
+    const Node& node = graph_.nodes[static_cast<size_t>(graph_.value(chain[i]).producer)];
+    auto next = try_view(node, view, graph_.type(chain[i]).shape);
+    if (!next) return place(value);  // not a view of the constant: as an ordinary tensor in HBM
+    view = *next;
+  }
+  Shape sizes;
+  std::vector<int64_t> steps;
+  Placed placed;
+  placed.shape = view.shape, placed.format = format, placed.step.assign(view.shape.size(), 0);
+  int64_t total = 1;
+  std::vector<size_t> order = memory_order(view.shape, pdim);
+  for (size_t i = order.size(); i-- > 0;) {
+    size_t d = order[i];
+    bool repeats = view.step[d] == 0 && view.shape[d] > 1;
+    if (!repeats) placed.step[d] = total, total *= view.shape[d];
+  }
+  for (size_t d : order) {
+    if (view.shape[d] == 1 || (view.step[d] == 0)) continue;
+    sizes.push_back(view.shape[d]);
+    steps.push_back(view.step[d]);
+  }
+  const std::string& name = graph_.value(base).name;
+  if (options_.timing_only) {
+    placed.buffer = builder_.add_constant(name, format, total, nullptr, nullptr);
+    return placed;
+  }
+  bool same = isa::host_cell(format) == tensor.type.format && (format == tensor.type.format);
+  int64_t dense = 1;
+  for (size_t i = sizes.size(); i-- > 0;) same = same && steps[i] == dense, dense *= sizes[i];
+  const std::byte* data = tensor.data + static_cast<size_t>(view.offset) * numerics::byte_size(tensor.type.format);
+  if (same && reinterpret_cast<uintptr_t>(data) % 8 == 0) {
+    placed.buffer = builder_.add_constant(name, format, total, tensor.owner, data);
+    return placed;
+  }
+  std::byte* cells = nullptr;
+  ops::Tensor arranged = ops::Tensor::allocate({isa::host_cell(format), {total}}, &cells);
+  if (!arranged) return resource_exhausted("the host has no memory for the weights '" + name + "'");
+  arrange(tensor, view.offset, sizes, steps, format, cells);
+  placed.buffer = builder_.add_constant(name, format, total, arranged.owner, cells);
+  return placed;
+}
+
+Result<BufferId> Codegen::prepare_constant(const std::string& name, Format format, int64_t elements,
+                                           const std::function<void(float*)>& fill) {
+  if (options_.timing_only) return builder_.add_constant(name, format, elements, nullptr, nullptr);
+  std::byte* cells = nullptr;
+  ops::Tensor arranged = ops::Tensor::allocate({Format::kFloat32, {elements}}, &cells);
+  if (!arranged) return resource_exhausted("the host has no memory for the weights '" + name + "'");
+  auto* values = reinterpret_cast<float*>(cells);
+  fill(values);
+  isa::round_values(format, values, static_cast<size_t>(elements), {});
+  return builder_.add_constant(name, format, elements, arranged.owner, cells);
+}
+
+}  // namespace thorong::compiler

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// dot_general on the tensor engine.
+//
+// A free dimension d of one side goes to the output's partitions: that side is the stationary operand (K on partitions, up to
+// 128 of d as columns), the other side moves (K on partitions, up to 512 elements). K is cut into blocks of 128 that accumulate
+// in PSUM; up to four blocks of d share each moving tile. Which side is stationary follows the modelled tensor cycles and what
+// the readers of the result want on their partitions.
+#include "thorong/compiler/lowering.h"
+
+namespace thorong::compiler {
+namespace {
+
+struct Side {
+  ValueId value = -1;
+  std::vector<int64_t> batch, contract, free;
+  std::vector<int> out;  // output dimension of each free dimension
+};
+
+struct Plan {
+  Side stationary, moving;
+  int d = -1;              // free dimension of `stationary` on the output's partitions; -1: none
+  int d_out = -1;
+  size_t k = 0;            // which contracting pair is on the partitions
+};
+
+std::pair<Side, Side> sides(const Graph& graph, const Node& node) {
+  Side lhs, rhs;
+  lhs.value = node.inputs[0], rhs.value = node.inputs[1];
+  lhs.batch = node.attributes.integers("lhs_batching_dimensions");
+  rhs.batch = node.attributes.integers("rhs_batching_dimensions");
+  lhs.contract = node.attributes.integers("lhs_contracting_dimensions");
+  rhs.contract = node.attributes.integers("rhs_contracting_dimensions");
+  int out = static_cast<int>(lhs.batch.size());
+  for (Side* side : {&lhs, &rhs}) {
+    auto rank = static_cast<int64_t>(graph.type(side->value).shape.size());
+    for (int64_t d = 0; d < rank; ++d) {
+      auto has = [&](const std::vector<int64_t>& list) { return std::find(list.begin(), list.end(), d) != list.end(); };
+      if (has(side->batch) || has(side->contract)) continue;
+      side->free.push_back(d);
+      side->out.push_back(out++);
+    }
+  }
+  return {lhs, rhs};
+}
+
+// Tensor cycles a batch index and K block if dimension i of `stationary` is on the partitions (i < 0: one column).
+double cycles(const Codegen& codegen, const Graph& graph, const Side& stationary, int i, const Side& moving) {
+  double columns = std::min(codegen.core().columns, codegen.core().rows), others = 1, m = 1, n = 1;
+  for (size_t f = 0; f < stationary.free.size(); ++f) {
+    auto size = static_cast<double>(graph.type(stationary.value).shape[static_cast<size_t>(stationary.free[f])]);
+    (static_cast<int>(f) == i ? m : others) *= size;
+  }
+  for (int64_t f : moving.free) n *= static_cast<double>(graph.type(moving.value).shape[static_cast<size_t>(f)]);
+  double blocks = std::ceil(m / columns), chunks = std::ceil(n / codegen.core().moving_max_columns);
+  double chunk = std::ceil(n / chunks);
+  return others * blocks * chunks * std::max(std::min(codegen.core().tensor_min_issue_cycles, std::min(m, columns)), chunk);
+}
+
+Plan choose(Codegen& codegen, const Group& group, const Node& node) {
+  const Graph& graph = codegen.graph();
+  auto [lhs, rhs] = sides(graph, node);
+  struct Candidate {
+    const Side* stationary;
+    const Side* moving;
+    int i;
+    double cost;
+  };
+  std::vector<Candidate> candidates;
+  for (auto [s, m] : {std::pair{&lhs, &rhs}, std::pair{&rhs, &lhs}}) {
+    for (int i = 0; i < static_cast<int>(s->free.size()); ++i) candidates.push_back({s, m, i, cycles(codegen, graph, *s, i, *m)});
+    if (s->free.empty()) candidates.push_back({s, m, -1, cycles(codegen, graph, *s, -1, *m)});
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.cost < b.cost; });
+  std::vector<int> dims;
+  for (const Candidate& c : candidates) {
+    if (c.i >= 0) dims.push_back(c.stationary->out[static_cast<size_t>(c.i)]);
+  }
+  const Candidate* best = &candidates[0];
+  constexpr double kWorthRelayout = 1.6;  // a result in the readers' layout saves its transposition
+  if (!dims.empty()) {
+    int want = codegen.preferred_pdim(group.result, dims);
+    for (const Candidate& c : candidates) {
+      bool wanted = c.i >= 0 && c.stationary->out[static_cast<size_t>(c.i)] == want;
+      if (wanted && c.cost <= kWorthRelayout * candidates[0].cost) best = &c;
+    }
+  }
+  Plan plan{*best->stationary, *best->moving, -1, -1, 0};
+  if (best->i >= 0) {
+    plan.d = static_cast<int>(best->stationary->free[static_cast<size_t>(best->i)]);
+    plan.d_out = best->stationary->out[static_cast<size_t>(best->i)];
+  }
+  const Shape& shape = graph.type(lhs.value).shape;
+  for (size_t k = 1; k < lhs.contract.size(); ++k) {
+    if (shape[static_cast<size_t>(lhs.contract[k])] > shape[static_cast<size_t>(lhs.contract[plan.k])]) plan.k = k;
+  }
+  return plan;
+}
+
+// Emits the product for one plan.
+class Product {
+ public:
+  Product(Codegen& codegen, const Group& group, const Plan& plan, Placed stationary, Placed moving, Format format)
+      : codegen_(codegen), group_(group), plan_(plan), stationary_(std::move(stationary)), moving_(std::move(moving)),
+        format_(format) {
+    columns_ = static_cast<int64_t>(std::min(codegen.core().columns, static_cast<double>(codegen.block())));
+    rows_ = std::min(codegen.block(), static_cast<int64_t>(codegen.core().rows));
+    s_k_ = static_cast<size_t>(plan.stationary.contract[plan.k]);
+    m_k_ = static_cast<size_t>(plan.moving.contract[plan.k]);
+    make_k_steps();
+  }
+
+  Status run() {
+    // Indices of the dimensions that neither tile: batch, then the stationary side's other free dimensions.
+    Shape outer;
+    for (int64_t b : plan_.stationary.batch) outer.push_back(stationary_.shape[static_cast<size_t>(b)]);
+    for (int64_t f : plan_.stationary.free) {
+      outer.push_back(static_cast<int>(f) == plan_.d ? 1 : stationary_.shape[static_cast<size_t>(f)]);
+    }
+    std::vector<int64_t> index(outer.size(), 0);
+    do {
+      THORONG_RETURN_IF_ERROR(matrix(index));
+    } while (ops::next_index(index, outer));
+    return ok_status();
+  }
+
+ private:
+  struct KStep {
+    int64_t begin, size;            // of the pair on the partitions
+    std::vector<int64_t> others;    // of the other contracting pairs
+  };
+
+  void make_k_steps() {
+    Shape others;
+    for (size_t i = 0; i < plan_.stationary.contract.size(); ++i) {
+      others.push_back(i == plan_.k ? 1 : stationary_.shape[static_cast<size_t>(plan_.stationary.contract[i])]);
+    }
+    std::vector<int64_t> index(others.size(), 0);
+    do {
+      for (int64_t k = 0; k < stationary_.shape[s_k_]; k += rows_) {
+        steps_.push_back({k, std::min(rows_, stationary_.shape[s_k_] - k), index});
+      }
+    } while (ops::next_index(index, others));
+  }
+
+  Box stationary_box(const std::vector<int64_t>& index, const KStep& step, Range d) const {
+    Box box(stationary_.shape.size());
+    size_t at = 0;
+    for (int64_t b : plan_.stationary.batch) box[static_cast<size_t>(b)] = {index[at++], 1};
+    for (int64_t f : plan_.stationary.free) {
+      box[static_cast<size_t>(f)] = static_cast<int>(f) == plan_.d ? d : Range{index[at], 1};
+      ++at;
+    }
+    contract(plan_.stationary, step, box);
+    return box;
+  }
+
+  Box moving_box(const std::vector<int64_t>& index, const KStep& step, const Box& n) const {
+    Box box(moving_.shape.size());
+    for (size_t i = 0; i < plan_.moving.batch.size(); ++i) box[static_cast<size_t>(plan_.moving.batch[i])] = {index[i], 1};
+    for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.free[i])] = n[i];
+    contract(plan_.moving, step, box);
+    return box;
+  }
+
+  void contract(const Side& side, const KStep& step, Box& box) const {
+    for (size_t i = 0; i < side.contract.size(); ++i) {
+      box[static_cast<size_t>(side.contract[i])] = i == plan_.k ? Range{step.begin, step.size} : Range{step.others[i], 1};
+    }
+  }
+
+  Box output_box(const std::vector<int64_t>& index, Range d, const Box& n) const {
+    Box box(codegen_.graph().type(group_.result).shape.size());
+    size_t at = 0;
+    for (; at < plan_.stationary.batch.size(); ++at) box[at] = {index[at], 1};
+    for (size_t i = 0; i < plan_.stationary.free.size(); ++i, ++at) {
+      bool is_d = static_cast<int>(plan_.stationary.free[i]) == plan_.d;
+      box[static_cast<size_t>(plan_.stationary.out[i])] = is_d ? d : Range{index[at], 1};
+    }
+    for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.out[i])] = n[i];
+    return box;
+  }
+
+  // The product for one index of the outer dimensions.
+  Status matrix(const std::vector<int64_t>& index) {
+    int64_t d_size = plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
+    auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
+    auto k_steps = static_cast<int64_t>(steps_.size());
+    // How many columns of the stationary side are held at once, for all of K.
+    int64_t budget = codegen_.builder().stream_capacity_bytes() * 35 / 100;
+    int64_t held = d_size;
+    if (!stationary_.sbuf) held = std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
+    bool holds = stationary_.sbuf || k_steps * std::min(held, d_size) * bytes <= budget;
+    for (int64_t d = 0; d < d_size; d += held) {
+      Range range{d, std::min(held, d_size - d)};
+      StreamScope scope(codegen_.builder());
+      std::vector<Placed> tiles;
+      for (const KStep& step : steps_) {
+        if (!holds) break;
+        THORONG_TRY(Placed tile, codegen_.bring(stationary_, stationary_box(index, step, range), static_cast<int>(s_k_), format_, scope));
+        tiles.push_back(tile);
+      }
+      THORONG_RETURN_IF_ERROR(columns(index, range, tiles));
+    }
+    return ok_status();
+  }
+
+  Status columns(const std::vector<int64_t>& index, Range d, const std::vector<Placed>& stationary) {
+    Shape n_shape;
+    for (int64_t f : plan_.moving.free) n_shape.push_back(moving_.shape[static_cast<size_t>(f)]);
+    int64_t most = std::min(codegen_.builder().psum_elements(), static_cast<int64_t>(codegen_.core().moving_max_columns));
+    auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
+    int64_t blocks = (d.size + columns_ - 1) / columns_;
+    int64_t at_once = std::max<int64_t>(1, codegen_.core().psum_banks / 2);
+    for (const Box& n : chunk_boxes(n_shape, -1, codegen_.block(), most)) {
+      int64_t n_elements = free_elements(n, -1);
+      // The moving tiles of all K are kept while several groups of stationary blocks pass over them.
+      bool keep = blocks > at_once && static_cast<int64_t>(steps_.size()) * n_elements * bytes <=
+                                          codegen_.builder().stream_capacity_bytes() * 20 / 100;
+      StreamScope kept(codegen_.builder());
+      std::vector<Placed> moving;
+      for (const KStep& step : steps_) {
+        if (!keep) break;
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, n), static_cast<int>(m_k_), format_, kept));
+        moving.push_back(tile);
+      }
+      for (int64_t first = 0; first < blocks; first += at_once) {
+        THORONG_RETURN_IF_ERROR(banks(index, d, first, std::min(at_once, blocks - first), n, stationary, moving));
+      }
+    }
+    return ok_status();
+  }
+
+  // `count` blocks of columns from the `first`, each in a PSUM bank of its own, over all of K.
+  Status banks(const std::vector<int64_t>& index, Range d, int64_t first, int64_t count, const Box& n,
+               const std::vector<Placed>& stationary, const std::vector<Placed>& moving) {
+    int64_t n_elements = free_elements(n, -1);
+    std::vector<AccessPattern> psum;
+    std::vector<Range> ranges;
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t begin = (first + i) * columns_;
+      ranges.push_back({d.begin + begin, std::min(columns_, d.size - begin)});
+      psum.push_back(codegen_.builder().psum(ranges.back().size, n_elements));
+    }
+    for (size_t k = 0; k < steps_.size(); ++k) {
+      StreamScope scope(codegen_.builder());
+      Placed tile;
+      if (!moving.empty()) tile = moving[k];
+      else {
+        THORONG_TRY(tile, codegen_.bring(moving_, moving_box(index, steps_[k], n), static_cast<int>(m_k_), format_, scope));
+      }
+      THORONG_TRY(AccessPattern moves, codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
+      for (size_t i = 0; i < psum.size(); ++i) {
+        Box box = stationary_box(index, steps_[k], ranges[i]);
+        Placed s;
+        if (!stationary.empty()) s = stationary[k];
+        else {
+          THORONG_TRY(s, codegen_.bring(stationary_, box, static_cast<int>(s_k_), format_, scope));
+        }
+        THORONG_TRY(AccessPattern stays, codegen_.view(s, box, static_cast<int>(s_k_)));
+        codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {psum[i], stays, moves},
+                                {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
+      }
+    }
+    for (size_t i = 0; i < psum.size(); ++i) {
+      THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, output_box(index, ranges[i], n), psum[i]));
+    }
+    return ok_status();
+  }
+
+  Codegen& codegen_;
+  const Group& group_;
+  const Plan& plan_;
+  Placed stationary_, moving_;
+  Format format_;
+  int64_t columns_ = 128, rows_ = 128;
+  size_t s_k_ = 0, m_k_ = 0;
+  std::vector<KStep> steps_;
+};
+
+bool accepts(const Graph& graph, const Node& node) {
+  Format a = graph.type(node.inputs[0]).format, b = graph.type(node.inputs[1]).format;
+  bool contracts = !node.attributes.integers("lhs_contracting_dimensions").empty();
+  return contracts && numerics::is_float(a) && a == b && a != Format::kFloat64;
+}
+
+Status lower(Codegen& codegen, const Group& group, const Node& node) {
+  Plan plan = choose(codegen, group, node);
+  Format format = codegen.matmul_format(codegen.graph().type(node.inputs[0]).format);
+  THORONG_TRY(Placed stationary, codegen.acquire(plan.stationary.value,
+                                                 static_cast<int>(plan.stationary.contract[plan.k]), format));
+  THORONG_TRY(Placed moving, codegen.acquire(plan.moving.value, static_cast<int>(plan.moving.contract[plan.k]), format));
+  THORONG_RETURN_IF_ERROR(codegen.begin_output(group, plan.d_out));
+  return Product(codegen, group, plan, stationary, moving, format).run();
+}
+
+}  // namespace
+
+Lowering lowering_dot_general() { return {.op = "dot_general", .lower = lower, .accepts = accepts}; }
+
+}  // namespace thorong::compiler

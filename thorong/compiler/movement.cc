@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+// Getting operands where instructions want them: views, loads, transposes on the tensor engine, broadcasts over partitions,
+// constants arranged at compile time, stores.
+#include <algorithm>
+#include <cstring>
+
+#include "thorong/compiler/codegen.h"
+#include "thorong/ops/tensor_iteration.h"
+
+namespace thorong::compiler {
+namespace {
+
+// Free elements of one chunk of a copy: long enough for efficient DMA, short enough to double-buffer.
+constexpr int64_t kCopyChunk = 2048;
+// Below this many elements an element-wise DMA is cheaper than bringing the tensor elsewhere first.
+constexpr int64_t kSmallGather = 2048;
+
+int largest_dim(const Shape& shape, int except) {
+  int best = -1;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (static_cast<int>(d) == except) continue;
+    if (best < 0 || shape[d] > shape[static_cast<size_t>(best)]) best = static_cast<int>(d);
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<Placed> Codegen::place(ValueId value) {
+  if (auto it = placed_.find(value); it != placed_.end()) return it->second;
+  int producer = graph_.value(value).producer;
+  if (producer < 0) {
+    THORONG_CHECK(graph_.is_constant(value), "a value was read before it was made");
+    THORONG_TRY(Placed placed, materialize_constant(value, -2, graph_.type(value).format));
+    placed_[value] = placed;
+    return placed;
+  }
+  const Node& node = graph_.nodes[static_cast<size_t>(producer)];
+  THORONG_CHECK(is_view(node), "a value was read before it was made");
+  THORONG_TRY(Placed in, place(node.inputs[0]));
+  const Shape& shape = graph_.type(value).shape;
+  auto view = try_view(node, in, shape);
+  if (!view && in.sbuf) {
+    // Another dimension on the partitions may make it a view.
+    for (int d = 0; d < static_cast<int>(in.shape.size()) && !view; ++d) {
+      if (d == in.pdim || in.shape[static_cast<size_t>(d)] < 16) continue;
+      Placed probe = in;
+      probe.pdim = d;
+      probe.partition_offset = 0;
+      if (!try_view(node, probe, shape)) continue;
+      THORONG_TRY(Placed moved, acquire(node.inputs[0], d, in.format));
+      view = try_view(node, moved, shape);
+    }
+  }
+  if (!view) {
+    Placed dense = store_dense(in, in.format, graph_.value(value).name);
+    THORONG_RETURN_IF_ERROR(copy_to_hbm(in, dense));
+    variants_[{node.inputs[0], {-3 - static_cast<int>(value), in.format}}] = dense;  // freed with its base
+    view = try_view(node, dense, shape);
+    THORONG_CHECK(view.has_value(), "a dense tensor in HBM can be viewed in any shape");
+  }
+  placed_[value] = *view;
+  return *view;
+}
+
+Placed Codegen::store_dense(const Placed& from, Format format, const std::string& name) {
+  BufferId buffer = builder_.add_hbm(name, isa::BufferRole::kScratch, format, ops::element_count(from.shape));
+  return dense_hbm(buffer, format, from.shape);
+}
+
+Result<Placed> Codegen::to_hbm(ValueId value) {
+  THORONG_TRY(Placed placed, place(value));
+  Format declared = graph_.type(value).format;
+  bool dense = !placed.sbuf && placed.offset == 0 && placed.format == declared &&
+               (placed.step == ops::row_major_strides(placed.shape) || ops::element_count(placed.shape) == 1);
+  if (dense && builder_.program().buffers[static_cast<size_t>(placed.buffer)].row_bytes ==
+                   ops::element_count(placed.shape) * static_cast<int64_t>(numerics::byte_size(declared))) {
+    return placed;
+  }
+  auto key = std::make_pair(value, std::make_pair(-2, declared));
+  if (auto it = variants_.find(key); it != variants_.end()) return it->second;
+  Placed dense_copy = store_dense(placed, declared, graph_.value(value).name);
+  THORONG_RETURN_IF_ERROR(copy_to_hbm(placed, dense_copy));
+  variants_[key] = dense_copy;
+  return dense_copy;
+}
+
+Result<Placed> Codegen::to_hbm_as(ValueId value, Format format) {
+  if (graph_.is_constant(value)) return materialize_constant(value, -2, format);
+  THORONG_TRY(Placed dense, to_hbm(value));
+  if (dense.format == format) return dense;
+  auto key = std::make_pair(value, std::make_pair(-2, format));
+  if (auto it = variants_.find(key); it != variants_.end()) return it->second;
+  Placed other = store_dense(dense, format, graph_.value(value).name);
+  THORONG_RETURN_IF_ERROR(copy_to_hbm(dense, other));
+  variants_[key] = other;
+  return other;
+}
+
+Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
+  int pdim = from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
+  // A sliced partition dimension may start within a block: boxes must not straddle.
+  int64_t step = from.sbuf && from.partition_offset % block() != 0 ? 1 : block();
+  if (step == 1) {
+    Placed aligned = allocate(from.shape, pdim, from.format, "aligned");
+    THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(from.shape), from, whole(from.shape)));
+    THORONG_RETURN_IF_ERROR(copy_to_hbm(aligned, to));
+    builder_.release(aligned.buffer);
+    return ok_status();
+  }
+  for (const Box& box : chunk_boxes(from.shape, pdim, block(), kCopyChunk)) {
+    THORONG_RETURN_IF_ERROR(copy_box(to, box, from, box));
+  }
+  return ok_status();
+}
+
+// DMA between two boxes of the same shape, split where a pattern would need too many dimensions or cross partition blocks.
+Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from, const Box& from_box) {
+  int pdim = to.sbuf ? to.pdim : from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
+  if (to.sbuf && from.sbuf && to.pdim != from.pdim) return internal_error("copy between different partition dimensions");
+  auto at = static_cast<size_t>(std::max(pdim, 0));
+  int64_t done = 0, total = pdim < 0 ? 1 : to_box[at].size;
+  while (done < total) {
+    Box a = to_box, b = from_box;
+    int64_t piece = total - done;
+    if (pdim >= 0) {
+      auto room = [&](const Placed& p, const Box& box) {
+        if (!p.sbuf) return block();
+        return block() - (p.partition_offset + box[at].begin + done) % block();
+      };
+      piece = std::min({piece, room(to, to_box), room(from, from_box)});
+      a[at] = {to_box[at].begin + done, piece};
+      b[at] = {from_box[at].begin + done, piece};
+    }
+    auto out = pattern(to, a, pdim, block());
+    auto in = pattern(from, b, pdim, block());
+    if (out && in) {
+      Queue queue = to.sbuf ? (from.sbuf ? Queue::kDmaMove : Queue::kDmaLoad) : Queue::kDmaStore;
+      builder_.emit(Opcode::dma_copy, queue, {*out, *in});
+    } else {
+      // Peel the outermost dimension that is longer than one.
+      size_t d = 0;
+      while (static_cast<int>(d) == pdim || a[d].size == 1) ++d;
+      for (int64_t i = 0; i < a[d].size; ++i) {
+        Box inner_a = a, inner_b = b;
+        inner_a[d] = {a[d].begin + i, 1};
+        inner_b[d] = {b[d].begin + i, 1};
+        THORONG_RETURN_IF_ERROR(copy_box(to, inner_a, from, inner_b));
+      }
+    }
+    done += piece;
+  }
+  return ok_status();
+}
+
+Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
+  auto key = std::make_pair(value, std::make_pair(pdim, format));
+  if (auto it = variants_.find(key); it != variants_.end()) return it->second;
+  if (auto it = constants_.find(key); it != constants_.end()) return it->second;
+  THORONG_TRY(Placed placed, place(value));
+  const Shape& shape = placed.shape;
+  auto p = static_cast<size_t>(std::max(pdim, 0));
+  bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) && placed.step[p] == 0;
+  std::string name = graph_.value(value).name;
+  if (repeats) {
+    THORONG_TRY(Placed rows, broadcast_rows(placed, pdim, format));
+    return variants_[key] = rows;
+  }
+  if (!placed.sbuf && graph_.is_constant(base_of(value))) {
+    THORONG_TRY(Placed arranged, materialize_constant(value, pdim, format));
+    return constants_[key] = arranged;
+  }
+  if (!placed.sbuf) {
+    // Loading with the innermost dimension on the partitions moves single elements: bring it in the other way, then transpose.
+    bool gathers = pdim >= 0 && shape[p] > 1 && placed.step[p] == 1 && ops::element_count(shape) > kSmallGather &&
+                   ops::element_count(shape) > shape[p];
+    if (!gathers) return placed;
+    THORONG_TRY(Placed moved, relayout(placed, pdim, format, name));
+    return variants_[key] = moved;
+  }
+  if (placed.pdim == pdim || (pdim >= 0 && placed.pdim < 0 && shape[p] == 1)) {
+    if (placed.pdim < 0) placed.pdim = pdim;
+    if (placed.partition_offset != 0) {
+      Placed aligned = allocate(shape, pdim, placed.format, name);
+      THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(shape), placed, whole(shape)));
+      placed = aligned;
+      if (placed.format == format) return variants_[key] = placed;
+    }
+    if (placed.format == format) return placed;
+    THORONG_TRY(Placed converted, convert_placed(placed, format, name));
+    return variants_[key] = converted;
+  }
+  // A broadcast somewhere else: transposing repeated data is a waste, go through HBM where every view is free.
+  bool has_repeat = false;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 && placed.step[d] == 0);
+  }
+  if (has_repeat || placed.partition_offset != 0) {
+    THORONG_TRY(Placed dense, to_hbm(value));
+    if (pdim < 0 || dense.step[p] != 1 || ops::element_count(shape) <= kSmallGather) return dense;
+    THORONG_TRY(Placed from_hbm, relayout(dense, pdim, format, name));
+    return variants_[key] = from_hbm;
+  }
+  THORONG_TRY(Placed moved, relayout(placed, pdim, format, name));
+  return variants_[key] = moved;
+}
+
+Result<Placed> Codegen::convert_placed(const Placed& from, Format format, const std::string& name) {
+  Placed to = allocate(from.shape, from.pdim, format, name);
+  for (const Box& box : chunk_boxes(from.shape, from.pdim, block(), kCopyChunk)) {
+    auto in = pattern(from, box, from.pdim, block());
+    auto out = pattern(to, box, from.pdim, block());
+    if (to.sbuf && in && out) builder_.copy(*out, *in);
+    else THORONG_RETURN_IF_ERROR(copy_box(to, box, from, box));
+  }
+  return to;
+}
+
+// The same row on every partition: one DMA that reads it once a partition.
+Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format format) {
+  Placed source = from;
+  if (source.sbuf && source.pdim >= 0 && source.shape[static_cast<size_t>(source.pdim)] > 1) {
+    // Spread over partitions already: a row exists only in HBM.
+    Placed dense = store_dense(source, source.format, "row");
+    Shape distinct = source.shape;
+    Placed narrow = source;
+    for (size_t d = 0; d < distinct.size(); ++d) {
+      if (static_cast<int>(d) != source.pdim && source.step[d] == 0) narrow.shape[d] = 1, dense.step[d] = 0;
+    }
+    int64_t row = 1;
+    for (size_t d = distinct.size(); d-- > 0;) {
+      if (narrow.shape[d] == 1) continue;
+      dense.step[d] = row;
+      row *= narrow.shape[d];
+    }
+    Placed narrow_dense = dense;
+    narrow_dense.shape = narrow.shape;
+    THORONG_RETURN_IF_ERROR(copy_to_hbm(narrow, narrow_dense));
+    source = dense;
+  }
+  Placed to = source;
+  to.sbuf = true, to.format = format, to.pdim = pdim, to.offset = 0, to.tile_step = 0, to.partition_offset = 0;
+  Box box = whole(source.shape);
+  int64_t row = 1;
+  for (size_t d = source.shape.size(); d-- > 0;) {
+    bool repeats = source.step[d] == 0 || static_cast<int>(d) == pdim;
+    if (repeats) box[d] = {0, 1}, to.step[d] = 0;
+    else to.step[d] = row, row *= source.shape[d];
+  }
+  to.buffer = builder_.allocate_resident(format, row);
+  if (to.buffer < 0) {
+    Placed hbm = source;  // no room: fetched again for every box
+    if (!source.sbuf) return hbm;
+    return resource_exhausted("no SBUF left for a row that every partition needs");
+  }
+  Placed rows_out = to, rows_in = source;
+  rows_out.pdim = -1, rows_in.pdim = -1;
+  auto out = pattern(rows_out, box, -1, block());
+  auto in = pattern(rows_in, box, -1, block());
+  if (!out || !in) return internal_error("a broadcast row needs too many dimensions");
+  out->partitions = in->partitions = static_cast<int32_t>(block());
+  in->partition_step = source.sbuf ? isa::kRepeatRow : 0;
+  builder_.emit(Opcode::dma_copy, source.sbuf ? Queue::kDmaMove : Queue::kDmaLoad, {*out, *in});
+  return to;
+}
+
+Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope) {
+  if (placed.sbuf) {
+    auto ap = pattern(placed, box, pdim, block());
+    if (!ap) return internal_error("a box of a resident tensor is not one access pattern");
+    return *ap;
+  }
+  // Only distinct elements are loaded; repeated dimensions get a step of 0.
+  Placed local;
+  local.sbuf = true, local.format = format, local.shape = placed.shape, local.pdim = pdim;
+  local.step.assign(box.size(), 0);
+  Box distinct = box;
+  int64_t row = 1;
+  std::string key;
+  for (size_t d = box.size(); d-- > 0;) {
+    bool repeats = placed.step[d] == 0 && placed.shape[d] > 1;
+    if (static_cast<int>(d) == pdim) {
+      key += "p" + std::to_string(repeats ? 0 : box[d].begin) + ":" + std::to_string(box[d].size);
+      continue;
+    }
+    if (repeats) distinct[d] = {0, 1};
+    else local.step[d] = row, row *= box[d].size;
+    key += "," + std::to_string(distinct[d].begin) + ":" + std::to_string(distinct[d].size);
+  }
+  Box local_box = box;
+  for (size_t d = 0; d < box.size(); ++d) local_box[d].begin = 0;
+  local.shape.clear();
+  for (const Range& range : box) local.shape.push_back(range.size);
+  // Small operands that are the same for many boxes (per-partition scalars, shared rows) are kept for the group.
+  bool small = row * static_cast<int64_t>(numerics::byte_size(format)) <= 4096 && free_elements(box, pdim) > row;
+  key += "@" + std::to_string(placed.buffer) + "+" + std::to_string(placed.offset);
+  if (small) {
+    for (const auto& [cached_key, cached] : row_cache_) {
+      if (cached_key != key) continue;
+      local.buffer = cached.first;
+      auto again = pattern(local, local_box, pdim, block());
+      if (again) return *again;
+    }
+  }
+  constexpr size_t kMaxCached = 24;
+  bool keep = small && row_cache_.size() < kMaxCached;
+  local.buffer = keep ? builder_.allocate_resident(format, row) : scope.allocate(format, row);
+  if (keep && local.buffer < 0) {
+    keep = false;
+    local.buffer = scope.allocate(format, row);
+  }
+  if (local.buffer < 0) return resource_exhausted("no SBUF left to load an operand");
+  Placed target = local;
+  Box target_box = local_box;
+  for (size_t d = 0; d < box.size(); ++d) {
+    if (static_cast<int>(d) != pdim) target_box[d] = {0, distinct[d].size};
+  }
+  auto out = pattern(target, target_box, pdim, block());
+  auto in = pattern(placed, distinct, pdim, block());
+  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role == isa::BufferRole::kConstant;
+  if (out && in) {
+    bool dense_rows = in->contiguous_run() == in->free_elements();
+    uint16_t flags = constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
+    builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
+  } else {
+    THORONG_RETURN_IF_ERROR(copy_box(target, target_box, placed, distinct));
+  }
+  auto ap = pattern(local, local_box, pdim, block());
+  if (!ap) return internal_error("a loaded box is not one access pattern");
+  if (keep) row_cache_.push_back({key, {local.buffer, *ap}});
+  return *ap;
+}
+
+Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope) {
+  if (placed.sbuf) return placed;
+  Placed local;
+  local.sbuf = true, local.format = format, local.shape = placed.shape, local.pdim = pdim;
+  local.step.assign(box.size(), 0);
+  int64_t row = 1;
+  Box distinct = box;
+  for (size_t d = box.size(); d-- > 0;) {
+    if (static_cast<int>(d) == pdim) continue;
+    bool repeats = placed.step[d] == 0 && placed.shape[d] > 1;
+    if (repeats) distinct[d] = {box[d].begin, 1};
+    else local.step[d] = row, row *= box[d].size;
+  }
+  local.buffer = scope.allocate(format, row);
+  if (local.buffer < 0) return resource_exhausted("no SBUF left to load an operand of " + std::to_string(row) + " elements a partition");
+  for (size_t d = 0; d < box.size(); ++d) {
+    if (static_cast<int>(d) == pdim) local.partition_offset = -box[d].begin;
+    else local.offset -= box[d].begin * local.step[d];
+  }
+  auto out = pattern(local, distinct, pdim, block());
+  auto in = pattern(placed, distinct, pdim, block());
+  if (!out || !in) {
+    THORONG_RETURN_IF_ERROR(copy_box(local, distinct, placed, distinct));
+    return local;
+  }
+  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role == isa::BufferRole::kConstant;
+  bool dense_rows = in->contiguous_run() == in->free_elements();
+  uint16_t flags = constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
+  builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
+  return local;
+}
+
+Result<AccessPattern> Codegen::view(const Placed& placed, const Box& box, int pdim) {
+  auto ap = pattern(placed, box, pdim, block());
+  if (!ap) return internal_error("a box of a tile is not one access pattern");
+  return *ap;
+}
+
+Status Codegen::fill(const Placed& placed, float value) {
+  int pdim = placed.sbuf ? placed.pdim : largest_dim(placed.shape, static_cast<int>(placed.shape.size()) - 1);
+  for (const Box& box : chunk_boxes(placed.shape, pdim, block(), placed.sbuf ? INT32_MAX : kCopyChunk)) {
+    auto out = pattern(placed, box, pdim, block());
+    if (placed.sbuf && out) {
+      builder_.emit(Opcode::memset, Queue::kVector, {*out}, {.immediate0 = value});
+      continue;
+    }
+    if (placed.sbuf) return internal_error("a box to fill is not one access pattern");
+    StreamScope scope(builder_);
+    Placed staged;
+    staged.sbuf = true, staged.format = placed.format, staged.pdim = pdim, staged.step.assign(box.size(), 0);
+    int64_t row = 1;
+    for (size_t d = box.size(); d-- > 0;) {
+      staged.shape.insert(staged.shape.begin(), box[d].size);
+      if (static_cast<int>(d) != pdim) staged.step[d] = row, row *= box[d].size;
+    }
+    staged.buffer = scope.allocate(placed.format, row);
+    if (staged.buffer < 0) return resource_exhausted("no SBUF left to fill a tensor");
+    THORONG_TRY(AccessPattern tile, view(staged, whole(staged.shape), pdim));
+    builder_.emit(Opcode::memset, Queue::kVector, {tile}, {.immediate0 = value});
+    THORONG_RETURN_IF_ERROR(copy_box(placed, box, staged, whole(staged.shape)));
+  }
+  return ok_status();
+}
+
+// Moves `pdim` onto the partitions by transposes on the tensor engine: blocks of 128 x 128 into PSUM, copied back together.
+Result<Placed> Codegen::relayout(const Placed& from, int pdim, Format format, const std::string& name) {
+  Placed to = allocate(from.shape, pdim, format, name);
+  const Shape& shape = from.shape;
+  int source_dim = from.sbuf ? from.pdim : largest_dim(shape, pdim);
+  auto q = static_cast<size_t>(std::max(source_dim, 0));
+  // PSUM results are kept in the source's format; 32-bit and narrower floats only.
+  Format psum_format = from.format;
+  int64_t chunk = from.sbuf ? INT64_MAX / 4 : std::max<int64_t>(kCopyChunk, block());
+  for (const Box& outer : chunk_boxes(shape, source_dim, block(), chunk, pdim)) {
+    StreamScope scope(builder_);
+    AccessPattern loaded;
+    if (!from.sbuf) {
+      THORONG_TRY(loaded, fetch(from, outer, source_dim, from.format, scope));
+    }
+    // Within the loaded box: one transposition a block of pdim and an index of the other dimensions.
+    Placed local = from;
+    if (!from.sbuf) {
+      local = Placed{};
+      local.sbuf = true, local.buffer = loaded.buffer, local.format = from.format, local.pdim = source_dim;
+      local.step.assign(shape.size(), 0);
+      int64_t row = 1;
+      for (size_t d = shape.size(); d-- > 0;) {
+        local.shape.insert(local.shape.begin(), outer[d].size);
+        if (static_cast<int>(d) == source_dim) continue;
+        if (from.step[d] != 0 || from.shape[d] == 1) local.step[d] = row, row *= outer[d].size;
+      }
+    }
+    Shape counts;
+    for (size_t d = 0; d < shape.size(); ++d) {
+      bool moving = static_cast<int>(d) == source_dim;
+      int64_t size = moving ? 1 : static_cast<int>(d) == pdim ? (outer[d].size + block() - 1) / block() : outer[d].size;
+      counts.push_back(size);
+    }
+    // Results of neighbouring indices of the innermost other dimension share a PSUM bank and one copy.
+    int inner = -1;
+    for (int d = static_cast<int>(shape.size()) - 1; d >= 0 && inner < 0; --d) {
+      if (d != source_dim && d != pdim && outer[static_cast<size_t>(d)].size > 1) inner = d;
+    }
+    int64_t q_here = source_dim < 0 ? 1 : outer[q].size;
+    int64_t per_bank = std::max<int64_t>(1, builder_.psum_elements() / std::max<int64_t>(1, q_here));
+    Shape outer_counts = counts;
+    if (inner >= 0) outer_counts[static_cast<size_t>(inner)] = (counts[static_cast<size_t>(inner)] + per_bank - 1) / per_bank;
+    std::vector<int64_t> index(shape.size(), 0);
+    do {
+      int64_t group = 1, group_begin = 0;
+      if (inner >= 0) {
+        group_begin = index[static_cast<size_t>(inner)] * per_bank;
+        group = std::min(per_bank, counts[static_cast<size_t>(inner)] - group_begin);
+      }
+      auto p = static_cast<size_t>(pdim);
+      int64_t p_begin = pdim >= 0 ? index[p] * block() : 0;
+      int64_t p_size = pdim >= 0 ? std::min(block(), outer[p].size - p_begin) : 1;
+      AccessPattern bank = builder_.psum(p_size, group * q_here, psum_format);
+      for (int64_t g = 0; g < group; ++g) {
+        Box in_box;
+        for (size_t d = 0; d < shape.size(); ++d) {
+          int64_t base = from.sbuf ? outer[d].begin : 0;
+          if (static_cast<int>(d) == source_dim) in_box.push_back({base, outer[d].size});
+          else if (static_cast<int>(d) == pdim) in_box.push_back({base + p_begin, p_size});
+          else if (static_cast<int>(d) == inner) in_box.push_back({base + group_begin + g, 1});
+          else in_box.push_back({base + index[d], 1});
+        }
+        auto in = pattern(local, in_box, source_dim, block());
+        if (!in) return internal_error("a transposed block is not one access pattern");
+        AccessPattern out = bank;
+        out.offset += g * q_here;
+        out.size[0] = static_cast<int32_t>(q_here);
+        builder_.emit(Opcode::nc_transpose, Queue::kTensor, {out, *in});
+      }
+      Box out_box;
+      for (size_t d = 0; d < shape.size(); ++d) {
+        if (static_cast<int>(d) == source_dim) out_box.push_back(outer[d]);
+        else if (static_cast<int>(d) == pdim) out_box.push_back({outer[d].begin + p_begin, p_size});
+        else if (static_cast<int>(d) == inner) out_box.push_back({outer[d].begin + group_begin, group});
+        else out_box.push_back({outer[d].begin + index[d], 1});
+      }
+      // The bank holds [group][q]; the destination's pattern must visit in that order.
+      Placed bank_placed;
+      bank_placed.sbuf = true, bank_placed.buffer = bank.buffer, bank_placed.format = psum_format;
+      bank_placed.pdim = pdim, bank_placed.shape = shape, bank_placed.step.assign(shape.size(), 0);
+      if (source_dim >= 0) bank_placed.step[q] = 1;
+      if (inner >= 0) bank_placed.step[static_cast<size_t>(inner)] = q_here;
+      Box bank_box;
+      for (const Range& range : out_box) bank_box.push_back({0, range.size});
+      auto from_bank = pattern(bank_placed, bank_box, pdim, block());
+      if (!from_bank) return internal_error("a transposed bank is not one access pattern");
+      if (to.sbuf) {
+        auto target = pattern(to, out_box, pdim, block());
+        if (!target) return internal_error("a transposed block's place is not one access pattern");
+        builder_.copy(*target, *from_bank);
+      } else {
+        BufferId staged = scope.allocate(format, group * q_here);
+        if (staged < 0) return resource_exhausted("no SBUF left for a transposed block");
+        Placed staging = bank_placed;
+        staging.buffer = staged, staging.format = format;
+        auto stage = pattern(staging, bank_box, pdim, block());
+        builder_.copy(*stage, *from_bank);
+        Shape staged_shape;
+        for (const Range& range : out_box) staged_shape.push_back(range.size);
+        staging.shape = staged_shape;
+        THORONG_RETURN_IF_ERROR(copy_box(to, out_box, staging, whole(staged_shape)));
+      }
+    } while (ops::next_index(index, outer_counts));
+  }
+  return to;
+}
+
+}  // namespace thorong::compiler

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// form_groups: elementwise operators join the anchor whose result they refine.
+//
+//   before:  c = convolution(x, w)   y = add(c, broadcast(b))   z = relu(y)
+//   after:   {anchor: convolution, elementwise: [add, relu], result: z}
+//
+// Grown backwards from each last node: a producer joins when every reader of its value is already in the group and its shape
+// is the group's, so that no intermediate value leaves the group and all other operands exist when its last node runs.
+#include <algorithm>
+#include <set>
+
+#include "thorong/compiler/codegen.h"
+
+namespace thorong::compiler {
+namespace {
+
+using ops::Category;
+using ops::Graph;
+using ops::Node;
+
+constexpr size_t kMaxElementwise = 16;  // temporaries of one chunk must fit the stream region
+
+class Grouper {
+ public:
+  explicit Grouper(const Graph& graph) : graph_(graph), consumers_(graph.values.size()), taken_(graph.nodes.size()) {
+    for (size_t n = 0; n < graph.nodes.size(); ++n) {
+      for (ops::ValueId v : graph.nodes[n].inputs) {
+        if (v >= 0) consumers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
+      }
+    }
+    is_output_.resize(graph.values.size());
+    for (ops::ValueId v : graph.outputs) is_output_[static_cast<size_t>(v)] = true;
+  }
+
+  std::vector<Group> run() {
+    std::vector<Group> groups;
+    for (int n = static_cast<int>(graph_.nodes.size()) - 1; n >= 0; --n) {
+      const Node& node = graph_.nodes[static_cast<size_t>(n)];
+      if (taken_[static_cast<size_t>(n)] || is_view_operator(node)) continue;
+      groups.push_back(grow(n));
+    }
+    std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.last() < b.last(); });
+    return groups;
+  }
+
+ private:
+  const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  Group grow(int last) {
+    Group group;
+    group.result = node(last).outputs[0];
+    taken_[static_cast<size_t>(last)] = true;
+    if (!runs_on_engines(graph_, node(last))) {
+      group.anchor = last;
+      const Lowering* lowering = find_lowering(node(last).op->name);
+      group.by_reference = lowering == nullptr || (lowering->accepts != nullptr && !lowering->accepts(graph_, node(last)));
+      return group;
+    }
+    std::set<int> members{last};
+    bool grown = true;
+    while (grown && members.size() < kMaxElementwise && group.anchor < 0) {
+      grown = false;
+      for (int m : std::set<int>(members)) {
+        for (ops::ValueId v : node(m).inputs) grown = join(v, members, group) || grown;
+      }
+    }
+    group.elementwise.assign(members.begin(), members.end());
+    if (group.anchor >= 0) std::erase(group.elementwise, group.anchor);
+    return group;
+  }
+
+  bool join(ops::ValueId v, std::set<int>& members, Group& group) {
+    if (v < 0 || is_output_[static_cast<size_t>(v)]) return false;
+    int producer = graph_.value(v).producer;
+    if (producer < 0 || taken_[static_cast<size_t>(producer)] || members.size() >= kMaxElementwise) return false;
+    const Node& from = node(producer);
+    if (is_view_operator(from) || from.outputs.size() != 1) return false;
+    if (graph_.type(v).shape != graph_.type(group.result).shape) return false;
+    for (int reader : consumers_[static_cast<size_t>(v)]) {
+      if (!members.contains(reader)) return false;
+    }
+    if (runs_on_engines(graph_, from)) {
+      members.insert(producer);
+    } else {
+      const Lowering* lowering = find_lowering(from.op->name);
+      bool fits = lowering != nullptr && lowering->fuses && (lowering->accepts == nullptr || lowering->accepts(graph_, from));
+      if (!fits || group.anchor >= 0) return false;
+      group.anchor = producer;
+      members.insert(producer);
+    }
+    taken_[static_cast<size_t>(producer)] = true;
+    return true;
+  }
+
+  const Graph& graph_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<bool> taken_, is_output_;
+};
+
+}  // namespace
+
+bool is_view_operator(const Node& node) {
+  const std::string& op = node.op->name;
+  return op == "reshape" || op == "transpose" || op == "slice" || op == "broadcast_in_dim";
+}
+
+bool runs_on_engines(const Graph& graph, const Node& node) {
+  if (node.op->category != Category::kElementwise || node.outputs.size() != 1) return false;
+  const std::string& op = node.op->name;
+  bool known = !std::holds_alternative<std::monostate>(node.op->engine_function) || op == "compare" || op == "select" ||
+               op == "clamp" || op == "convert" || op == "not";
+  if (!known) return false;
+  // Integers wrap and conversions to them truncate; the engines round and saturate. Only what cannot differ stays on them.
+  auto narrow_float = [](numerics::Format f) {
+    return f == numerics::Format::kBool || (numerics::is_float(f) && f != numerics::Format::kFloat64);
+  };
+  auto small = [&](numerics::Format f) { return narrow_float(f) || numerics::byte_size(f) <= 2; };
+  bool moves = op == "select" || op == "compare" || op == "convert";
+  for (ops::ValueId v : node.inputs) {
+    if (v < 0 || !(moves ? small(graph.type(v).format) : narrow_float(graph.type(v).format))) return false;
+  }
+  numerics::Format out = graph.type(node.outputs[0]).format;
+  return op == "select" ? small(out) : narrow_float(out);
+}
+
+std::vector<Group> form_groups(const Graph& graph) { return Grouper(graph).run(); }
+
+}  // namespace thorong::compiler

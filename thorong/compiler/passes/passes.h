@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graph passes; pipeline.cc states their order.
+#pragma once
+
+#include "thorong/base/result.h"
+#include "thorong/ops/graph.h"
+
+namespace thorong::compiler {
+
+Status decompose(ops::Graph& graph);
+Status dilate_inputs(ops::Graph& graph);
+
+}  // namespace thorong::compiler

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/compiler/tile_builder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace thorong::compiler {
+namespace {
+
+// Share of SBUF for buffers that stream through; the rest holds whole tensors between operators.
+constexpr double kStreamShare = 0.45;
+
+int64_t stream_end(const isa::CoreParameters& core) {
+  return static_cast<int64_t>(kStreamShare * static_cast<double>(core.sbuf_bytes_per_partition)) / 64 * 64;
+}
+
+}  // namespace
+
+TileBuilder::TileBuilder(const isa::CoreParameters& core)
+    : core_(core), stream_(0, stream_end(core)), resident_(stream_end(core), core.sbuf_bytes_per_partition),
+      hbm_(0, INT64_MAX / 4) {}
+
+void TileBuilder::begin_operator(isa::OperatorInfo info) { program_.operators.push_back(std::move(info)); }
+
+isa::Instruction TileBuilder::make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+                                   const Scalars& scalars) {
+  isa::Instruction instruction;
+  instruction.opcode = static_cast<uint16_t>(opcode);
+  instruction.queue = queue;
+  instruction.function0 = scalars.function0, instruction.function1 = scalars.function1;
+  instruction.flags = scalars.flags;
+  instruction.immediate0 = scalars.immediate0, instruction.immediate1 = scalars.immediate1;
+  instruction.extra = scalars.extra;
+  instruction.operator_index = static_cast<int32_t>(program_.operators.size()) - 1;
+  size_t i = 0;
+  for (const AccessPattern& operand : operands) {
+    if (operand.buffer >= 0) {
+      instruction.operands[i] = static_cast<int32_t>(program_.patterns.size());
+      program_.patterns.push_back(operand);
+    }
+    ++i;
+  }
+  return instruction;
+}
+
+void TileBuilder::emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars) {
+  program_.instructions.push_back(make(opcode, queue, operands, scalars));
+}
+
+double TileBuilder::estimate_s(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+                               const Scalars& scalars) {
+  size_t before = program_.patterns.size();
+  isa::Instruction instruction = make(opcode, queue, operands, scalars);
+  isa::Cost cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
+  program_.patterns.resize(before);
+  double hz = queue == Queue::kTensor ? core_.tensor_hz : queue == Queue::kVector ? core_.vector_hz
+              : queue == Queue::kScalar ? core_.scalar_hz : core_.gpsimd_hz;
+  return cost.cycles / hz + cost.occupied_s;
+}
+
+Queue TileBuilder::cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars, Opcode scalar_opcode,
+                                  const Scalars& scalar_scalars, std::initializer_list<AccessPattern> vector_operands,
+                                  std::initializer_list<AccessPattern> scalar_operands) {
+  double vector = estimate_s(vector_opcode, Queue::kVector, vector_operands, vector_scalars);
+  double scalar = estimate_s(scalar_opcode, Queue::kScalar, scalar_operands, scalar_scalars);
+  return vector <= scalar ? Queue::kVector : Queue::kScalar;
+}
+
+void TileBuilder::copy(const AccessPattern& out, const AccessPattern& in) {
+  Queue queue = cheaper_engine(Opcode::tensor_copy, {}, Opcode::tensor_copy, {}, {out, in}, {out, in});
+  emit(Opcode::tensor_copy, queue, {out, in});
+}
+
+BufferId TileBuilder::add_buffer(isa::Buffer buffer) {
+  program_.buffers.push_back(std::move(buffer));
+  return static_cast<BufferId>(program_.buffers.size()) - 1;
+}
+
+BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
+  int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
+  auto address = stream_.allocate_next_fit(bytes);
+  if (!address) return -1;
+  isa::Buffer buffer;
+  buffer.format = format;
+  buffer.partitions = static_cast<int32_t>(core_.partitions);
+  buffer.row_bytes = bytes;
+  buffer.address = *address;
+  return add_buffer(std::move(buffer));
+}
+
+BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
+  int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
+  auto address = resident_.allocate_first_fit(bytes);
+  if (!address) return -1;
+  isa::Buffer buffer;
+  buffer.format = format;
+  buffer.partitions = static_cast<int32_t>(core_.partitions);
+  buffer.row_bytes = bytes;
+  buffer.address = *address;
+  return add_buffer(std::move(buffer));
+}
+
+void TileBuilder::release(BufferId id) {
+  const isa::Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
+  if (buffer.space == isa::Space::kHbm) {
+    if (buffer.role == isa::BufferRole::kScratch) hbm_.free(buffer.address);
+    return;
+  }
+  (buffer.address < stream_.capacity() ? stream_ : resident_).free(buffer.address);
+}
+
+AccessPattern TileBuilder::psum(int64_t partitions, int64_t elements, Format format) {
+  isa::Buffer buffer;
+  buffer.space = isa::Space::kPsum;
+  buffer.format = format;
+  buffer.partitions = static_cast<int32_t>(core_.partitions);
+  buffer.row_bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
+  THORONG_CHECK(buffer.row_bytes <= core_.psum_bank_bytes, "a PSUM tile is larger than a bank");
+  buffer.address = psum_bank_ * core_.psum_bank_bytes;
+  banks_touched_ = std::max(banks_touched_, psum_bank_ + 1);
+  psum_bank_ = (psum_bank_ + 1) % core_.psum_banks;
+  BufferId id = add_buffer(std::move(buffer));
+  return dense(id, partitions, {elements});
+}
+
+BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format format, int64_t elements, int32_t index) {
+  isa::Buffer buffer;
+  buffer.name = std::move(name);
+  buffer.space = isa::Space::kHbm;
+  buffer.role = role;
+  buffer.format = format;
+  buffer.row_bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
+  buffer.address = hbm_.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes)).value_or(0);
+  buffer.index = index;
+  return add_buffer(std::move(buffer));
+}
+
+BufferId TileBuilder::add_constant(std::string name, Format format, int64_t elements, std::shared_ptr<const void> owner,
+                                   const std::byte* data) {
+  BufferId id = add_hbm(std::move(name), isa::BufferRole::kConstant, format, elements);
+  program_.buffers.back().constant_owner = std::move(owner);
+  program_.buffers.back().constant = data;
+  return id;
+}
+
+AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions, std::initializer_list<int64_t> sizes) const {
+  AccessPattern ap;
+  ap.buffer = buffer;
+  ap.format = program_.buffers[static_cast<size_t>(buffer)].format;
+  ap.partitions = static_cast<int32_t>(partitions);
+  ap.rank = static_cast<uint8_t>(sizes.size());
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    ap.size[i] = static_cast<int32_t>(sizes.begin()[i]);
+    ap.step[i] = step;
+    step *= sizes.begin()[i];
+  }
+  return ap;
+}
+
+void TileBuilder::finish() {
+  program_.hbm_bytes = hbm_.peak();
+  program_.sbuf_peak_bytes = (stream_.peak() + resident_.peak()) * core_.partitions;
+  program_.psum_peak_bytes = banks_touched_ * core_.psum_bank_bytes * core_.partitions;
+}
+
+}  // namespace thorong::compiler

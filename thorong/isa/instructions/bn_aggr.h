@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// bn_aggr: mean and variance of each row from the triples (count, mean, variance * count) of bn_stats, combined in order by
+// the parallel variance formula.
+#pragma once
+
+#include "thorong/isa/engine_cost.h"
+#include "thorong/isa/instruction.h"
+
+namespace thorong::isa::instructions {
+
+struct bn_aggr {
+  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+    Operand out = machine.resolve(program, program.operand(instruction, 0));
+    Operand in = machine.resolve(program, program.operand(instruction, 1));
+    numerics::Rounding rounding = machine.rounding();
+    auto n = static_cast<size_t>(in.elements);
+    float* scratch = machine.scratch(2, n);
+    for (int64_t p = 0; p < in.pattern->partitions; ++p) {
+      const float* row = load_row(in, p, scratch);
+      float count = 0, mean = 0, squares = 0;
+      for (size_t i = 0; i + 2 < n; i += 3) {
+        if (row[i] == 0.0f) continue;
+        float total = count + row[i];
+        float delta = row[i + 1] - mean;
+        float share = row[i] / total;
+        mean = mean + delta * share;
+        squares = squares + row[i + 2] + delta * delta * (count * share);
+        count = total;
+      }
+      std::array<float, 2> result{mean, squares / count};
+      store_row(out, p, result.data(), rounding);
+    }
+  }
+
+  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+    return streaming_cost(core, program, instruction, core.vector_bn_aggr, false, 4);
+  }
+
+  static InstructionSpec spec() {
+    return {"bn_aggr", "mean and variance of each row from bn_stats' triples",
+            "NKI ISA API reference (bn_aggr): max(64, 13 * N / 3)", {"out", "in"}, execute, cost};
+  }
+};
+
+}  // namespace thorong::isa::instructions

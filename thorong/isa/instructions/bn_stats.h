@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// bn_stats: six statistics of each row: count, mean and variance * count of the even elements, then of the odd ones.
+// Means and squared deviations use numerics::reduce's order (two passes, so there is no cancellation).
+#pragma once
+
+#include "thorong/isa/engine_cost.h"
+#include "thorong/isa/instruction.h"
+
+namespace thorong::isa::instructions {
+
+struct bn_stats {
+  static void half(const float* row, size_t n, size_t first, float* scratch, float* statistics) {
+    size_t count = 0;
+    for (size_t i = first; i < n; i += 2) scratch[count++] = row[i];
+    float mean = 0, squares = 0;
+    if (count > 0) {
+      mean = numerics::reduce(numerics::BinaryFunction::kAdd, scratch, count) / static_cast<float>(count);
+      numerics::apply_scalar(numerics::BinaryFunction::kSubtract, scratch, mean, false, scratch, count);
+      numerics::apply(numerics::UnaryFunction::kSquare, scratch, scratch, count);
+      squares = numerics::reduce(numerics::BinaryFunction::kAdd, scratch, count);
+    }
+    statistics[0] = static_cast<float>(count), statistics[1] = mean, statistics[2] = squares;
+  }
+
+  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+    Operand out = machine.resolve(program, program.operand(instruction, 0));
+    Operand in = machine.resolve(program, program.operand(instruction, 1));
+    numerics::Rounding rounding = machine.rounding();
+    auto n = static_cast<size_t>(in.elements);
+    for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+      float* scratch_in = thread_scratch(0, n);
+      float* scratch_half = thread_scratch(1, n);
+      std::array<float, 6> statistics{};
+      for (int64_t p = first; p < last; ++p) {
+        const float* row = load_row(in, p, scratch_in);
+        half(row, n, 0, scratch_half, statistics.data());
+        half(row, n, 1, scratch_half, statistics.data() + 3);
+        store_row(out, p, statistics.data(), rounding);
+      }
+    });
+  }
+
+  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+    return streaming_cost(core, program, instruction, core.vector_bn_stats, false, 3);
+  }
+
+  static InstructionSpec spec() {
+    return {"bn_stats", "count, mean and variance * count of the even, then of the odd elements of each row",
+            "NKI ISA API reference (bn_stats): max(64, N)", {"out", "in"}, execute, cost};
+  }
+};
+
+}  // namespace thorong::isa::instructions

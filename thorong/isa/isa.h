@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vocabulary of tile instructions: memories, engines, access patterns, instructions, programs.
+//
+// A program is a stream of tile instructions in program order. Each instruction belongs to one queue (an engine's, or a DMA
+// ring's); queues run in order and wait for each other through semaphores (Wait). Operands are access patterns: at most
+// `partitions` rows of a buffer, each a strided box of up to four free dimensions (five with the partition). A buffer is an
+// allocation with a physical address. The same stream is executed (functional), timed (timing) and charged (energy).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "thorong/numerics/format.h"
+#include "thorong/numerics/functions.h"
+
+namespace thorong::isa {
+
+using numerics::Format;
+
+enum class Space : uint8_t { kHbm, kSbuf, kPsum };
+std::string_view name(Space space);
+
+// Queues in which instructions run in order. DMA rings beyond the first few are added by number.
+enum class Queue : uint8_t { kTensor, kVector, kScalar, kGpsimd, kSync, kDmaLoad, kDmaStore, kDmaMove, kHost };
+inline constexpr size_t kQueues = 9;
+std::string_view name(Queue queue);
+
+using BufferId = int32_t;
+inline constexpr int kMaxFreeRank = 4;
+// AccessPattern::partition_step of an SBUF source that a DMA reads once for every partition: the same row each time.
+inline constexpr int64_t kRepeatRow = -1;
+
+// Elements of one operand. Element (p, i0..i3) is at
+//   SBUF, PSUM: partition start_partition + p, element offset + sum(i * step) of the buffer's row
+//   HBM:        element offset + p * partition_step + sum(i * step) of the buffer
+struct AccessPattern {
+  BufferId buffer = -1;
+  Format format = Format::kFloat32;
+  uint8_t rank = 0;              // free dimensions in use, outermost first
+  int32_t start_partition = 0;   // SBUF, PSUM
+  int32_t partitions = 1;
+  std::array<int32_t, kMaxFreeRank> size{1, 1, 1, 1};
+  std::array<int64_t, kMaxFreeRank> step{0, 0, 0, 0};  // elements; 0 repeats
+  int64_t offset = 0;            // elements
+  int64_t partition_step = 0;    // HBM: elements, 0 repeats; SBUF: 0, or kRepeatRow
+
+  // Elements of one partition.
+  int64_t free_elements() const {
+    int64_t n = 1;
+    for (int i = 0; i < rank; ++i) n *= size[static_cast<size_t>(i)];
+    return n;
+  }
+  int64_t elements() const { return free_elements() * partitions; }
+  int64_t bytes() const { return elements() * static_cast<int64_t>(numerics::byte_size(format)); }
+  // Elements that follow each other in memory, counted from the innermost dimension.
+  int64_t contiguous_run() const;
+};
+
+// What a program's HBM buffer holds.
+enum class BufferRole : uint8_t { kScratch, kConstant, kInput, kOutput };
+
+struct Buffer {
+  std::string name;
+  Space space = Space::kSbuf;
+  BufferRole role = BufferRole::kScratch;
+  Format format = Format::kFloat32;  // of the elements as allocated
+  int32_t partitions = 128;          // SBUF, PSUM
+  int64_t row_bytes = 0;             // per partition (SBUF, PSUM) or in all (HBM)
+  int64_t address = 0;               // bytes within each partition's row, or within HBM
+  int32_t index = -1;                // inputs and outputs: number in the program's signature
+  // Constants: the prepared values in host cells (see host_cell), kept alive by the program.
+  std::shared_ptr<const void> constant_owner;
+  const std::byte* constant = nullptr;
+};
+
+// How the host keeps elements: floats of at most 32 bits as fp32 (values representable in the format), others as they are.
+// The machine's byte image can be had by narrowing (sim/functional/byte_image.h).
+Format host_cell(Format format);
+
+// A semaphore wait: the queue has completed at least `count` instructions.
+struct Wait {
+  Queue queue;
+  int32_t count;
+};
+
+inline constexpr int kMaxOperands = 5;  // [0] is the destination; accumulating and two-result instructions use [4]
+
+struct Instruction {
+  uint16_t opcode = 0;
+  Queue queue = Queue::kVector;
+  uint8_t function0 = 0, function1 = 0;  // numerics::UnaryFunction / BinaryFunction, as the instruction says
+  uint16_t flags = 0;
+  float immediate0 = 0, immediate1 = 0;
+  int32_t operator_index = -1;
+  int32_t extra = -1;                    // instruction-specific: index into Program::calls, reduced dimensions, ...
+  std::array<int32_t, kMaxOperands> operands{-1, -1, -1, -1, -1};  // into Program::patterns
+  int32_t first_wait = 0;
+  int32_t waits = 0;
+};
+
+// Instruction::flags.
+inline constexpr uint16_t kAccumulate = 1;  // matmul: add to PSUM
+inline constexpr uint16_t kReverse0 = 2;    // tensor_scalar: scalar op tensor
+inline constexpr uint16_t kReverse1 = 4;
+inline constexpr uint16_t kHasOp1 = 8;      // tensor_scalar: a second operation
+inline constexpr uint16_t kBindView = 16;   // dma_copy of a constant: the destination may be renamed to the source's memory
+inline constexpr uint16_t kNegate = 32;     // tensor_reduce: result times -1
+
+// Work done by reference meaning on gpsimd (or the host): supplied by the compiler, opaque here.
+struct Call {
+  std::string name;
+  // inputs/outputs: dense row-major memory of the patterns' buffers, parallel to `inputs` and `outputs`.
+  virtual bool execute(const std::vector<const std::byte*>& inputs, const std::vector<std::byte*>& outputs,
+                       std::string* error) const = 0;
+  std::vector<BufferId> inputs, outputs;  // whole HBM buffers in their own formats
+  double elements = 0;                    // that gpsimd reads and writes
+  double operations = 0;
+  virtual ~Call() = default;
+};
+
+struct OperatorInfo {
+  std::string name;  // the program's
+  std::string op;
+  std::string path;  // tile, gpsimd, host
+  double flops = 0;
+};
+
+struct Program {
+  std::vector<Buffer> buffers;
+  std::vector<AccessPattern> patterns;
+  std::vector<Instruction> instructions;
+  std::vector<Wait> waits;
+  std::vector<std::shared_ptr<const Call>> calls;
+  std::vector<OperatorInfo> operators;
+  int64_t hbm_bytes = 0;  // weights, inputs, outputs and scratch as placed
+  int64_t sbuf_peak_bytes = 0, psum_peak_bytes = 0;
+
+  const AccessPattern& operand(const Instruction& instruction, int i) const {
+    return patterns[static_cast<size_t>(instruction.operands[static_cast<size_t>(i)])];
+  }
+  bool has_operand(const Instruction& instruction, int i) const {
+    return instruction.operands[static_cast<size_t>(i)] >= 0;
+  }
+  const Buffer& buffer(const AccessPattern& pattern) const {
+    return buffers[static_cast<size_t>(pattern.buffer)];
+  }
+};
+
+}  // namespace thorong::isa

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operand rows: gathering, scattering, rounding.
+#include "thorong/isa/machine_state.h"
+
+#include <cstring>
+
+#include "thorong/base/check.h"
+
+namespace thorong::isa {
+namespace {
+
+// Calls f(element index within the row, byte address, run) for each innermost line of a row.
+template <typename F>
+void for_lines(const AccessPattern& pattern, std::byte* row, int64_t cell_bytes, F&& f) {
+  auto size = [&](int i) { return i < pattern.rank ? int64_t{pattern.size[static_cast<size_t>(i)]} : 1; };
+  int inner = pattern.rank - 1;
+  if (inner < 0) {
+    f(int64_t{0}, row);
+    return;
+  }
+  std::array<int64_t, kMaxFreeRank> outer{1, 1, 1, 1};
+  std::array<int64_t, kMaxFreeRank> step{0, 0, 0, 0};
+  for (int i = 0; i < inner; ++i) {
+    outer[static_cast<size_t>(i)] = size(i);
+    step[static_cast<size_t>(i)] = pattern.step[static_cast<size_t>(i)] * cell_bytes;
+  }
+  int64_t element = 0, line = size(inner);
+  for (int64_t a = 0; a < outer[0]; ++a) {
+    for (int64_t b = 0; b < outer[1]; ++b) {
+      for (int64_t c = 0; c < outer[2]; ++c, element += line) {
+        f(element, row + a * step[0] + b * step[1] + c * step[2]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Operand MachineState::resolve(const Program& program, const AccessPattern& pattern) const {
+  const Buffer& buffer = program.buffer(pattern);
+  HostBuffer host = host_buffer(pattern.buffer);
+  Operand operand;
+  operand.pattern = &pattern;
+  operand.cell = host_cell(pattern.format);
+  auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+  if (buffer.space == Space::kHbm) {
+    operand.row_stride_bytes = pattern.partition_step * cell;
+    operand.base = host.data + pattern.offset * cell;
+  } else {
+    operand.row_stride_bytes = pattern.partition_step == kRepeatRow ? 0 : host.row_stride_bytes;
+    operand.base = host.data + pattern.start_partition * host.row_stride_bytes + pattern.offset * cell;
+  }
+  operand.elements = pattern.free_elements();
+  operand.dense = pattern.contiguous_run() == operand.elements;
+  operand.direct = operand.dense && operand.cell == Format::kFloat32;
+  return operand;
+}
+
+const float* load_row(const Operand& operand, int64_t partition, float* scratch) {
+  if (operand.direct) return operand.row(partition);
+  std::byte* row = operand.base + partition * operand.row_stride_bytes;
+  const AccessPattern& pattern = *operand.pattern;
+  if (operand.cell != Format::kFloat32) {
+    auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+    int64_t line = pattern.rank > 0 ? pattern.size[static_cast<size_t>(pattern.rank - 1)] : 1;
+    int64_t step = pattern.rank > 0 ? pattern.step[static_cast<size_t>(pattern.rank - 1)] : 1;
+    for_lines(pattern, row, cell, [&](int64_t element, std::byte* at) {
+      if (step == 1) {
+        numerics::widen(operand.cell, at, scratch + element, static_cast<size_t>(line));
+        return;
+      }
+      for (int64_t i = 0; i < line; ++i) numerics::widen(operand.cell, at + i * step * cell, scratch + element + i, 1);
+    });
+    return scratch;
+  }
+  int64_t line = pattern.rank > 0 ? pattern.size[static_cast<size_t>(pattern.rank - 1)] : 1;
+  int64_t step = pattern.rank > 0 ? pattern.step[static_cast<size_t>(pattern.rank - 1)] : 1;
+  for_lines(pattern, row, 4, [&](int64_t element, std::byte* at) {
+    const float* from = reinterpret_cast<const float*>(at);
+    float* to = scratch + element;
+    if (step == 1) {
+      std::memcpy(to, from, static_cast<size_t>(line) * 4);
+    } else if (step == 0) {
+      for (int64_t i = 0; i < line; ++i) to[i] = *from;
+    } else if (step == 2) {
+      for (int64_t i = 0; i < line; ++i) to[i] = from[2 * i];
+    } else {
+      for (int64_t i = 0; i < line; ++i) to[i] = from[i * step];
+    }
+  });
+  return scratch;
+}
+
+void round_values(Format format, float* values, size_t n, const numerics::Rounding& rounding) {
+  if (format == Format::kFloat32 || host_cell(format) != Format::kFloat32) return;
+  alignas(64) std::array<std::byte, 4096> narrow;
+  size_t chunk = narrow.size() / numerics::byte_size(format);
+  for (size_t i = 0; i < n; i += chunk) {
+    size_t count = std::min(chunk, n - i);
+    numerics::Rounding here = rounding;
+    here.first_element += i;
+    numerics::narrow(format, values + i, narrow.data(), count, here);
+    numerics::widen(format, narrow.data(), values + i, count);
+  }
+}
+
+void store_row(const Operand& operand, int64_t partition, float* values, const numerics::Rounding& rounding) {
+  const AccessPattern& pattern = *operand.pattern;
+  numerics::Rounding here = rounding;
+  here.first_element = static_cast<uint64_t>(partition * operand.elements);
+  if (operand.cell == Format::kFloat32 && pattern.format != Format::kFloat32) {
+    round_values(pattern.format, values, static_cast<size_t>(operand.elements), here);
+  }
+  if (operand.direct && values == operand.row(partition)) return;
+  std::byte* row = operand.base + partition * operand.row_stride_bytes;
+  auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+  int64_t line = pattern.rank > 0 ? pattern.size[static_cast<size_t>(pattern.rank - 1)] : 1;
+  int64_t step = pattern.rank > 0 ? pattern.step[static_cast<size_t>(pattern.rank - 1)] : 1;
+  for_lines(pattern, row, cell, [&](int64_t element, std::byte* at) {
+    if (operand.cell != Format::kFloat32) {
+      here.first_element = static_cast<uint64_t>(partition * operand.elements + element);
+      for (int64_t i = 0; i < line; ++i) {
+        if (step == 1) {
+          numerics::narrow(operand.cell, values + element, at, static_cast<size_t>(line), here);
+          break;
+        }
+        numerics::narrow(operand.cell, values + element + i, at + i * step * cell, 1, here);
+      }
+      return;
+    }
+    auto* to = reinterpret_cast<float*>(at);
+    const float* from = values + element;
+    if (step == 1) {
+      std::memcpy(to, from, static_cast<size_t>(line) * 4);
+    } else {
+      for (int64_t i = 0; i < line; ++i) to[i * step] = from[i];
+    }
+  });
+}
+
+void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
+                    const std::function<void(int64_t, int64_t)>& body) {
+  constexpr int64_t kWorthSplitting = 1 << 15;  // elements; below, starting a thread costs more than it saves
+  if (partitions * elements < kWorthSplitting) {
+    body(0, partitions);
+  } else {
+    machine.pool().parallel_for(partitions, 1, body);
+  }
+}
+
+float* thread_scratch(int slot, size_t n) {
+  thread_local std::array<std::vector<float>, 8> buffers;
+  std::vector<float>& buffer = buffers[static_cast<size_t>(slot)];
+  if (buffer.size() < n) buffer.resize(n);
+  return buffer.data();
+}
+
+}  // namespace thorong::isa

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of functions.h that needs no vectors: names, the choice of SIMD target, and the composed
+// functions (activate, scalar_tensor_tensor), which run two simple passes over blocks small enough
+// to stay in the first-level cache.
+#include "thorong/numerics/functions.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "thorong/base/check.h"
+#include "thorong/numerics/kernels.h"
+#include "thorong/numerics/simd.h"
+// simd.h must come first
+#include "hwy/highway.h"
+
+namespace thorong::numerics {
+namespace {
+
+#define THORONG_X(enumerator, name) name,
+constexpr std::string_view kUnaryNames[] = {THORONG_UNARY_FUNCTIONS(THORONG_X)};
+constexpr std::string_view kBinaryNames[] = {THORONG_BINARY_FUNCTIONS(THORONG_X)};
+#undef THORONG_X
+
+constexpr size_t kBlock = 1024;
+
+template <typename Enum, size_t kCount>
+std::optional<Enum> parse(const std::string_view (&names)[kCount], std::string_view name) {
+  const auto* found = std::find(std::begin(names), std::end(names), name);
+  if (found == std::end(names)) return std::nullopt;
+  return static_cast<Enum>(found - std::begin(names));
+}
+
+void apply_binary(BinaryFunction function, internal::Operands operands, const float* a,
+                  const float* b, float scalar, float* out, size_t n) {
+  if (internal::is_simple(function)) {
+    internal::simple_binary(function, operands, a, b, scalar, out, n);
+  } else {
+    internal::hard_binary(function, operands, a, b, scalar, out, n);
+  }
+}
+
+// Reads THORONG_SIMD_TARGET once, when the program starts to use SIMD.
+bool read_environment() {
+  if (const char* target = std::getenv("THORONG_SIMD_TARGET");
+      target != nullptr && *target != '\0') {
+    return force_simd_target(target);
+  }
+  return true;
+}
+[[maybe_unused]] const bool kEnvironmentRead = read_environment();
+
+}  // namespace
+
+std::string_view name(UnaryFunction function) { return kUnaryNames[static_cast<size_t>(function)]; }
+std::string_view name(BinaryFunction function) {
+  return kBinaryNames[static_cast<size_t>(function)];
+}
+std::optional<UnaryFunction> parse_unary_function(std::string_view name) {
+  return parse<UnaryFunction>(kUnaryNames, name);
+}
+std::optional<BinaryFunction> parse_binary_function(std::string_view name) {
+  return parse<BinaryFunction>(kBinaryNames, name);
+}
+
+void apply(UnaryFunction function, const float* in, float* out, size_t n) {
+  if (internal::is_simple(function)) {
+    internal::simple_unary(function, in, out, n);
+  } else {
+    internal::hard_unary(function, in, out, n);
+  }
+}
+
+void apply(BinaryFunction function, const float* a, const float* b, float* out, size_t n) {
+  apply_binary(function, internal::Operands::kArrays, a, b, 0.0F, out, n);
+}
+
+void apply_scalar(BinaryFunction function, const float* a, float scalar, bool reversed, float* out,
+                  size_t n) {
+  const auto operands =
+      reversed ? internal::Operands::kScalarArray : internal::Operands::kArrayScalar;
+  apply_binary(function, operands, a, nullptr, scalar, out, n);
+}
+
+void activate(UnaryFunction function, const float* in, float scale, float bias, float* out,
+              size_t n) {
+  if (function == UnaryFunction::kCopy || function == UnaryFunction::kRelu) {
+    internal::affine(in, scale, bias, function == UnaryFunction::kRelu, out, n);
+    return;
+  }
+  for (size_t i = 0; i < n; i += kBlock) {
+    const size_t count = std::min(kBlock, n - i);
+    internal::affine(in + i, scale, bias, false, out + i, count);
+    apply(function, out + i, out + i, count);
+  }
+}
+
+void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const float* in0, float scalar,
+                          const float* in1, float* out, size_t n) {
+  if (op0 == BinaryFunction::kMultiply && op1 == BinaryFunction::kAdd) {
+    internal::multiply_then_add(in0, scalar, in1, out, n);
+    return;
+  }
+  // `out` may be in1, so the inner result has its own block.
+  std::array<float, kBlock> inner;
+  for (size_t i = 0; i < n; i += kBlock) {
+    const size_t count = std::min(kBlock, n - i);
+    apply_scalar(op0, in0 + i, scalar, false, inner.data(), count);
+    apply(op1, inner.data(), in1 + i, out + i, count);
+  }
+}
+
+std::string_view simd_target() {
+  const int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(targets == 0 ? HWY_STATIC_TARGET : targets & -targets);
+}
+
+bool force_simd_target(std::string_view name) {
+  hwy::SetSupportedTargetsForTest(0);
+  if (name.empty()) {
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    return true;
+  }
+  const int64_t runnable = (hwy::SupportedTargets() & HWY_TARGETS) | HWY_STATIC_TARGET;
+  for (int64_t rest = runnable; rest != 0; rest &= rest - 1) {
+    const int64_t target = rest & -rest;
+    if (name != hwy::TargetName(target)) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(target);
+    return true;
+  }
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  return false;
+}
+
+}  // namespace thorong::numerics

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// multiply_tile against three plain loops with std::fma: equal bits for odd sizes, strides and
+// every SIMD target.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "thorong/numerics/functions.h"
+#include "thorong/numerics/testing.h"
+
+namespace thorong::numerics {
+namespace {
+
+struct Size {
+  size_t m;
+  size_t n;
+  size_t k;
+};
+
+constexpr size_t kGap = 3;  // unused elements at the end of each row
+
+void plain_multiply(const std::vector<float>& stationary, const std::vector<float>& moving,
+                    std::vector<float>* psum, Size size, bool accumulate) {
+  for (size_t m = 0; m < size.m; ++m) {
+    for (size_t n = 0; n < size.n; ++n) {
+      float sum = 0.0F;
+      for (size_t k = 0; k < size.k; ++k) {
+        sum = std::fma(stationary[k * (size.m + kGap) + m], moving[k * (size.n + kGap) + n], sum);
+      }
+      float& place = (*psum)[m * (size.n + kGap) + n];
+      place = accumulate ? place + sum : sum;
+    }
+  }
+}
+
+void check(Size size, bool accumulate) {
+  const std::vector<float> stationary = testing::random_values(size.k * (size.m + kGap), 1);
+  const std::vector<float> moving = testing::random_values(size.k * (size.n + kGap), 2);
+  const std::vector<float> before = testing::random_values(size.m * (size.n + kGap), 3);
+  std::vector<float> expected = before;
+  plain_multiply(stationary, moving, &expected, size, accumulate);
+  testing::for_each_target([&](const std::string&) {
+    std::vector<float> psum = before;
+    multiply_tile(stationary.data(), size.m + kGap, moving.data(), size.n + kGap, psum.data(),
+                  size.n + kGap, size.m, size.n, size.k, accumulate);
+    testing::expect_same_bits(expected, psum, "psum");
+  });
+}
+
+TEST(MultiplyTile, EqualsPlainLoops) {
+  const std::vector<size_t> sizes = {1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 17, 31, 33, 48, 49, 64, 100};
+  size_t turn = 0;
+  for (const size_t m : sizes) {
+    for (const size_t n : sizes) {
+      const Size size = {m, n, sizes[turn % sizes.size()]};
+      SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
+      ASSERT_NO_FATAL_FAILURE(check(size, turn % 2 == 0));
+      turn += 5;
+    }
+  }
+}
+
+TEST(MultiplyTile, EqualsPlainLoopsOnTypicalSizes) {
+  for (const Size size :
+       {Size{128, 512, 128}, Size{128, 49, 128}, Size{64, 7, 128}, Size{128, 1, 300},
+        Size{40, 60, 300}, Size{3, 512, 27}, Size{128, 56, 9}}) {
+    SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
+    ASSERT_NO_FATAL_FAILURE(check(size, true));
+  }
+}
+
+TEST(MultiplyTile, EmptyProductIsZero) {
+  std::vector<float> psum = {1.0F, 2.0F};
+  multiply_tile(nullptr, 1, nullptr, 2, psum.data(), 2, 1, 2, 0, true);
+  EXPECT_EQ(psum[1], 2.0F);
+  multiply_tile(nullptr, 1, nullptr, 2, psum.data(), 2, 1, 2, 0, false);
+  EXPECT_EQ(psum[1], 0.0F);
+  multiply_tile(nullptr, 0, nullptr, 0, nullptr, 0, 0, 0, 5, false);
+}
+
+// Infinity, NaN and subnormal operands: the same bits everywhere, NaN canonical.
+TEST(MultiplyTile, SpecialValuesHaveEqualBits) {
+  const std::vector<float> specials = testing::special_values();
+  const size_t count = specials.size();
+  std::vector<float> expected;
+  testing::for_each_target([&](const std::string&) {
+    std::vector<float> psum(count * count);
+    multiply_tile(specials.data(), count, specials.data(), count, psum.data(), count, count, count,
+                  1, false);
+    if (expected.empty()) expected = psum;
+    testing::expect_same_bits(expected, psum, "psum");
+  });
+}
+
+}  // namespace
+}  // namespace thorong::numerics

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract's JSON object of a run. Numbers that JSON cannot hold (NaN, infinity) become null.
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <set>
+
+#include "thorong/report/json.h"
+#include "thorong/report/report.h"
+#include "thorong/report/units.h"
+
+namespace thorong::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+// An unused key: JSON objects cannot hold one name twice.
+std::string unused_key(const Json& object, const std::string& name) {
+  std::string key = name;
+  for (int number = 2; object.contains(key); ++number) key = name + "_" + std::to_string(number);
+  return key;
+}
+
+Json cost_json(const Cost& cost) {
+  Json json = {{"instance", or_null(cost.instance)},
+               {"usd_per_hour", or_null(cost.usd_per_hour)},
+               {"price_kind", or_null(cost.price_kind)},
+               {"usd_per_million", or_null(cost.usd_per_million)}};
+  std::string reason = cost_reason(cost);
+  if (!reason.empty()) json["reason"] = reason;
+  return json;
+}
+
+Json energy_json(const Result& result) {
+  Json json = Json::object();
+  for (size_t i = 0; i < kEnergyComponents; ++i) {
+    json[kEnergyComponentNames[i]] = result.energy_by[i];
+  }
+  return json;
+}
+
+Json engines_json(const Result& result) {
+  Json json = Json::object();
+  for (const EngineUse& engine : result.engines) {
+    json[unused_key(json, engine.name)] = {{"busy_s", engine.busy_s},
+                                           {"utilization", engine.utilization},
+                                           {"instructions", engine.instructions}};
+  }
+  return json;
+}
+
+Json memory_json(const Result& result) {
+  return {{"hbm_peak_bytes", result.hbm_peak_bytes},
+          {"hbm_traffic_bytes", result.hbm_traffic_bytes},
+          {"sbuf_peak_bytes", result.sbuf_peak_bytes},
+          {"psum_peak_bytes", result.psum_peak_bytes},
+          {"host_overhead_bytes", result.host_overhead_bytes},
+          {"hbm_capacity_bytes", result.hbm_capacity_bytes},
+          {"sbuf_capacity_bytes", result.sbuf_capacity_bytes},
+          {"psum_capacity_bytes", result.psum_capacity_bytes}};
+}
+
+Json operators_json(const Result& result) {
+  Json json = Json::array();
+  for (const OperatorUse& use : result.operators) {
+    json.push_back({{"name", use.name},
+                    {"op", use.op},
+                    {"start_s", use.start_s},
+                    {"time_s", use.time_s},
+                    {"energy_j", use.energy_j},
+                    {"engine", use.engine},
+                    {"path", use.path},
+                    {"bound", use.bound},
+                    {"bound_share", use.bound_share},
+                    {"flops", use.flops},
+                    {"hbm_bytes", use.hbm_bytes},
+                    {"roofline_s", use.roofline_s}});
+  }
+  return json;
+}
+
+// Null for what --timing-only did not compute, or what was not written.
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json outputs_json(const Result& result) {
+  Json json = Json::object();
+  for (const Output& output : result.outputs) {
+    json[unused_key(json, output.name)] = {
+        {"shape", output.type.shape},
+        {"dtype", std::string(numerics::name(output.type.format))},
+        {"sha256", text_or_null(output.sha256)},
+        {"file", text_or_null(output.file)}};
+  }
+  return json;
+}
+
+Json errors_json(const Result& result) {
+  Json json = Json::object();
+  for (const auto& [name, error] : result.errors) {
+    json[name] = {{"max_abs", error.max_abs}, {"max_rel", error.max_rel}, {"rms", error.rms}};
+  }
+  return json;
+}
+
+Json assumed_json(const Result& result) {
+  Json json = Json::array();
+  for (const Assumed& fact : result.assumed) {
+    json.push_back({{"fact", fact.fact},
+                    {"value", fact.value},
+                    {"kind", fact.kind},
+                    {"source", fact.source},
+                    {"effect", fact.effect}});
+  }
+  return json;
+}
+
+Json expected_error_json(const std::optional<ExpectedError>& error) {
+  if (!error) return nullptr;
+  return {{"median", error->median},
+          {"p90", error->p90},
+          {"rows", error->rows},
+          {"kind", error->kind}};
+}
+
+void add_figures(const Result& result, Json& json) {
+  json["latency_s"] = result.latency_s;
+  json["device_s"] = result.device_s;
+  json["host_s"] = result.host_s;
+  json["throughput_per_s"] = result.throughput_per_s;
+  json["energy_j"] = result.energy_j;
+  json["energy_by"] = energy_json(result);
+  json["average_power_w"] = result.average_power_w;
+  json["cost"] = cost_json(result.cost);
+  json["engines"] = engines_json(result);
+  json["memory"] = memory_json(result);
+  json["roofline"] = {{"peak_flops_per_s", result.roofline.peak_flops_per_s},
+                      {"peak_format", result.roofline.peak_format},
+                      {"hbm_bytes_per_s", result.roofline.hbm_bytes_per_s}};
+}
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+nlohmann::ordered_json result_json(const Result& result) {
+  Json json = Json::object();
+  json["thorong"] = result.thorong_version;
+  json["model"] = {{"path", result.model_path},
+                   {"sha256", result.model_sha256},
+                   {"format", result.model_format}};
+  json["chip"] = result.chip;
+  json["chip_title"] = result.chip_title;
+  json["cores_used"] = result.cores_used;
+  json["schedule"] = result.schedule;
+  json["auto_cast"] = result.auto_cast;
+  json["auto_cast_type"] = result.auto_cast_type;
+  json["rounding"] = result.rounding;
+  json["seed"] = result.seed;
+  json["timing_only"] = result.timing_only;
+  add_figures(result, json);
+  json["operators"] = operators_json(result);
+  json["outputs"] = outputs_json(result);
+  if (!result.errors.empty()) json["errors"] = errors_json(result);
+  json["random_inputs"] = result.random_inputs;
+  json["not_modelled"] = result.not_modelled;
+  json["assumed"] = assumed_json(result);
+  json["expected_error"] = expected_error_json(result.expected_error);
+  json["hints"] = result.hints;
+  json["wall"] = {{"import_s", result.import_s},
+                  {"compile_s", result.compile_s},
+                  {"run_s", result.run_s}};
+  return json;
+}
+
+std::string json_text(const std::string& text) { return dump(Json(text)); }
+
+std::string to_json(const Result& result) { return dump(result_json(result)); }
+
+std::string to_comparison_json(std::span<const Result> results) {
+  Json json = Json::object();
+  json["thorong"] = results.empty() ? "" : results.front().thorong_version;
+  json["results"] = Json::array();
+  for (const Result& result : results) json["results"].push_back(result_json(result));
+  return dump(json);
+}
+
+}  // namespace thorong::report

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one result object of a run. Every view (table, JSON, HTML, trace, Python, advisor) reads it and nothing else.
+// The meaning of each figure is the contract's; keys of the JSON are the names here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "thorong/ops/graph.h"
+
+namespace thorong::report {
+
+// Components of energy_by, in the JSON's order.
+enum class EnergyComponent { kTensor, kVector, kScalar, kGpsimd, kSbuf, kPsum, kHbm, kDma, kInstructions, kStatic, kHostLink };
+inline constexpr size_t kEnergyComponents = 11;
+inline constexpr std::array<const char*, kEnergyComponents> kEnergyComponentNames = {
+    "tensor", "vector", "scalar", "gpsimd", "sbuf", "psum", "hbm", "dma", "instructions", "static", "host_link"};
+
+struct EngineUse {
+  std::string name;  // tensor, vector, scalar, gpsimd, sync, dma0 ...
+  double busy_s = 0;
+  double utilization = 0;  // busy_s / device_s
+  int64_t instructions = 0;
+};
+
+struct OperatorUse {
+  std::string name;  // the program's name for it
+  std::string op;    // operator or fused group, "convolution+relu"
+  double start_s = 0, time_s = 0, energy_j = 0;
+  std::string engine;  // the engine that was busy longest
+  std::string path;    // tile, gpsimd, host
+  std::string bound;   // tensor vector scalar gpsimd dma hbm dependency host
+  // For the roofline and "by how much":
+  double flops = 0;          // 2 x multiply-adds, plus other operations
+  double hbm_bytes = 0;
+  double bound_share = 0;    // busy time of the bounding resource / time_s
+  double roofline_s = 0;     // the least time that peak and HBM allow
+};
+
+// One bar of the timeline. Kept small: a run has up to millions.
+struct TimelineEvent {
+  int64_t start_ps = 0;
+  int64_t end_ps = 0;
+  int32_t operator_index = -1;  // into Result::operators
+  uint16_t engine = 0;          // into Result::engines
+  uint16_t instruction = 0;     // into Result::instruction_names
+};
+
+// Bytes in use at a time; each list is a step function sorted by time.
+struct OccupancyPoint {
+  int64_t time_ps = 0;
+  int64_t bytes = 0;
+};
+
+struct Output {
+  std::string name;
+  ops::Tensor tensor;   // empty with --timing-only
+  ops::TensorType type;
+  std::string sha256;   // of the bytes; empty with --timing-only
+  std::string file;     // with --out
+};
+
+struct OutputError {
+  double max_abs = 0, max_rel = 0, rms = 0;
+};
+
+struct Assumed {
+  std::string fact, value, kind, source;
+  double effect = 0;  // relative change of latency or energy for a change of 10 percent; the order of the list
+};
+
+struct ExpectedError {
+  double median = 0, p90 = 0;
+  int rows = 0;
+  std::string kind;
+};
+
+struct Cost {
+  std::optional<std::string> instance;
+  std::optional<double> usd_per_hour;
+  std::optional<std::string> price_kind;
+  std::optional<double> usd_per_million;
+  std::string reason;  // why something above is null
+};
+
+struct Roofline {
+  double peak_flops_per_s = 0;       // of one core, in the tensor engine's format of this run
+  std::string peak_format;
+  double hbm_bytes_per_s = 0;        // of one core
+};
+
+struct Result {
+  std::string thorong_version;
+  std::string model_path, model_sha256, model_format;
+  std::string chip, chip_title;
+  int cores_used = 1;
+  std::string schedule, auto_cast, auto_cast_type, rounding;
+  uint64_t seed = 0;
+  bool timing_only = false;
+
+  double latency_s = 0, device_s = 0, host_s = 0, throughput_per_s = 0;
+  double energy_j = 0;
+  std::array<double, kEnergyComponents> energy_by{};
+  double average_power_w = 0;
+  Cost cost;
+  std::vector<EngineUse> engines;
+  int64_t hbm_peak_bytes = 0, hbm_traffic_bytes = 0, sbuf_peak_bytes = 0, psum_peak_bytes = 0, host_overhead_bytes = 0;
+  int64_t hbm_capacity_bytes = 0, sbuf_capacity_bytes = 0, psum_capacity_bytes = 0;
+  std::vector<OperatorUse> operators;
+  std::vector<Output> outputs;
+  std::map<std::string, OutputError> errors;  // with --against reference
+  std::vector<std::string> random_inputs;
+  std::vector<std::string> not_modelled;
+  std::vector<Assumed> assumed;
+  std::optional<ExpectedError> expected_error;
+  std::vector<std::string> hints;  // "--auto-cast matmult would ..."
+  double import_s = 0, compile_s = 0, run_s = 0;
+
+  Roofline roofline;
+  std::vector<std::string> instruction_names;
+  std::vector<TimelineEvent> timeline;
+  std::vector<OccupancyPoint> sbuf_occupancy, psum_occupancy, hbm_occupancy;
+};
+
+}  // namespace thorong::report

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The terminal view: the answer in one line, then time, energy, cost and memory, engines, the operators that cost most,
+// and what the figures rest on.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "thorong/report/report.h"
+#include "thorong/report/text_grid.h"
+#include "thorong/report/units.h"
+
+namespace thorong::report {
+namespace {
+
+using Align = TextGrid::Align;
+
+constexpr size_t kOperatorRows = 12, kEngineRows = 16, kAssumedRows = 6;
+constexpr size_t kTextWidth = 92, kBarWidth = 20;
+
+std::string section(const Style& style, const std::string& title, const std::string& remark = {}) {
+  std::string text = "\n" + style.bold + title + style.reset;
+  if (!remark.empty()) text += "  " + style.dim + remark + style.reset;
+  return text + "\n";
+}
+
+std::string of_capacity(int64_t capacity) {
+  return capacity > 0 ? fmt::format("at its highest, of {}", human_bytes(capacity)) : "at its highest";
+}
+
+double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+std::string summary(const Result& result, const Style& style) {
+  TextGrid grid;
+  grid.column("", Align::kLeft);
+  grid.column("", Align::kRight);
+  grid.column("", Align::kLeft);
+  grid.row({"Latency", human(result.latency_s, "s"),
+            fmt::format("device {} + host {}", human(result.device_s, "s"), human(result.host_s, "s"))});
+  grid.row({"Throughput", plain(result.throughput_per_s) + " /s", "whole chip, every core busy"});
+  grid.row({"Energy", human(result.energy_j, "J"),
+            fmt::format("a run; {} on average", human(result.average_power_w, "W"))});
+  const Cost& cost = result.cost;
+  std::string reason = cost_reason(cost), basis = cost_basis(cost);
+  std::string basis_text = basis;
+  if (!reason.empty()) basis_text += (basis.empty() ? "" : "; ") + reason;
+  grid.row({"Cost", cost.usd_per_million ? dollars(*cost.usd_per_million) : "unknown",
+            cost.usd_per_million ? "per million at full throughput; " + basis_text : basis_text});
+  grid.row({"HBM", human_bytes(result.hbm_peak_bytes),
+            fmt::format("{}; {} moved", of_capacity(result.hbm_capacity_bytes),
+                        human_bytes(result.hbm_traffic_bytes))});
+  grid.row({"SBUF", human_bytes(result.sbuf_peak_bytes), of_capacity(result.sbuf_capacity_bytes)});
+  grid.row({"PSUM", human_bytes(result.psum_peak_bytes), of_capacity(result.psum_capacity_bytes)});
+  return fmt::format("\n{}", grid.text(style));
+}
+
+std::string engines(const Result& result, const Style& style) {
+  if (result.engines.empty()) return {};
+  TextGrid grid;
+  grid.column("", Align::kLeft);
+  grid.column("busy", Align::kRight);
+  grid.column("share", Align::kRight);
+  grid.column("", Align::kLeft);
+  grid.column("instructions", Align::kRight);
+  size_t shown = 0;
+  for (const EngineUse& engine : result.engines) {
+    if (shown == kEngineRows) break;
+    if (engine.busy_s <= 0 && engine.instructions == 0) continue;
+    std::string blocks = bar(engine.utilization, kBarWidth);
+    blocks += std::string(kBarWidth - std::min(kBarWidth, display_width(blocks)), ' ');
+    grid.row({engine.name, human(engine.busy_s, "s"), percent(engine.utilization), blocks,
+              grouped(engine.instructions)});
+    ++shown;
+  }
+  return section(style, "Engines", "share of the device time") + grid.text(style);
+}
+
+std::string energy(const Result& result, const Style& style) {
+  std::array<size_t, kEnergyComponents> order{};
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return result.energy_by[a] > result.energy_by[b]; });
+  TextGrid grid;
+  grid.column("", Align::kLeft);
+  grid.column("", Align::kRight);
+  grid.column("", Align::kRight);
+  grid.column("", Align::kLeft);
+  for (size_t i : order) {
+    double share = share_of(result.energy_by[i], result.energy_j);
+    if (share <= 0) continue;
+    std::string name = kEnergyComponentNames[i];
+    std::replace(name.begin(), name.end(), '_', ' ');
+    grid.row({name, human(result.energy_by[i], "J"), percent(share), bar(share, kBarWidth)});
+  }
+  std::string text = grid.text(style);
+  return text.empty() ? text : section(style, "Energy by component") + text;
+}
+
+std::string operators(const Result& result, const Style& style) {
+  if (result.operators.empty()) return {};
+  std::vector<size_t> order(result.operators.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const size_t shown = std::min(kOperatorRows, order.size());
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return result.operators[a].time_s > result.operators[b].time_s;
+  });
+  TextGrid grid;
+  for (const char* title : {"name", "operator"}) grid.column(title, Align::kLeft);
+  for (const char* title : {"time", "share", "energy"}) grid.column(title, Align::kRight);
+  for (const char* title : {"path", "bound by"}) grid.column(title, Align::kLeft);
+  grid.column("x roofline", Align::kRight);
+  const double total = operators_time(result);
+  double shown_time = 0;
+  for (size_t i = 0; i < shown; ++i) {
+    const OperatorUse& use = result.operators[order[i]];
+    shown_time += use.time_s;
+    std::string bound = use.bound;
+    if (use.bound_share > 0) bound += fmt::format(" {}", percent(use.bound_share));
+    grid.row({shortened(printable(use.name), 30), shortened(printable(use.op), 22), human(use.time_s, "s"),
+              percent(share_of(use.time_s, total)), human(use.energy_j, "J"), use.path, bound,
+              use.roofline_s > 0 ? plain(use.time_s / use.roofline_s) : "-"});
+  }
+  std::string remark = fmt::format("{} of {}, {} of the operators' time", shown, result.operators.size(),
+                                   percent(share_of(shown_time, total)));
+  return section(style, "Operators that cost most", remark) + grid.text(style);
+}
+
+std::string outputs(const Result& result, const Style& style) {
+  if (result.outputs.empty()) return {};
+  TextGrid grid;
+  grid.column("", Align::kLeft);
+  grid.column("", Align::kLeft);
+  grid.column("", Align::kLeft);
+  for (const Output& output : result.outputs) {
+    std::string remark = output.file;
+    if (auto error = result.errors.find(output.name); error != result.errors.end()) {
+      remark = fmt::format("largest error {:.2g} absolute, {:.2g} relative; rms {:.2g}  {}",
+                           error->second.max_abs, error->second.max_rel, error->second.rms, remark);
+    }
+    grid.row({shortened(printable(output.name), 30),
+              fmt::format("{} {}", numerics::name(output.type.format), ops::to_string(output.type.shape)),
+              remark});
+  }
+  return section(style, "Outputs") + grid.text(style);
+}
+
+std::string bullets(const Style& style, const std::string& title, const std::vector<std::string>& lines) {
+  if (lines.empty()) return {};
+  std::string text = section(style, title);
+  for (const std::string& line : lines) text += "  - " + wrapped(printable(line), kTextWidth, 4) + "\n";
+  return text;
+}
+
+std::string basis(const Result& result, const Style& style) {
+  std::string text = bullets(style, "What to try", result.hints);
+  if (!result.random_inputs.empty()) {
+    std::string names;
+    for (const std::string& name : result.random_inputs) names += (names.empty() ? "" : ", ") + name;
+    text += bullets(style, "Inputs filled with random values", {names});
+  }
+  text += bullets(style, "Not modelled", result.not_modelled);
+  std::vector<std::string> facts;
+  for (const Assumed& fact : result.assumed) {
+    if (facts.size() == kAssumedRows) {
+      facts.push_back(fmt::format("and {} more; see --json or the page.", result.assumed.size() - facts.size()));
+      break;
+    }
+    facts.push_back(fmt::format("{} = {} ({}): {}", fact.fact, fact.value, fact.kind, fact.source));
+  }
+  text += bullets(style, "Assumed, strongest first", facts);
+  text += section(style, "Expected error");
+  std::string error = result.expected_error ? expected_error_text(*result.expected_error)
+                                            : "not known: no measured row is comparable";
+  return text + "  " + wrapped(error + ".", kTextWidth, 2) + "\n";
+}
+
+std::string how_run(const Result& result) {
+  std::string text = fmt::format("{} core{}, schedule {}, auto-cast {}", result.cores_used,
+                                 result.cores_used == 1 ? "" : "s", result.schedule, result.auto_cast);
+  if (!result.auto_cast_type.empty()) text += " " + result.auto_cast_type;
+  text += fmt::format(", rounding {}, seed {}", result.rounding, result.seed);
+  if (result.timing_only) text += ", timing only";
+  text += fmt::format("; import {}, compile {}, run {} here", human(result.import_s, "s"),
+                      human(result.compile_s, "s"), human(result.run_s, "s"));
+  return printable(text);
+}
+
+using Figure = std::string (*)(const Result&);
+
+// The row of a comparison; the best chip is starred where less, or more, is better.
+struct ComparisonRow {
+  const char* title;
+  Figure text;
+  double (*value)(const Result&);  // NaN: unknown
+  int better;                      // -1 less, 1 more, 0 no such thing
+};
+
+double unknown_if_empty(const std::optional<double>& value) {
+  return value.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+const ComparisonRow kComparison[] = {
+    {"latency", [](const Result& r) { return human(r.latency_s, "s"); },
+     [](const Result& r) { return r.latency_s; }, -1},
+    {"  device", [](const Result& r) { return human(r.device_s, "s"); }, nullptr, 0},
+    {"  host", [](const Result& r) { return human(r.host_s, "s"); }, nullptr, 0},
+    {"throughput", [](const Result& r) { return plain(r.throughput_per_s) + " /s"; },
+     [](const Result& r) { return r.throughput_per_s; }, 1},
+    {"energy a run", [](const Result& r) { return human(r.energy_j, "J"); },
+     [](const Result& r) { return r.energy_j; }, -1},
+    {"average power", [](const Result& r) { return human(r.average_power_w, "W"); }, nullptr, 0},
+    {"cost per million",
+     [](const Result& r) {
+       return r.cost.usd_per_million ? dollars(*r.cost.usd_per_million) : std::string("unknown");
+     },
+     [](const Result& r) { return unknown_if_empty(r.cost.usd_per_million); }, -1},
+    {"instance", [](const Result& r) { return r.cost.instance.value_or("unknown"); }, nullptr, 0},
+    {"HBM at its highest", [](const Result& r) { return human_bytes(r.hbm_peak_bytes); }, nullptr, 0},
+    {"cores", [](const Result& r) { return std::to_string(r.cores_used); }, nullptr, 0},
+};
+
+// The index of the best result of a row, or none when fewer than two are known.
+std::optional<size_t> best_of(const ComparisonRow& row, std::span<const Result> results) {
+  std::optional<size_t> best;
+  size_t known = 0;
+  for (size_t i = 0; row.value != nullptr && i < results.size(); ++i) {
+    double value = row.value(results[i]) * row.better;
+    if (!(value == value)) continue;
+    ++known;
+    if (!best || value > row.value(results[*best]) * row.better) best = i;
+  }
+  return known > 1 ? best : std::nullopt;
+}
+
+}  // namespace
+
+std::string to_table(const Result& result, bool color) {
+  Style style(color);
+  std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
+  text += summary(result, style) + engines(result, style) + energy(result, style) +
+          operators(result, style) + outputs(result, style) + basis(result, style);
+  return text + "\n" + style.dim + how_run(result) + style.reset + "\n";
+}
+
+std::string to_comparison_table(std::span<const Result> results, bool color) {
+  if (results.empty()) return "Nothing to compare.\n";
+  Style style(color);
+  TextGrid grid;
+  grid.column(printable(model_name(results.front())), Align::kLeft);
+  for (const Result& result : results) grid.column(printable(chip_name(result)), Align::kRight);
+  for (const ComparisonRow& row : kComparison) {
+    std::vector<std::string> cells = {row.title};
+    std::optional<size_t> best = best_of(row, results);
+    for (size_t i = 0; i < results.size(); ++i) {
+      cells.push_back((best == i ? "* " : "") + row.text(results[i]));
+    }
+    grid.row(std::move(cells));
+  }
+  std::string text = grid.text(style);
+  if (results.size() > 1) text += style.dim + "  * best of the row" + style.reset + "\n";
+  std::vector<std::string> unknown;
+  for (const Result& result : results) {
+    std::string reason = cost_reason(result.cost);
+    if (!reason.empty()) unknown.push_back(chip_name(result) + ": " + reason);
+  }
+  return text + bullets(style, "Why a cost is unknown", unknown);
+}
+
+}  // namespace thorong::report

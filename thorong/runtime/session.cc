@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/runtime/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "thorong/base/file.h"
+#include "thorong/chip/loader.h"
+#include "thorong/compiler/compile.h"
+#include "thorong/ops/operator.h"
+#include "thorong/runtime/inputs.h"
+
+namespace thorong::runtime {
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// The most bytes of intermediate values that are alive at once when nodes run in order.
+int64_t peak_live(const ops::Graph& graph) {
+  std::vector<size_t> last(graph.values.size(), 0);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (ops::ValueId v : graph.nodes[n].inputs) {
+      if (v >= 0) last[static_cast<size_t>(v)] = n;
+    }
+  }
+  std::vector<std::vector<ops::ValueId>> dies(graph.nodes.size());
+  int64_t live = 0, peak = 0;
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (ops::ValueId v : graph.nodes[n].outputs) {
+      if (v < 0) continue;
+      live += static_cast<int64_t>(graph.type(v).bytes());
+      dies[std::max(last[static_cast<size_t>(v)], n)].push_back(v);
+    }
+    peak = std::max(peak, live);
+    for (ops::ValueId v : dies[n]) live -= static_cast<int64_t>(graph.type(v).bytes());
+  }
+  return peak;
+}
+
+Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported, const Options& options, double import_s,
+                                                     const std::string& path) {
+  if (!imported.ok()) return imported.status();
+  onnx::Model model = std::move(imported).value();
+  Stopwatch watch;
+  auto program = std::make_shared<Program>();
+  program->options = options;
+  program->options.inputs.clear();
+  THORONG_TRY(program->chip, chip::load(options.chip));
+  program->core = isa::core_parameters(program->chip);
+  program->graph = std::move(model.graph);
+  for (ops::ValueId v : program->graph.inputs) program->inputs.push_back({program->graph.value(v).name, program->graph.type(v)});
+  for (size_t i = 0; i < program->graph.outputs.size(); ++i) {
+    program->outputs.push_back({program->graph.output_names[i], program->graph.type(program->graph.outputs[i])});
+  }
+  compiler::CompileOptions compile_options{options.auto_cast, options.auto_cast_type, options.timing_only};
+  THORONG_TRY(program->tiles, compiler::compile(program->graph, program->core, compile_options));
+  program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
+  program->model_path = path;
+  program->model_sha256 = model.sha256;
+  program->model_format = model.format;
+  if (model.file) program->files.push_back(model.file);
+  for (auto& file : model.external_files) program->files.push_back(file);
+  // Weights that were arranged are not read again.
+  for (auto& file : program->files) file->drop_resident_pages();
+  program->peak_live_bytes = peak_live(program->graph);
+  program->import_s = import_s;
+  program->compile_s = watch.seconds();
+  return std::shared_ptr<const Program>(std::move(program));
+}
+
+onnx::ImportOptions import_options(const Options& options) {
+  onnx::ImportOptions import;
+  import.dims = options.dims;
+  for (const auto& [name, tensor] : options.inputs) import.input_types[name] = tensor.type;
+  return import;
+}
+
+report::OutputError compare(const ops::Tensor& value, const ops::Tensor& reference) {
+  report::OutputError error;
+  double squares = 0, largest = 0;
+  int64_t n = value.type.elements();
+  for (int64_t i = 0; i < n; ++i) {
+    double a = numerics::load_as_double(value.type.format, value.data, static_cast<size_t>(i));
+    double b = numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
+    double difference = a == b ? 0.0 : std::fabs(a - b);
+    error.max_abs = std::max(error.max_abs, difference);
+    largest = std::max(largest, std::fabs(b));
+    if (b != 0.0) error.max_rel = std::max(error.max_rel, difference / std::fabs(b));
+    squares += difference * difference;
+  }
+  error.rms = n > 0 ? std::sqrt(squares / static_cast<double>(n)) : 0;
+  return error;
+}
+
+}  // namespace
+
+Result<compiler::AutoCast> parse_auto_cast(const std::string& text) {
+  if (text == "none") return compiler::AutoCast::kNone;
+  if (text == "matmult") return compiler::AutoCast::kMatmult;
+  if (text == "all") return compiler::AutoCast::kAll;
+  return invalid_argument("'" + text + "' is not one of none, matmult, all.", "--auto-cast");
+}
+
+Result<numerics::Format> parse_auto_cast_type(const std::string& text) {
+  if (text == "bf16") return numerics::Format::kBfloat16;
+  if (text == "fp16") return numerics::Format::kFloat16;
+  if (text == "tf32") return numerics::Format::kTfloat32;
+  if (text == "fp8_e4m3") return numerics::Format::kFloat8E4m3;
+  return invalid_argument("'" + text + "' is not one of bf16, fp16, tf32, fp8_e4m3.", "--auto-cast-type");
+}
+
+std::string auto_cast_name(compiler::AutoCast cast) {
+  return cast == compiler::AutoCast::kNone ? "none" : cast == compiler::AutoCast::kMatmult ? "matmult" : "all";
+}
+
+std::string auto_cast_type_name(numerics::Format format) {
+  switch (format) {
+    case numerics::Format::kFloat16: return "fp16";
+    case numerics::Format::kTfloat32: return "tf32";
+    case numerics::Format::kFloat8E4m3: return "fp8_e4m3";
+    default: return "bf16";
+  }
+}
+
+Result<std::shared_ptr<const Program>> compile_file(const std::string& path, const Options& options) {
+  Stopwatch watch;
+  auto model = onnx::import_file(path, import_options(options));
+  double seconds = watch.seconds();
+  return compile_model(std::move(model), options, seconds, path);
+}
+
+Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes, const Options& options) {
+  Stopwatch watch;
+  std::byte* copy = nullptr;
+  ops::Tensor owner = ops::Tensor::allocate({numerics::Format::kUint8, {static_cast<int64_t>(bytes.size())}}, &copy);
+  std::copy(bytes.begin(), bytes.end(), copy);
+  auto model = onnx::import_bytes({copy, bytes.size()}, owner.owner, "", import_options(options));
+  double seconds = watch.seconds();
+  return compile_model(std::move(model), options, seconds, "<bytes>");
+}
+
+Executable::Executable(std::shared_ptr<const Program> program)
+    : program_(std::move(program)), pool_(std::make_unique<ThreadPool>(program_->options.threads)) {
+  const Options& options = program_->options;
+  machine_ = std::make_unique<sim::Machine>(program_->core, *pool_,
+                                            sim::MachineOptions{options.seed, options.stochastic_rounding, 0, 0});
+}
+
+Result<std::unique_ptr<Executable>> Executable::load(std::shared_ptr<const Program> program) {
+  std::unique_ptr<Executable> executable(new Executable(std::move(program)));
+  if (!executable->program_->options.timing_only) {
+    THORONG_RETURN_IF_ERROR(executable->machine_->load(executable->program_->tiles));
+  }
+  return executable;
+}
+
+Status Executable::write_inputs(const std::vector<ops::Tensor>& inputs) {
+  const isa::Program& tiles = program_->tiles;
+  for (size_t b = 0; b < tiles.buffers.size(); ++b) {
+    const isa::Buffer& buffer = tiles.buffers[b];
+    if (buffer.role != isa::BufferRole::kInput) continue;
+    const ops::Tensor& tensor = inputs[static_cast<size_t>(buffer.index)];
+    numerics::convert(tensor.type.format, tensor.data, isa::host_cell(buffer.format), machine_->hbm_data(static_cast<isa::BufferId>(b)),
+                      static_cast<size_t>(tensor.type.elements()));
+  }
+  return ok_status();
+}
+
+std::vector<ops::Tensor> Executable::read_outputs() {
+  const isa::Program& tiles = program_->tiles;
+  std::vector<ops::Tensor> outputs(program_->outputs.size());
+  for (size_t b = 0; b < tiles.buffers.size(); ++b) {
+    const isa::Buffer& buffer = tiles.buffers[b];
+    if (buffer.role != isa::BufferRole::kOutput) continue;
+    // One value may be declared as several outputs.
+    ops::ValueId value = program_->graph.outputs[static_cast<size_t>(buffer.index)];
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (program_->graph.outputs[i] != value) continue;
+      const ops::TensorType& type = program_->outputs[i].type;
+      std::byte* data = nullptr;
+      outputs[i] = ops::Tensor::allocate(type, &data);
+      numerics::convert(isa::host_cell(type.format), machine_->hbm_data(static_cast<isa::BufferId>(b)), type.format, data,
+                        static_cast<size_t>(type.elements()));
+    }
+  }
+  return outputs;
+}
+
+Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given) {
+  const Options& options = program_->options;
+  report::Result result = describe(*program_);
+  THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed, options.timing_only, &result.random_inputs));
+  Stopwatch first;
+  double shortest = 0;
+  for (int i = 0; i < std::max(1, options.repeat) && !options.timing_only; ++i) {
+    Stopwatch watch;
+    THORONG_RETURN_IF_ERROR(write_inputs(inputs));
+    THORONG_RETURN_IF_ERROR(machine_->run(program_->tiles, options.interrupted));
+    double seconds = watch.seconds();
+    shortest = i == 0 ? seconds : std::min(shortest, seconds);
+  }
+  result.run_s = options.timing_only ? first.seconds() : shortest;
+  size_t tensor_bytes = program_->graph.initializer_bytes + static_cast<size_t>(program_->peak_live_bytes);
+  for (size_t i = 0; i < program_->outputs.size(); ++i) {
+    report::Output output;
+    output.name = program_->outputs[i].name;
+    output.type = program_->outputs[i].type;
+    tensor_bytes += output.type.bytes();
+    result.outputs.push_back(std::move(output));
+  }
+  for (const ops::Tensor& tensor : inputs) tensor_bytes += tensor ? tensor.bytes() : 0;
+  if (!options.timing_only) {
+    std::vector<ops::Tensor> outputs = read_outputs();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      result.outputs[i].tensor = outputs[i];
+      result.outputs[i].sha256 = sha256_hex({outputs[i].data, outputs[i].bytes()});
+    }
+  }
+  size_t resident = peak_resident_bytes();
+  result.host_overhead_bytes = static_cast<int64_t>(resident > tensor_bytes ? resident - tensor_bytes : 0);
+  if (options.against_reference && !options.timing_only) {
+    THORONG_TRY(auto reference, ops::evaluate(program_->graph, inputs));
+    for (size_t i = 0; i < reference.size(); ++i) {
+      result.errors[program_->outputs[i].name] = compare(result.outputs[i].tensor, reference[i]);
+    }
+  }
+  return result;
+}
+
+Result<report::Result> run_file(const std::string& path, const Options& options) {
+  THORONG_TRY(auto program, compile_file(path, options));
+  THORONG_TRY(auto executable, Executable::load(program));
+  return executable->execute(options.inputs);
+}
+
+}  // namespace thorong::runtime

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compile, load, execute: the public road from a model to a Result. `run` does all three.
+//
+//   Program     what a model became for one chip: tile program, its timing and energy. Immutable, shareable between threads.
+//   Executable  a Program loaded on a simulated device: its memories stay between executions. One thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "frontends/onnx/importer.h"
+#include "thorong/chip/chip.h"
+#include "thorong/compiler/options.h"
+#include "thorong/report/result.h"
+#include "thorong/sim/energy.h"
+#include "thorong/sim/machine.h"
+#include "thorong/sim/timing.h"
+
+namespace thorong::runtime {
+
+struct Options {
+  std::string chip = "trainium1";  // a shipped chip's name or a file
+  std::map<std::string, ops::Tensor> inputs;
+  std::map<std::string, int64_t> dims;
+  compiler::AutoCast auto_cast = compiler::AutoCast::kNone;
+  numerics::Format auto_cast_type = numerics::Format::kBfloat16;
+  bool stochastic_rounding = false;
+  uint64_t seed = 0;
+  bool timing_only = false;
+  bool against_reference = false;
+  int threads = 0;  // 0: all
+  int repeat = 1;
+  sim::Schedule schedule = sim::Schedule::kVendor;
+  const bool* interrupted = nullptr;  // polled between instructions
+};
+
+// "none", "matmult", "all"; "bf16", "fp16", "tf32", "fp8_e4m3".
+Result<compiler::AutoCast> parse_auto_cast(const std::string& text);
+Result<numerics::Format> parse_auto_cast_type(const std::string& text);
+std::string auto_cast_name(compiler::AutoCast cast);
+std::string auto_cast_type_name(numerics::Format format);
+
+struct Signature {
+  std::string name;
+  ops::TensorType type;
+};
+
+struct Program {
+  Options options;
+  chip::Chip chip;
+  isa::CoreParameters core;
+  ops::Graph graph;  // as imported; the oracle of --against reference
+  isa::Program tiles;
+  sim::Timing timing;
+  std::vector<Signature> inputs, outputs;
+  std::string model_path, model_sha256, model_format;
+  double import_s = 0, compile_s = 0;
+  std::vector<std::shared_ptr<const MappedFile>> files;
+  int64_t peak_live_bytes = 0;  // of intermediate tensors, for host_overhead_bytes
+};
+
+Result<std::shared_ptr<const Program>> compile_file(const std::string& path, const Options& options);
+Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes, const Options& options);
+
+class Executable {
+ public:
+  static Result<std::unique_ptr<Executable>> load(std::shared_ptr<const Program> program);
+  // Missing inputs are seeded random values, named in the result. The options' repeat and against_reference apply.
+  Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs);
+  const Program& program() const { return *program_; }
+
+ private:
+  explicit Executable(std::shared_ptr<const Program> program);
+  Status write_inputs(const std::vector<ops::Tensor>& inputs);
+  std::vector<ops::Tensor> read_outputs();
+
+  std::shared_ptr<const Program> program_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<sim::Machine> machine_;
+};
+
+Result<report::Result> run_file(const std::string& path, const Options& options);
+
+// The figures of a result that follow from the program alone (time, energy, cost, operators, timeline).
+report::Result describe(const Program& program);
+
+}  // namespace thorong::runtime

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functional layer: one core's memories on the host, and the execution of a program's instructions in program order.
+//
+// A buffer at address a of SBUF, of rows of w bytes, lies on the host as a block of its own: rows follow each other with a
+// stride of w plus padding (a stride that is a multiple of 4 KiB would map all rows to the same cache sets). The block's
+// place is a fixed function of a, so reuse of an address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "thorong/base/parallel.h"
+#include "thorong/base/result.h"
+#include "thorong/isa/cost_model.h"
+#include "thorong/isa/machine_state.h"
+
+namespace thorong::sim {
+
+// What stopped the simulated machine: an answer, not an error of ours.
+struct Fault {
+  std::string message;
+  size_t instruction = 0;  // index in the program
+  std::string mnemonic;
+  std::string operator_name;
+};
+
+struct MachineOptions {
+  uint64_t seed = 0;
+  bool stochastic_rounding = false;
+  uint32_t chip = 0, core = 0;
+};
+
+class Machine final : public isa::MachineState {
+ public:
+  Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options);
+  ~Machine() override;
+
+  // Gives host memory to the program's HBM buffers: constants as the program holds them, the rest zero-filled.
+  Status load(const isa::Program& program);
+  // Cells of an input or output buffer (host_cell of its format).
+  std::byte* hbm_data(isa::BufferId buffer);
+  // Runs all instructions. Stops at the first fault. `interrupted` is polled between instructions.
+  Status run(const isa::Program& program, const bool* interrupted = nullptr);
+  const std::vector<Fault>& faults() const { return faults_; }
+
+  isa::HostBuffer host_buffer(isa::BufferId buffer) const override { return buffers_[static_cast<size_t>(buffer)]; }
+  void bind(isa::BufferId buffer, const std::byte* data, int64_t row_stride_bytes) override;
+  numerics::Rounding rounding() const override;
+  const ThreadPool& pool() const override { return pool_; }
+  void fault(const isa::Instruction& instruction, std::string message) override;
+  float* scratch(int slot, size_t n) override;
+
+ private:
+  isa::HostBuffer place(const isa::Buffer& buffer) const;
+
+  const ThreadPool& pool_;
+  MachineOptions options_;
+  int64_t partitions_, sbuf_bytes_, psum_bytes_;
+  std::byte* sbuf_ = nullptr;   // reserved address space; pages appear when touched
+  std::byte* psum_ = nullptr;
+  size_t sbuf_reserved_ = 0, psum_reserved_ = 0;
+  std::vector<isa::HostBuffer> buffers_;
+  std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> hbm_;
+  std::vector<std::vector<float>> scratch_;
+  std::vector<Fault> faults_;
+  uint64_t executed_ = 0;  // instructions since the machine began: loops do not repeat random bits
+  const isa::Program* program_ = nullptr;
+  size_t current_ = 0;
+};
+
+}  // namespace thorong::sim

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// One record per access: bytes [low, high) of rows [first, last) of a buffer. A write that covers older records replaces them,
+// because waiting for it implies waiting for them. When a buffer reuses the address of older ones, their records become a
+// write over the whole new buffer.
+#include "thorong/sim/semaphores.h"
+
+#include <algorithm>
+#include <map>
+
+namespace thorong::sim {
+namespace {
+
+using isa::AccessPattern;
+using isa::Buffer;
+using isa::Instruction;
+using isa::Program;
+using isa::Queue;
+using isa::Space;
+
+struct Access {
+  int64_t low = 0, high = 0;     // bytes within a row (SBUF, PSUM) or the buffer (HBM)
+  int32_t first = 0, last = 0;   // partitions; HBM: 0, 1
+  Queue queue = Queue::kVector;
+  int32_t count = 0;             // the queue's completed instructions after this one
+  bool write = false;
+};
+
+struct Range {
+  int64_t low, high;
+  int32_t first, last;
+};
+
+Range range_of(const Program& program, const AccessPattern& pattern) {
+  auto size = static_cast<int64_t>(numerics::byte_size(pattern.format));
+  int64_t low = pattern.offset, high = pattern.offset;
+  for (size_t i = 0; i < pattern.rank; ++i) {
+    int64_t span = pattern.step[i] * (pattern.size[i] - 1);
+    (span < 0 ? low : high) += span;
+  }
+  if (program.buffer(pattern).space == Space::kHbm) {
+    int64_t span = pattern.partition_step * (pattern.partitions - 1);
+    (span < 0 ? low : high) += span;
+    return {low * size, (high + 1) * size, 0, 1};
+  }
+  int32_t rows = pattern.partition_step == isa::kRepeatRow ? 1 : pattern.partitions;
+  return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows};
+}
+
+bool overlaps(const Access& a, const Range& r) {
+  return a.low < r.high && r.low < a.high && a.first < r.last && r.first < a.last;
+}
+bool covers(const Range& r, const Access& a) {
+  return r.low <= a.low && a.high <= r.high && r.first <= a.first && a.last <= r.last;
+}
+
+class Tracker {
+ public:
+  explicit Tracker(Program& program) : program_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
+
+  void visit(Instruction& instruction) {
+    needed_.fill(0);
+    auto queue = static_cast<size_t>(instruction.queue);
+    int32_t count = ++counts_[queue];
+    bool is_call = instruction.extra >= 0 && instruction.operands[0] < 0;
+    if (is_call) {
+      const isa::Call& call = *program_.calls[static_cast<size_t>(instruction.extra)];
+      for (isa::BufferId id : call.inputs) access(id, whole(id), instruction.queue, count, false);
+      for (isa::BufferId id : call.outputs) access(id, whole(id), instruction.queue, count, true);
+    }
+    for (int i = isa::kMaxOperands; i-- > 0;) {
+      if (!program_.has_operand(instruction, i)) continue;
+      const AccessPattern& pattern = program_.operand(instruction, i);
+      // A matmul's PSUM destination is read too; waiting as for a write covers that.
+      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, i == 0 || i == 4);
+    }
+    emit(instruction);
+  }
+
+ private:
+  Range whole(isa::BufferId id) const {
+    const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
+    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions};
+  }
+
+  void need(const Access& access) {
+    int32_t& needed = needed_[static_cast<size_t>(access.queue)];
+    needed = std::max(needed, access.count);
+  }
+
+  // First touch of a buffer: whatever used its addresses before must have finished.
+  void open(isa::BufferId id) {
+    const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
+    auto& map = by_address_[static_cast<size_t>(buffer.space)];
+    int64_t low = buffer.address, high = buffer.address + std::max<int64_t>(1, buffer.row_bytes);
+    auto it = map.upper_bound(low);
+    if (it != map.begin()) --it;
+    std::array<int32_t, isa::kQueues> last{};
+    while (it != map.end() && it->first < high) {
+      const Buffer& old = program_.buffers[static_cast<size_t>(it->second)];
+      if (old.address + old.row_bytes <= low) {
+        ++it;
+        continue;
+      }
+      for (const Access& a : accesses_[static_cast<size_t>(it->second)]) {
+        last[static_cast<size_t>(a.queue)] = std::max(last[static_cast<size_t>(a.queue)], a.count);
+      }
+      it = map.erase(it);
+    }
+    for (size_t q = 0; q < isa::kQueues; ++q) {
+      if (last[q] > 0) accesses_[static_cast<size_t>(id)].push_back({0, INT64_MAX, 0, INT32_MAX, static_cast<Queue>(q), last[q], true});
+    }
+    map[low] = id;
+    live_[static_cast<size_t>(id)] = true;
+  }
+
+  void access(isa::BufferId id, const Range& range, Queue queue, int32_t count, bool write) {
+    if (!live_[static_cast<size_t>(id)]) open(id);
+    auto& records = accesses_[static_cast<size_t>(id)];
+    for (const Access& record : records) {
+      if ((write || record.write) && overlaps(record, range)) need(record);
+    }
+    std::erase_if(records, [&](const Access& record) {
+      bool same = record.queue == queue && !record.write && !write && record.low == range.low && record.high == range.high &&
+                  record.first == range.first && record.last == range.last;
+      return same || (write && covers(range, record));
+    });
+    records.push_back({range.low, range.high, range.first, range.last, queue, count, write});
+    constexpr size_t kMaxRecords = 96;
+    if (records.size() > kMaxRecords) coarsen(records);
+  }
+
+  // Too many records: keep one conservative write a queue.
+  static void coarsen(std::vector<Access>& records) {
+    std::array<Access, isa::kQueues> merged{};
+    for (const Access& r : records) {
+      Access& m = merged[static_cast<size_t>(r.queue)];
+      if (m.count == 0) {
+        m = r;
+        continue;
+      }
+      m.low = std::min(m.low, r.low), m.high = std::max(m.high, r.high);
+      m.first = std::min(m.first, r.first), m.last = std::max(m.last, r.last);
+      m.count = std::max(m.count, r.count), m.write = m.write || r.write;
+    }
+    records.clear();
+    for (const Access& m : merged) {
+      if (m.count > 0) records.push_back(m);
+    }
+  }
+
+  void emit(Instruction& instruction) {
+    auto queue = static_cast<size_t>(instruction.queue);
+    instruction.first_wait = static_cast<int32_t>(program_.waits.size());
+    bool in_order_results = instruction.queue <= Queue::kSync;
+    for (size_t q = 0; q < isa::kQueues; ++q) {
+      if (needed_[q] == 0 || (q == queue && in_order_results)) continue;
+      if (needed_[q] == counts_[q] && q == queue) needed_[q] = counts_[q] - 1;  // never for itself
+      if (needed_[q] <= waited_[queue][q]) continue;
+      waited_[queue][q] = needed_[q];
+      program_.waits.push_back({static_cast<Queue>(q), needed_[q]});
+    }
+    instruction.waits = static_cast<int32_t>(program_.waits.size()) - instruction.first_wait;
+  }
+
+  Program& program_;
+  std::vector<std::vector<Access>> accesses_;
+  std::vector<bool> live_;
+  std::array<std::map<int64_t, isa::BufferId>, 3> by_address_;
+  std::array<int32_t, isa::kQueues> counts_{};
+  std::array<int32_t, isa::kQueues> needed_{};
+  std::array<std::array<int32_t, isa::kQueues>, isa::kQueues> waited_{};
+};
+
+}  // namespace
+
+void insert_semaphores(Program& program) {
+  program.waits.clear();
+  Tracker tracker(program);
+  for (Instruction& instruction : program.instructions) tracker.visit(instruction);
+}
+
+}  // namespace thorong::sim

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/sim/timing.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "thorong/isa/instruction_table.h"
+
+namespace thorong::sim {
+namespace {
+
+using isa::Cost;
+using isa::CoreParameters;
+using isa::Instruction;
+using isa::Program;
+using isa::Queue;
+
+// D4: a duration of c cycles at f Hz takes ceil(c x 10^12 / f) picoseconds.
+int64_t picoseconds(double cycles, double hz) { return static_cast<int64_t>(std::ceil(cycles * 1e12 / hz)); }
+int64_t picoseconds(double seconds) { return static_cast<int64_t>(std::ceil(seconds * 1e12)); }
+
+double clock_hz(const CoreParameters& core, Queue queue) {
+  switch (queue) {
+    case Queue::kTensor: return core.tensor_hz;
+    case Queue::kVector: return core.vector_hz;
+    case Queue::kScalar: return core.scalar_hz;
+    default: return core.gpsimd_hz;
+  }
+}
+
+bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
+
+// Which lookup table an activation needs; 0: in every table.
+int activation_table(const Instruction& instruction) {
+  using numerics::UnaryFunction;
+  switch (static_cast<UnaryFunction>(instruction.function0)) {
+    case UnaryFunction::kCopy:
+    case UnaryFunction::kRelu:
+    case UnaryFunction::kSquare:
+    case UnaryFunction::kAbs:
+    case UnaryFunction::kNegate: return 0;
+    default: return 1 + instruction.function0;
+  }
+}
+
+class Clockwork {
+ public:
+  Clockwork(const Program& program, const CoreParameters& core, Schedule schedule)
+      : program_(program), core_(core), schedule_(schedule) {
+    semaphore_ps_ = picoseconds(core.semaphore_s);
+    ramp_ps_ = picoseconds(core.clock_ramp_s);
+    activation_ = static_cast<uint16_t>(isa::Opcode::activation);
+  }
+
+  Timing run() {
+    size_t n = program_.instructions.size();
+    timing_.instructions.resize(n);
+    timing_.costs.resize(n);
+    for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
+    for (size_t i = 0; i < n; ++i) step(i);
+    return std::move(timing_);
+  }
+
+ private:
+  void step(size_t i) {
+    const Instruction& instruction = program_.instructions[i];
+    auto q = static_cast<size_t>(instruction.queue);
+    Cost& cost = timing_.costs[i];
+    cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
+    int64_t ready = waited(instruction);
+    InstructionTime& time = timing_.instructions[i];
+    int64_t visible;
+    if (is_dma(instruction.queue)) {
+      time.start_ps = std::max({queue_free_[q], ready, data_path_free_});
+      time.end_ps = time.start_ps + picoseconds(cost.occupied_s);
+      data_path_free_ = time.end_ps;
+      queue_free_[q] = time.start_ps;
+      visible = time.end_ps + picoseconds(cost.latency_s);
+    } else {
+      time.start_ps = std::max(queue_free_[q], ready);
+      bool compute = instruction.queue <= Queue::kGpsimd;
+      if (compute && schedule_ == Schedule::kVendor) time.start_ps = std::max(time.start_ps, token_free_);
+      time.end_ps = time.start_ps + duration(instruction, cost, time.start_ps);
+      queue_free_[q] = time.end_ps;
+      if (compute) token_free_ = token(time);
+      visible = time.end_ps + picoseconds(cost.latency_s);
+    }
+    int64_t before = completed_[q].empty() ? 0 : completed_[q].back();
+    completed_[q].push_back(std::max(before, visible));
+    timing_.busy_ps[q] += time.end_ps - time.start_ps;
+    ++timing_.count[q];
+    timing_.end_ps = std::max(timing_.end_ps, visible);
+  }
+
+  int64_t waited(const Instruction& instruction) const {
+    int64_t ready = 0;
+    for (int32_t w = 0; w < instruction.waits; ++w) {
+      const isa::Wait& wait = program_.waits[static_cast<size_t>(instruction.first_wait + w)];
+      int64_t done = completed_[static_cast<size_t>(wait.queue)][static_cast<size_t>(wait.count - 1)];
+      ready = std::max(ready, done + semaphore_ps_);
+    }
+    return ready;
+  }
+
+  // The earliest start of the next compute instruction under the vendor's schedule.
+  int64_t token(const InstructionTime& time) const {
+    auto overlapped = static_cast<int64_t>(core_.vendor_overlap * static_cast<double>(time.end_ps - time.start_ps));
+    return std::max(token_free_, time.end_ps - overlapped);
+  }
+
+  int64_t duration(const Instruction& instruction, const Cost& cost, int64_t start) {
+    if (instruction.queue == Queue::kHost) return picoseconds(cost.occupied_s);
+    int64_t ps = picoseconds(cost.cycles, clock_hz(core_, instruction.queue));
+    if (instruction.queue == Queue::kTensor && ramp_ps_ > 0) ps = ramped(start, ps);
+    if (instruction.queue == Queue::kScalar && instruction.opcode == activation_) {
+      int table = activation_table(instruction);
+      if (table != 0 && table != loaded_table_) {
+        loaded_table_ = table;
+        ps += picoseconds(core_.scalar_table_load_s);
+      }
+    }
+    return ps;
+  }
+
+  // After a pause as long as the ramp the tensor clock starts at a fraction of its rate for that long.
+  int64_t ramped(int64_t start, int64_t ps) {
+    if (start - tensor_end_ > ramp_ps_ || tensor_end_ == 0) ramp_left_ps_ = ramp_ps_;
+    if (ramp_left_ps_ > 0) {
+      auto slow = static_cast<int64_t>(std::ceil(static_cast<double>(ps) / core_.clock_ramp_fraction));
+      if (slow <= ramp_left_ps_) {
+        ramp_left_ps_ -= slow;
+        ps = slow;
+      } else {
+        ps += static_cast<int64_t>(static_cast<double>(ramp_left_ps_) * (1 - core_.clock_ramp_fraction));
+        ramp_left_ps_ = 0;
+      }
+    }
+    tensor_end_ = start + ps;
+    return ps;
+  }
+
+  const Program& program_;
+  const CoreParameters& core_;
+  Schedule schedule_;
+  Timing timing_;
+  std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
+  std::array<int64_t, isa::kQueues> queue_free_{};
+  int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
+  int64_t ramp_ps_ = 0, ramp_left_ps_ = 0, tensor_end_ = 0;
+  int loaded_table_ = -1;
+  uint16_t activation_ = 0;
+};
+
+}  // namespace
+
+Timing simulate_timing(const Program& program, const CoreParameters& core, Schedule schedule) {
+  return Clockwork(program, core, schedule).run();
+}
+
+}  // namespace thorong::sim

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The timing layer (D3): when each instruction starts and ends, in integer picoseconds. In-order queues, semaphore waits, one
+// shared DMA data path, port conflicts of the generation, the tensor clock's ramp, activation table loads. No values, no wall
+// clock, no randomness.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "thorong/isa/cost_model.h"
+#include "thorong/isa/isa.h"
+
+namespace thorong::sim {
+
+// kVendor: the overlap that the vendor's compiler reaches on compiled graphs (chip figure control.vendor_overlap).
+// kBest: all that the dependencies allow.
+enum class Schedule : uint8_t { kVendor, kBest };
+
+struct InstructionTime {
+  int64_t start_ps = 0;
+  int64_t end_ps = 0;       // the queue is free again (DMA: the transfer has ended)
+};
+
+struct Timing {
+  std::vector<InstructionTime> instructions;  // parallel to the program's
+  int64_t end_ps = 0;                         // completion of the last
+  std::array<int64_t, isa::kQueues> busy_ps{};
+  std::array<int64_t, isa::kQueues> count{};
+  int64_t hbm_busy_ps = 0;                    // of the DMA data path, the time that HBM bandwidth bounds
+  std::vector<isa::Cost> costs;               // parallel to the program's instructions
+};
+
+Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core, Schedule schedule);
+
+}  // namespace thorong::sim
