@@ -36,7 +36,7 @@ Result<Placed> Codegen::place(ValueId value) {
     return placed;
   }
   const Node& node = graph_.nodes[static_cast<size_t>(producer)];
-  THORONG_CHECK(is_view(node), "a value was read before it was made");
+  THORONG_CHECK(is_view(node), "a value was read before it was made: " + graph_.value(value).name + " of " + node.op->name + " " + node.name);
   THORONG_TRY(Placed in, place(node.inputs[0]));
   const Shape& shape = graph_.type(value).shape;
   auto view = try_view(node, in, shape);

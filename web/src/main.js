@@ -31,6 +31,8 @@ function makeCharts(page) {
 
   const draw = () => {
     const theme = readTheme();
+    const { peak_flops_per_s: peak, hbm_bytes_per_s: bandwidth } = page.result.roofline;
+    place('roofline').hidden = !(peak > 0 && bandwidth > 0);
     note.textContent = drawRoofline(roofline, page, theme);
     followers.length = 0;
     for (const { name, chart } of memories) followers.push(drawOccupancy(chart, name, page.memory[name], page.spanPs, theme));

@@ -32,7 +32,7 @@ export function drawOccupancy(chart, name, data, spanPs, theme) {
       axisLabel: { ...style.axisLabel, hideOverlap: true, formatter: (ps) => axisTime(ps, (window.to - window.from) / 20) } },
     yAxis: { type: 'value', min: 0, max: top, interval: top / 4, ...style, axisLabel: { ...style.axisLabel, formatter: humanBytes } },
     series: [{
-      type: 'line', step: 'end', symbol: 'none', data: points, sampling: 'max', lineStyle: { width: 1.5, color: theme[name] },
+      type: 'line', step: 'end', symbol: 'none', data: points, lineStyle: { width: 1.5, color: theme[name] },
       itemStyle: { color: theme[name] }, areaStyle: { color: theme[name], opacity: 0.22 },
       markLine: near ? { silent: true, symbol: 'none', label: { show: false }, lineStyle: { type: 'dashed', color: theme.hbm, width: 1.2 }, data: [{ yAxis: data.capacity }] } : undefined,
     }],

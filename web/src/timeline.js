@@ -151,7 +151,6 @@ export class Timeline {
       shape: { x: left, y: y - height / 2, width: shown, height, r: width > 6 ? 2 : 0 },
       style: { fill: this.colorOfBar(bar), opacity: bar.count > 1 ? 0.35 + 0.6 * Math.min(1, bar.busy / (bar.end - bar.start)) : 0.95 },
       emphasis: { style: { stroke: this.theme.ink, lineWidth: 1.5 } },
-      textContent: false, // what an earlier bar of this place had
     };
     const label = this.label(bar);
     if (width > 40 && label) {
@@ -213,6 +212,8 @@ export class Timeline {
 
   refresh() {
     this.current = this.bars();
+    // Emptied first: ECharts would reuse the bars' elements, labels included.
+    this.chart.setOption({ series: [{ data: [] }] });
     this.chart.setOption({ series: [{ data: this.current }] });
     const [from, to] = this.window;
     this.shown.textContent = `${human((to - from) * 1e-12, 's')} shown; ${this.exact ? 'every bar is one instruction' : 'narrow bars stand for several instructions'}`;

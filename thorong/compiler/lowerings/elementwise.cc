@@ -15,7 +15,9 @@ std::vector<int> choices(Codegen& codegen, const Group& group) {
   std::vector<int> order;
   for (int n : group.elementwise) {
     for (ValueId v : graph.nodes[static_cast<size_t>(n)].inputs) {
-      if (graph.type(v).shape != shape || graph.is_constant(v)) continue;
+      int producer = graph.value(v).producer;
+      bool inside = std::find(group.elementwise.begin(), group.elementwise.end(), producer) != group.elementwise.end();
+      if (inside || graph.type(v).shape != shape || graph.is_constant(v)) continue;
       auto it = codegen.resident_pdim(v);
       if (it >= 0) order.push_back(it);
     }
