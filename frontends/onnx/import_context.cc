@@ -173,6 +173,16 @@ Result<ValueId> ImportContext::convert(ValueId x, Format to) {
   return add("convert", {x}, make_attributes({{"format", std::string(numerics::name(to))}}));
 }
 
+Result<ValueId> ImportContext::saturating_convert(ValueId x, Format to) {
+  double largest = to == Format::kFloat8E4m3fn ? 448 : to == Format::kFloat8E5m2 ? 57344 : 0;
+  if (largest == 0 || !numerics::is_float(format(x)) || format(x) == to) return convert(x, to);
+  if (format(x) == Format::kFloat8E4m3fn) return convert(x, to);  // fits
+  THORONG_TRY(ValueId low, scalar(format(x), -largest));
+  THORONG_TRY(ValueId high, scalar(format(x), largest));
+  THORONG_TRY(x, add("clamp", {low, x, high}));
+  return convert(x, to);
+}
+
 Result<ValueId> ImportContext::reshape(ValueId x, const Shape& to) {
   if (shape(x) == to) return x;
   return add("reshape", {x}, make_attributes({{"shape", to}}));

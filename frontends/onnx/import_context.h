@@ -103,6 +103,8 @@ class ImportContext {
   Result<ValueId> add_scalar(std::string_view op, ValueId x, double value);
   Result<ValueId> compare(const char* direction, ValueId a, ValueId b);
   Result<ValueId> convert(ValueId x, Format format);
+  // As convert, but to an eight-bit float values beyond its range become its largest.
+  Result<ValueId> saturating_convert(ValueId x, Format format);
   Result<ValueId> reshape(ValueId x, const Shape& shape);
   Result<ValueId> transpose(ValueId x, const Integers& permutation);
   Result<ValueId> slice(ValueId x, const Integers& start, const Integers& limit, const Integers& strides = {});

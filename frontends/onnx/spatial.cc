@@ -83,4 +83,27 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input) {
   return window;
 }
 
+Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w) {
+  Shape input = c.shape(x), weights = c.shape(w);
+  if (input.size() < 2 || weights.size() != input.size()) {
+    return invalid_argument("the input must be [N, C, spatial...] and the weights [M, C/group, spatial...], found " +
+                            ops::to_string(input) + " and " + ops::to_string(weights) + ".");
+  }
+  Integers kernel(weights.begin() + 2, weights.end());
+  THORONG_TRY(Integers declared, c.integers("kernel_shape", kernel));
+  if (declared != kernel) {
+    return invalid_argument("kernel_shape " + ops::to_string(declared) + " differs from the weights " +
+                            ops::to_string(weights) + ".");
+  }
+  THORONG_TRY(Window window, read_window(c, input, kernel));
+  THORONG_TRY(int64_t group, c.integer("group", 1));
+  return c.add("convolution", {x, w},
+               make_attributes({{"strides", window.strides},
+                                {"padding_low", window.low},
+                                {"padding_high", window.high},
+                                {"lhs_dilation", Integers(kernel.size(), 1)},
+                                {"rhs_dilation", window.dilations},
+                                {"feature_group_count", group}}));
+}
+
 }  // namespace thorong::onnx

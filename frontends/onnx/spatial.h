@@ -21,4 +21,7 @@ Result<Window> read_window(const ImportContext& c, const Shape& input, const Int
 // As above, for the pools: kernel_shape is read, and ceil_mode widens `high`.
 Result<Window> read_pool_window(const ImportContext& c, const Shape& input);
 
+// What Conv says with its attributes, without a bias.
+Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w);
+
 }  // namespace thorong::onnx

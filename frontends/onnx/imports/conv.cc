@@ -5,29 +5,6 @@
 namespace thorong::onnx {
 namespace {
 
-Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w) {
-  Shape input = c.shape(x), weights = c.shape(w);
-  if (input.size() < 2 || weights.size() != input.size()) {
-    return invalid_argument("the input must be [N, C, spatial...] and the weights [M, C/group, spatial...], found " +
-                            ops::to_string(input) + " and " + ops::to_string(weights) + ".");
-  }
-  Integers kernel(weights.begin() + 2, weights.end());
-  THORONG_TRY(Integers declared, c.integers("kernel_shape", kernel));
-  if (declared != kernel) {
-    return invalid_argument("kernel_shape " + ops::to_string(declared) + " differs from the weights " +
-                            ops::to_string(weights) + ".");
-  }
-  THORONG_TRY(Window window, read_window(c, input, kernel));
-  THORONG_TRY(int64_t group, c.integer("group", 1));
-  return c.add("convolution", {x, w},
-               make_attributes({{"strides", window.strides},
-                                {"padding_low", window.low},
-                                {"padding_high", window.high},
-                                {"lhs_dilation", Integers(kernel.size(), 1)},
-                                {"rhs_dilation", window.dilations},
-                                {"feature_group_count", group}}));
-}
-
 Status import_conv(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId w, c.input(1));

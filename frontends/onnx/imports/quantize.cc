@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, with their float arithmetic made explicit.
-#include "frontends/onnx/import_context.h"
+// QuantizeLinear and its relatives, with their float arithmetic made explicit.
+#include "frontends/onnx/spatial.h"
 
 namespace thorong::onnx {
 namespace {
@@ -51,7 +51,10 @@ double highest_of(Format format) {
 // saturate(round(x / scale) + zero point), halves to even.
 Result<ValueId> quantize(ImportContext& c, ValueId x, ValueId scale, ValueId zero, Format format) {
   THORONG_TRY(ValueId y, c.add("divide", {x, scale}));
-  if (!numerics::is_integer(format)) return c.convert(y, format);
+  if (!numerics::is_integer(format)) {
+    THORONG_TRY(int64_t saturate, c.integer("saturate", 1));
+    return saturate != 0 ? c.saturating_convert(y, format) : c.convert(y, format);
+  }
   THORONG_TRY(y, c.add("round_nearest_even", {y}));
   if (zero != kNoValue) {
     THORONG_TRY(y, c.add("add", {y, zero}));
@@ -129,10 +132,68 @@ Status import_dynamic_quantize(ImportContext& c, const NodeProto&) {
   return c.set_output(2, c.convert(zero, Format::kUint8));
 }
 
+// Operands i, i + 1, i + 2 are a quantized tensor, its scale and its zero point: the real numbers that they stand for. A list
+// of scales lies along `axis`.
+Result<ValueId> real_operand(ImportContext& c, size_t i, int64_t axis) {
+  THORONG_TRY(ValueId x, c.input(i));
+  THORONG_TRY(ValueId scale, c.input(i + 1));
+  THORONG_TRY(ValueId zero, c.input(i + 2));
+  Shape shape = c.shape(x);
+  Format format = c.format(scale);
+  THORONG_TRY(x, c.convert(x, format));
+  THORONG_TRY(zero, c.convert(zero, format));
+  THORONG_TRY(zero, spread(c, zero, shape, axis, 0));
+  THORONG_TRY(scale, spread(c, scale, shape, axis, 0));
+  THORONG_TRY(x, c.add("subtract", {x, zero}));
+  return c.add("multiply", {x, scale});
+}
+
+// y quantized with operands i (scale) and i + 1 (zero point).
+Status set_quantized(ImportContext& c, ValueId y, size_t i) {
+  THORONG_TRY(ValueId scale, c.input(i));
+  THORONG_TRY(ValueId zero, c.input(i + 1));
+  Format format = c.format(zero);
+  THORONG_TRY(y, c.convert(y, c.format(scale)));
+  if (!numerics::is_integer(format) || numerics::info(format).bits > 16) {
+    return unsupported("only integers of up to 16 bits are quantized to.");
+  }
+  THORONG_TRY(zero, c.convert(zero, c.format(scale)));
+  THORONG_TRY(scale, spread(c, scale, c.shape(y), 1, 0));
+  THORONG_TRY(zero, spread(c, zero, c.shape(y), 1, 0));
+  return c.set_output(0, quantize(c, y, scale, zero, format));
+}
+
+// The product of the real numbers, quantized again.
+Status import_qlinear_matmul(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(ValueId a, real_operand(c, 0, -2));
+  THORONG_TRY(ValueId b, real_operand(c, 3, -1));
+  THORONG_TRY(ValueId y, c.matrix_multiply(a, b));
+  return set_quantized(c, y, 6);
+}
+
+// The convolution of the real numbers, quantized again; the bias has the scale x_scale w_scale.
+Status import_qlinear_conv(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(ValueId x, real_operand(c, 0, 1));
+  THORONG_TRY(ValueId w, real_operand(c, 3, 0));
+  THORONG_TRY(ValueId y, convolve(c, x, w));
+  if (c.has_input(8)) {
+    THORONG_TRY(ValueId bias, c.convert(c.optional_input(8), c.format(y)));
+    THORONG_TRY(ValueId x_scale, spread(c, c.optional_input(1), c.shape(bias), 0, 0));
+    THORONG_TRY(ValueId w_scale, spread(c, c.optional_input(4), c.shape(bias), 0, 0));
+    THORONG_TRY(bias, c.add("multiply", {bias, x_scale}));
+    THORONG_TRY(bias, c.add("multiply", {bias, w_scale}));
+    THORONG_TRY(bias, c.broadcast_in(bias, c.shape(y), {1}));
+    THORONG_TRY(y, c.add("add", {y, bias}));
+  }
+  return set_quantized(c, y, 6);
+}
+
 }  // namespace
 
 std::vector<ImportRule> import_rules_quantize() {
-  return {{"", "QuantizeLinear", 10, kAnyVersion, import_quantize},
+  return {{"", "QLinearMatMul", 10, kAnyVersion, import_qlinear_matmul},
+          {"", "QLinearConv", 10, kAnyVersion, import_qlinear_conv},
+          {"", "QuantizeLinear", 10, kAnyVersion, import_quantize},
           {kMicrosoft, "QuantizeLinear", 1, kAnyVersion, import_quantize},
           {"", "DequantizeLinear", 10, kAnyVersion, import_dequantize},
           {kMicrosoft, "DequantizeLinear", 1, kAnyVersion, import_dequantize},

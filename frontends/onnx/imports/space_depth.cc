@@ -37,8 +37,11 @@ Status import_space_to_depth(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   Shape s = c.shape(x);
   THORONG_TRY(int64_t b, read_block(c, s, false));
+  THORONG_TRY(std::string mode, c.text("mode", "DCR"));
+  if (mode != "DCR" && mode != "CRD") return invalid_argument("mode must be DCR or CRD, found \"" + mode + "\".");
   Shape split{s[0], s[1], s[2] / b, b, s[3] / b, b};
-  return c.set_output(0, rearrange(c, x, split, {0, 3, 5, 1, 2, 4}, {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
+  Integers permutation = mode == "CRD" ? Integers{0, 1, 3, 5, 2, 4} : Integers{0, 3, 5, 1, 2, 4};
+  return c.set_output(0, rearrange(c, x, split, permutation, {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
 }
 
 }  // namespace

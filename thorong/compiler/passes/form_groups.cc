@@ -77,7 +77,7 @@ class Grouper {
     if (is_view_operator(from) || from.outputs.size() != 1) return false;
     if (graph_.type(v).shape != graph_.type(group.result).shape) return false;
     for (int reader : consumers_[static_cast<size_t>(v)]) {
-      if (!members.contains(reader)) return false;
+      if (!members.contains(reader) || reader == group.anchor) return false;  // the anchor's operands come from outside
     }
     if (runs_on_engines(graph_, from)) {
       members.insert(producer);
