@@ -16,7 +16,9 @@ using Bindings = std::map<std::string, Binding>;
 
 std::string dimension_name(const ValueInfo& input, size_t axis) {
   const Dimension& dimension = input.shape[axis];
-  return dimension.name.empty() ? input.name + "." + std::to_string(axis) : dimension.name;
+  // Exporters write "?" for a dimension they know nothing about: each such place is its own.
+  bool anonymous = dimension.name.empty() || dimension.name == "?";
+  return anonymous ? input.name + "." + std::to_string(axis) : dimension.name;
 }
 
 std::string joined(const std::set<std::string>& names) {

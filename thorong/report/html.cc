@@ -84,14 +84,14 @@ std::string body_html(const Result& result, bool interactive) {
   out += cards_html(result);
   out += timeline_section(result, interactive);
   out += "<div class=\"columns\">\n";
-  if (interactive) out += roofline_section(result);
-  out += "<div class=\"stack\">\n" +
-         section_html("engines", "Engines", "Share of the device time that each is busy.",
+  // The two stand below each other beside the roofline, or beside each other where there is none.
+  if (interactive) out += roofline_section(result) + "<div class=\"stack\">\n";
+  out += section_html("engines", "Engines", "Share of the device time that each is busy.",
                       engines_html(result)) +
          section_html("energy", "Energy by component",
                       fmt::format("{} a run.", human(result.energy_j, "J")),
                       energy_by_component_html(result)) +
-         "</div>\n</div>\n<div class=\"columns\">\n" +
+         (interactive ? "</div>\n" : "") + "</div>\n<div class=\"columns\">\n" +
          section_html("time-by-operator", "Time by operator", "",
                       bound_legend() + operator_bars_html(result, &OperatorUse::time_s, "s")) +
          section_html("energy-by-operator", "Energy by operator", "",
