@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Scopes, function calls and subgraphs around the import rules.
 #include "frontends/onnx/graph_importer.h"
 
 #include <set>
@@ -12,11 +13,14 @@ namespace {
 constexpr int64_t kOldestOpset = 7;
 constexpr int kMaxCallDepth = 64;
 
-std::string function_key(const std::string& domain, const std::string& name, const std::string& overload) {
+std::string function_key(const std::string& domain, const std::string& name,
+                         const std::string& overload) {
   return domain + "\n" + name + "\n" + overload;
 }
 
-std::string place_of(const NodeProto& node) { return "node '" + node.display_name() + "' (" + node.op_type + ")"; }
+std::string place_of(const NodeProto& node) {
+  return "node '" + node.display_name() + "' (" + node.op_type + ")";
+}
 
 // Why an operator that people meet is not done.
 std::string reason(const std::string& op_type) {
@@ -40,7 +44,8 @@ std::string reason(const std::string& op_type) {
 
 }  // namespace
 
-GraphImporter::GraphImporter(const ModelProto& model, const ImportOptions& options) : model_(model), options_(options) {
+GraphImporter::GraphImporter(const ModelProto& model, const ImportOptions& options)
+    : model_(model), options_(options) {
   for (const FunctionProto& function : model.functions) {
     functions_[function_key(function.domain, function.name, function.overload)] = &function;
   }
@@ -61,7 +66,9 @@ Result<ops::Graph> GraphImporter::run() {
   for (const ValueInfo& input : model_.graph.inputs) inputs.insert(input.name);
   std::vector<std::string> outputs;
   for (const ValueInfo& output : model_.graph.outputs) outputs.push_back(output.name);
-  auto known = [&](const std::string& name) { return inputs.contains(name) || is_known(name, scope); };
+  auto known = [&](const std::string& name) {
+    return inputs.contains(name) || is_known(name, scope);
+  };
   THORONG_TRY(auto nodes, order_nodes(model_.graph.nodes, outputs, known));
   THORONG_RETURN_IF_ERROR(check_operators(nodes));
   THORONG_RETURN_IF_ERROR(declare_inputs(scope));
@@ -73,10 +80,12 @@ Result<ops::Graph> GraphImporter::run() {
 
 Status GraphImporter::check_opsets() const {
   auto found = model_.opsets.find("");
-  if (found == model_.opsets.end()) return ok_status();  // nodes of the default domain are then refused
+  if (found == model_.opsets.end())
+    return ok_status();  // nodes of the default domain are then refused
   if (found->second >= kOldestOpset) return ok_status();
   return unsupported("the model uses opset " + std::to_string(found->second) + "; opsets from " +
-                     std::to_string(kOldestOpset) + " on are done. Convert it with onnx.version_converter.");
+                     std::to_string(kOldestOpset) +
+                     " on are done. Convert it with onnx.version_converter.");
 }
 
 const FunctionProto* GraphImporter::find_function(const NodeProto& node) const {
@@ -102,7 +111,8 @@ Status GraphImporter::check_operators(const std::vector<const NodeProto*>& nodes
     int64_t version = version_of(node.domain, scope);
     if (find_rule(node.domain, node.op_type, version) != nullptr) continue;
     std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
-    std::string op = node.op_type + " (domain " + domain + ", version " + std::to_string(version) + reason(node.op_type) + ")";
+    std::string op = node.op_type + " (domain " + domain + ", version " + std::to_string(version) +
+                     reason(node.op_type) + ")";
     missing[op].push_back(node.display_name());
   }
   if (missing.empty()) return ok_status();
@@ -111,8 +121,9 @@ Status GraphImporter::check_operators(const std::vector<const NodeProto*>& nodes
     text += (text.empty() ? "" : "; ") + op + " at node '" + names[0] + "'";
     if (names.size() > 1) text += " and " + std::to_string(names.size() - 1) + " more";
   }
-  return unsupported("the model uses operators that are not done: " + text +
-                     ". Rewrite these nodes with other operators, or add a rule in frontends/onnx/imports/.");
+  return unsupported(
+      "the model uses operators that are not done: " + text +
+      ". Rewrite these nodes with other operators, or add a rule in frontends/onnx/imports/.");
 }
 
 Status GraphImporter::declare_inputs(Scope& scope) {
@@ -121,7 +132,8 @@ Status GraphImporter::declare_inputs(Scope& scope) {
     if (!scope.initializers.contains(input.name)) inputs.push_back(&input);
   }
   THORONG_TRY(auto types, bind_input_types(inputs, options_));
-  for (size_t i = 0; i < inputs.size(); ++i) scope.values[inputs[i]->name] = graph_.add_input(inputs[i]->name, types[i]);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    scope.values[inputs[i]->name] = graph_.add_input(inputs[i]->name, types[i]);
   return ok_status();
 }
 
@@ -146,8 +158,10 @@ Status GraphImporter::finish_outputs(Scope& scope) {
       auto declared = format_of_data_type(output.element_type);
       if (!declared.ok()) return declared.status().at(place);
       if (*declared != type.format) {
-        return invalid_argument("the model declares " + std::string(numerics::name(*declared)) + ", but its nodes compute " +
-                                std::string(numerics::name(type.format)) + ".", place);
+        return invalid_argument("the model declares " + std::string(numerics::name(*declared)) +
+                                    ", but its nodes compute " +
+                                    std::string(numerics::name(type.format)) + ".",
+                                place);
       }
     }
     graph_.outputs.push_back(*id);
@@ -199,7 +213,8 @@ Status GraphImporter::import_node(const NodeProto& original, Scope& scope) {
   NodeProto resolved;
   const NodeProto* node = &original;
   bool refers = false;
-  for (const AttributeProto& attribute : original.attributes) refers = refers || !attribute.reference.empty();
+  for (const AttributeProto& attribute : original.attributes)
+    refers = refers || !attribute.reference.empty();
   if (refers) {
     resolved = original;
     resolved.attributes.clear();
@@ -209,7 +224,8 @@ Status GraphImporter::import_node(const NodeProto& original, Scope& scope) {
         continue;
       }
       if (scope.attributes == nullptr) {
-        return invalid_argument("attribute \"" + attribute.name + "\" refers to a function's attribute outside of one.");
+        return invalid_argument("attribute \"" + attribute.name +
+                                "\" refers to a function's attribute outside of one.");
       }
       auto given = scope.attributes->find(attribute.reference);
       if (given == scope.attributes->end()) continue;  // absent optional attribute
@@ -234,11 +250,13 @@ Status GraphImporter::import_node(const NodeProto& original, Scope& scope) {
   return import_by_rule(*node, scope, inputs);
 }
 
-Status GraphImporter::import_by_rule(const NodeProto& node, Scope& scope, const std::vector<ValueId>& inputs) {
+Status GraphImporter::import_by_rule(const NodeProto& node, Scope& scope,
+                                     const std::vector<ValueId>& inputs) {
   int64_t version = version_of(node.domain, scope);
   const ImportRule* rule = find_rule(node.domain, node.op_type, version);
   if (rule == nullptr) {
-    return unsupported("operator " + node.op_type + " of domain " + (node.domain.empty() ? "ai.onnx" : node.domain) +
+    return unsupported("operator " + node.op_type + " of domain " +
+                       (node.domain.empty() ? "ai.onnx" : node.domain) +
                        " is not done in version " + std::to_string(version) + reason(node.op_type) +
                        ". Rewrite the node with other operators.");
   }
@@ -249,32 +267,39 @@ Status GraphImporter::import_by_rule(const NodeProto& node, Scope& scope, const 
   return define_outputs(node, scope, context.results(), first_value);
 }
 
-Status GraphImporter::define_outputs(const NodeProto& node, Scope& scope, const std::vector<ValueId>& results,
-                                     size_t first_value) {
+Status GraphImporter::define_outputs(const NodeProto& node, Scope& scope,
+                                     const std::vector<ValueId>& results, size_t first_value) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     const std::string& name = node.outputs[i];
     if (name.empty()) continue;
     if (i >= results.size() || results[i] == kNoValue) {
-      return unsupported("output " + std::to_string(i) + " ('" + name + "') is not done; remove its uses from the model.");
+      return unsupported("output " + std::to_string(i) + " ('" + name +
+                         "') is not done; remove its uses from the model.");
     }
     scope.values[name] = results[i];
-    if (static_cast<size_t>(results[i]) >= first_value) graph_.value(results[i]).name = scope.prefix + name;
+    if (static_cast<size_t>(results[i]) >= first_value)
+      graph_.value(results[i]).name = scope.prefix + name;
   }
   return ok_status();
 }
 
-Result<std::vector<ValueId>> GraphImporter::import_call(const NodeProto& node, const FunctionProto& function,
-                                                        const Scope& scope, const std::vector<ValueId>& inputs) {
+Result<std::vector<ValueId>> GraphImporter::import_call(const NodeProto& node,
+                                                        const FunctionProto& function,
+                                                        const Scope& scope,
+                                                        const std::vector<ValueId>& inputs) {
   if (scope.depth >= kMaxCallDepth) {
-    return invalid_argument("function " + function.name + " is called more than " + std::to_string(kMaxCallDepth) +
+    return invalid_argument("function " + function.name + " is called more than " +
+                            std::to_string(kMaxCallDepth) +
                             " levels deep; functions must not call themselves.");
   }
   if (inputs.size() > function.inputs.size()) {
-    return invalid_argument("function " + function.name + " takes " + std::to_string(function.inputs.size()) +
-                            " operands, found " + std::to_string(inputs.size()) + ".");
+    return invalid_argument("function " + function.name + " takes " +
+                            std::to_string(function.inputs.size()) + " operands, found " +
+                            std::to_string(inputs.size()) + ".");
   }
   std::map<std::string, AttributeProto> attributes;
-  for (const AttributeProto& attribute : function.default_attributes) attributes[attribute.name] = attribute;
+  for (const AttributeProto& attribute : function.default_attributes)
+    attributes[attribute.name] = attribute;
   for (const AttributeProto& attribute : node.attributes) attributes[attribute.name] = attribute;
   Scope inner;
   inner.attributes = &attributes;
@@ -298,7 +323,8 @@ Result<std::vector<ValueId>> GraphImporter::import_call(const NodeProto& node, c
   return results;
 }
 
-Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& graph, Scope& parent) {
+Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& graph,
+                                                            Scope& parent) {
   if (graph.sparse_initializers > 0) return unsupported("sparse initializers are not done.");
   Scope inner;
   inner.attributes = parent.attributes;

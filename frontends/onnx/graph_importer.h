@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks an ONNX graph: names to values, nodes through their rules, functions inlined, subgraphs of taken branches.
+// Walks an ONNX graph: names to values, nodes through their rules, functions inlined, subgraphs of
+// taken branches.
 #pragma once
 
 #include <map>
@@ -19,11 +20,13 @@ class GraphImporter {
   Result<ops::Graph> run();
 
  private:
-  // Names of one graph or function body. A subgraph sees its parent's names; a function's body does not.
+  // Names of one graph or function body. A subgraph sees its parent's names; a function's body does
+  // not.
   struct Scope {
     std::unordered_map<std::string, ValueId> values;
     std::unordered_map<std::string, const TensorProto*> initializers;
-    const std::map<std::string, AttributeProto>* attributes = nullptr;  // of the function call, in a function's body
+    const std::map<std::string, AttributeProto>* attributes =
+        nullptr;  // of the function call, in a function's body
     const std::map<std::string, int64_t>* opsets = nullptr;
     Scope* parent = nullptr;
     std::string prefix;
@@ -38,10 +41,11 @@ class GraphImporter {
   Status import_nodes(const std::vector<const NodeProto*>& nodes, Scope& scope);
   Status import_node(const NodeProto& node, Scope& scope);
   Status import_by_rule(const NodeProto& node, Scope& scope, const std::vector<ValueId>& inputs);
-  Result<std::vector<ValueId>> import_call(const NodeProto& node, const FunctionProto& function, const Scope& scope,
-                                           const std::vector<ValueId>& inputs);
+  Result<std::vector<ValueId>> import_call(const NodeProto& node, const FunctionProto& function,
+                                           const Scope& scope, const std::vector<ValueId>& inputs);
   Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph, Scope& parent);
-  Status define_outputs(const NodeProto& node, Scope& scope, const std::vector<ValueId>& results, size_t first_value);
+  Status define_outputs(const NodeProto& node, Scope& scope, const std::vector<ValueId>& results,
+                        size_t first_value);
   Result<ValueId> lookup(const std::string& name, Scope& scope);
   bool is_known(const std::string& name, const Scope& scope) const;
   int64_t version_of(const std::string& domain, const Scope& scope) const;

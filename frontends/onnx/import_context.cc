@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
+// Checked access to a node's attributes and operands, and the builders that rules share.
 #include "frontends/onnx/import_context.h"
 
 #include <algorithm>
 
 namespace thorong::onnx {
 
-ops::Attributes make_attributes(std::initializer_list<std::pair<const char*, ops::Attribute>> entries) {
+ops::Attributes make_attributes(
+    std::initializer_list<std::pair<const char*, ops::Attribute>> entries) {
   ops::Attributes attributes;
   for (const auto& [key, value] : entries) attributes.set(key, value);
   return attributes;
 }
 
-ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options, int64_t version,
-                             std::string name, std::vector<ValueId> inputs, SubgraphImporter import_subgraph)
-    : graph_(graph), node_(node), options_(options), version_(version), name_(std::move(name)),
-      inputs_(std::move(inputs)), results_(node.outputs.size(), kNoValue), import_subgraph_(std::move(import_subgraph)) {}
+ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options,
+                             int64_t version, std::string name, std::vector<ValueId> inputs,
+                             SubgraphImporter import_subgraph)
+    : graph_(graph),
+      node_(node),
+      options_(options),
+      version_(version),
+      name_(std::move(name)),
+      inputs_(std::move(inputs)),
+      results_(node.outputs.size(), kNoValue),
+      import_subgraph_(std::move(import_subgraph)) {}
 
 // ---- The node ----
 
 Result<ValueId> ImportContext::input(size_t i) const {
   if (has_input(i)) return inputs_[i];
-  return invalid_argument("operand " + std::to_string(i) + " is missing; " + node_.op_type + " has " +
-                          std::to_string(inputs_.size()) + " operands.");
+  return invalid_argument("operand " + std::to_string(i) + " is missing; " + node_.op_type +
+                          " has " + std::to_string(inputs_.size()) + " operands.");
 }
 
 Status ImportContext::set_output(size_t i, ValueId value) {
@@ -42,7 +51,8 @@ Status ImportContext::refuse_output(size_t i, const char* what) const {
 
 // ---- Attributes ----
 
-const AttributeProto* ImportContext::typed(const std::string& name, AttributeType type, Status& status) const {
+const AttributeProto* ImportContext::typed(const std::string& name, AttributeType type,
+                                           Status& status) const {
   const AttributeProto* attribute = node_.attribute(name);
   if (attribute != nullptr && attribute->type != type) {
     status = invalid_argument("attribute \"" + name + "\" has type number " +
@@ -67,7 +77,8 @@ Result<double> ImportContext::number(const std::string& name, double fallback) c
   return attribute == nullptr ? fallback : attribute->f;
 }
 
-Result<std::string> ImportContext::text(const std::string& name, const std::string& fallback) const {
+Result<std::string> ImportContext::text(const std::string& name,
+                                        const std::string& fallback) const {
   Status status;
   const AttributeProto* attribute = typed(name, AttributeType::kString, status);
   if (!status.ok()) return status;
@@ -93,7 +104,8 @@ Result<std::vector<double>> ImportContext::numbers(const std::string& name) cons
 Result<Integers> ImportContext::constant_integers(size_t i, const char* what) const {
   THORONG_TRY(ValueId id, input(i));
   if (!graph_.is_constant(id)) {
-    return unsupported("operand " + std::to_string(i) + " (" + what + ") must be known when the model is imported, but it "
+    return unsupported("operand " + std::to_string(i) + " (" + what +
+                       ") must be known when the model is imported, but it "
                        "depends on the model's inputs. Simplify the model, or make it a constant.");
   }
   return graph_.value(id).constant.to_int64s();
@@ -107,36 +119,44 @@ Result<std::vector<double>> ImportContext::constant_numbers(size_t i, const char
 Result<int64_t> ImportContext::constant_integer(size_t i, const char* what) const {
   THORONG_TRY(Integers values, constant_integers(i, what));
   if (values.size() != 1) {
-    return invalid_argument(std::string(what) + " must be one number, found " + std::to_string(values.size()) + ".");
+    return invalid_argument(std::string(what) + " must be one number, found " +
+                            std::to_string(values.size()) + ".");
   }
   return values[0];
 }
 
-Result<Integers> ImportContext::integers_from(size_t i, const char* name, const Integers& fallback) const {
+Result<Integers> ImportContext::integers_from(size_t i, const char* name,
+                                              const Integers& fallback) const {
   if (has_input(i)) return constant_integers(i, name);
   return integers(name, fallback);
 }
 
 // ---- Building ----
 
-Result<ValueId> ImportContext::add(std::string_view op, std::vector<ValueId> operands, ops::Attributes attributes) {
+Result<ValueId> ImportContext::add(std::string_view op, std::vector<ValueId> operands,
+                                   ops::Attributes attributes) {
   return graph_.add1(op, std::move(operands), std::move(attributes), name_);
 }
 
-Result<std::vector<ValueId>> ImportContext::add_many(std::string_view op, std::vector<ValueId> operands,
+Result<std::vector<ValueId>> ImportContext::add_many(std::string_view op,
+                                                     std::vector<ValueId> operands,
                                                      ops::Attributes attributes) {
   return graph_.add(op, std::move(operands), std::move(attributes), name_);
 }
 
 Status ImportContext::check_generated(int64_t elements) const {
   if (elements >= 0 && elements <= options_.max_generated_elements) return ok_status();
-  return resource_exhausted("a constant of " + std::to_string(elements) + " elements would be needed; the limit is " +
+  return resource_exhausted("a constant of " + std::to_string(elements) +
+                            " elements would be needed; the limit is " +
                             std::to_string(options_.max_generated_elements) + ".");
 }
 
-Result<ValueId> ImportContext::constant(ops::Tensor tensor) { return graph_.add_constant(name_, std::move(tensor)); }
+Result<ValueId> ImportContext::constant(ops::Tensor tensor) {
+  return graph_.add_constant(name_, std::move(tensor));
+}
 
-Result<ValueId> ImportContext::constant(const ops::TensorType& type, const std::vector<double>& values) {
+Result<ValueId> ImportContext::constant(const ops::TensorType& type,
+                                        const std::vector<double>& values) {
   return constant(ops::Tensor::from_doubles(type, values));
 }
 
@@ -150,14 +170,18 @@ Result<ValueId> ImportContext::constant(const Shape& shape, const Integers& valu
   return constant(std::move(tensor));
 }
 
-Result<ValueId> ImportContext::scalar(Format format, double value) { return constant({format, {}}, {value}); }
+Result<ValueId> ImportContext::scalar(Format format, double value) {
+  return constant({format, {}}, {value});
+}
 
 Result<ValueId> ImportContext::full(Format format, const Shape& shape, double value) {
   THORONG_TRY(ValueId id, scalar(format, value));
   return broadcast_in(id, shape, {});
 }
 
-Result<ValueId> ImportContext::full_like(ValueId x, double value) { return full(format(x), shape(x), value); }
+Result<ValueId> ImportContext::full_like(ValueId x, double value) {
+  return full(format(x), shape(x), value);
+}
 
 Result<ValueId> ImportContext::add_scalar(std::string_view op, ValueId x, double value) {
   THORONG_TRY(ValueId operand, full_like(x, value));
@@ -193,12 +217,15 @@ Result<ValueId> ImportContext::transpose(ValueId x, const Integers& permutation)
   return add("transpose", {x}, make_attributes({{"permutation", permutation}}));
 }
 
-Result<ValueId> ImportContext::slice(ValueId x, const Integers& start, const Integers& limit, const Integers& strides) {
+Result<ValueId> ImportContext::slice(ValueId x, const Integers& start, const Integers& limit,
+                                     const Integers& strides) {
   Integers steps = strides.empty() ? Integers(start.size(), 1) : strides;
   bool whole = limit == shape(x);
   for (size_t i = 0; i < start.size(); ++i) whole = whole && start[i] == 0 && steps[i] == 1;
   if (whole) return x;
-  return add("slice", {x}, make_attributes({{"start_indices", start}, {"limit_indices", limit}, {"strides", steps}}));
+  return add(
+      "slice", {x},
+      make_attributes({{"start_indices", start}, {"limit_indices", limit}, {"strides", steps}}));
 }
 
 Result<ValueId> ImportContext::slice_axis(ValueId x, size_t axis, int64_t start, int64_t limit) {
@@ -224,26 +251,31 @@ Result<ValueId> ImportContext::broadcast_to(ValueId x, const Shape& to) {
   if (shape(x) == to) return x;
   THORONG_TRY(Shape common, broadcast_shapes(shape(x), to));
   if (common != to) {
-    return invalid_argument("shape " + ops::to_string(shape(x)) + " does not broadcast to " + ops::to_string(to) + ".");
+    return invalid_argument("shape " + ops::to_string(shape(x)) + " does not broadcast to " +
+                            ops::to_string(to) + ".");
   }
   Integers dimensions = counting(rank(x));
   for (int64_t& dimension : dimensions) dimension += static_cast<int64_t>(to.size() - rank(x));
   return broadcast_in(x, to, dimensions);
 }
 
-Result<ValueId> ImportContext::broadcast_in(ValueId x, const Shape& to, const Integers& dimensions) {
+Result<ValueId> ImportContext::broadcast_in(ValueId x, const Shape& to,
+                                            const Integers& dimensions) {
   if (shape(x) == to && dimensions == counting(to.size())) return x;
-  return add("broadcast_in_dim", {x}, make_attributes({{"shape", to}, {"broadcast_dimensions", dimensions}}));
+  return add("broadcast_in_dim", {x},
+             make_attributes({{"shape", to}, {"broadcast_dimensions", dimensions}}));
 }
 
-Result<ValueId> ImportContext::reduce(const char* function, ValueId x, const Integers& axes, bool keep) {
+Result<ValueId> ImportContext::reduce(const char* function, ValueId x, const Integers& axes,
+                                      bool keep) {
   THORONG_TRY(auto resolved, resolve_axes(axes, rank(x)));
   Shape kept = shape(x);
   for (size_t axis : resolved) kept[axis] = 1;
   ValueId y = x;
   if (!resolved.empty()) {
     std::sort(resolved.begin(), resolved.end());
-    auto attributes = make_attributes({{"dimensions", to_integers(resolved)}, {"function", std::string(function)}});
+    auto attributes = make_attributes(
+        {{"dimensions", to_integers(resolved)}, {"function", std::string(function)}});
     THORONG_TRY(y, add("reduce", {x}, attributes));
   }
   return keep ? reshape(y, kept) : Result<ValueId>(y);
@@ -251,7 +283,8 @@ Result<ValueId> ImportContext::reduce(const char* function, ValueId x, const Int
 
 namespace {
 
-ops::Attributes dot_attributes(const Integers& lhs_batch, const Integers& rhs_batch, int64_t lhs, int64_t rhs) {
+ops::Attributes dot_attributes(const Integers& lhs_batch, const Integers& rhs_batch, int64_t lhs,
+                               int64_t rhs) {
   return make_attributes({{"lhs_batching_dimensions", lhs_batch},
                           {"rhs_batching_dimensions", rhs_batch},
                           {"lhs_contracting_dimensions", Integers{lhs}},
@@ -262,11 +295,13 @@ ops::Attributes dot_attributes(const Integers& lhs_batch, const Integers& rhs_ba
 
 Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
   const Shape a_own = shape(a), b_own = shape(b);
-  if (a_own.empty() || b_own.empty()) return invalid_argument("a matrix product needs operands of rank 1 or more.");
+  if (a_own.empty() || b_own.empty())
+    return invalid_argument("a matrix product needs operands of rank 1 or more.");
   auto last = static_cast<int64_t>(a_own.size()) - 1;
   if (b_own.size() <= 2) return add("dot_general", {a, b}, dot_attributes({}, {}, last, 0));
   std::ptrdiff_t a_matrix = a_own.size() > 2 ? 2 : static_cast<std::ptrdiff_t>(a_own.size());
-  THORONG_TRY(Shape batch, broadcast_shapes({a_own.begin(), a_own.end() - a_matrix}, {b_own.begin(), b_own.end() - 2}));
+  THORONG_TRY(Shape batch, broadcast_shapes({a_own.begin(), a_own.end() - a_matrix},
+                                            {b_own.begin(), b_own.end() - 2}));
   Shape a_shape = batch, b_shape = batch;
   a_shape.insert(a_shape.end(), a_own.end() - a_matrix, a_own.end());
   b_shape.insert(b_shape.end(), b_own.end() - 2, b_own.end());
@@ -275,7 +310,8 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
   Integers dimensions = counting(batch.size());
   auto contracting = static_cast<int64_t>(batch.size());
   return add("dot_general", {a, b},
-             dot_attributes(dimensions, dimensions, static_cast<int64_t>(a_shape.size()) - 1, contracting));
+             dot_attributes(dimensions, dimensions, static_cast<int64_t>(a_shape.size()) - 1,
+                            contracting));
 }
 
 // ---- Shapes ----
@@ -287,7 +323,8 @@ Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
     int64_t x = i < rank - a.size() ? 1 : a[i - (rank - a.size())];
     int64_t y = i < rank - b.size() ? 1 : b[i - (rank - b.size())];
     if (x != y && x != 1 && y != 1) {
-      return invalid_argument("shapes " + ops::to_string(a) + " and " + ops::to_string(b) + " do not broadcast.");
+      return invalid_argument("shapes " + ops::to_string(a) + " and " + ops::to_string(b) +
+                              " do not broadcast.");
     }
     common[i] = x == 1 ? y : x;
   }
@@ -297,8 +334,8 @@ Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
 Result<size_t> resolve_axis(int64_t axis, size_t rank) {
   auto limit = static_cast<int64_t>(rank);
   if (axis < -limit || axis >= limit) {
-    return invalid_argument("axis " + std::to_string(axis) + " is outside the " + std::to_string(rank) +
-                            " dimensions of the operand.");
+    return invalid_argument("axis " + std::to_string(axis) + " is outside the " +
+                            std::to_string(rank) + " dimensions of the operand.");
   }
   return static_cast<size_t>(axis < 0 ? axis + limit : axis);
 }
@@ -308,7 +345,8 @@ Result<std::vector<size_t>> resolve_axes(const Integers& axes, size_t rank) {
   for (int64_t axis : axes) {
     THORONG_TRY(size_t index, resolve_axis(axis, rank));
     if (std::find(resolved.begin(), resolved.end(), index) != resolved.end()) {
-      return invalid_argument("axis " + std::to_string(axis) + " is given twice in " + ops::to_string(axes) + ".");
+      return invalid_argument("axis " + std::to_string(axis) + " is given twice in " +
+                              ops::to_string(axes) + ".");
     }
     resolved.push_back(index);
   }

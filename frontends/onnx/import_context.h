@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an import rule sees of one node, and helpers to build its meaning. A rule is a function in imports/STEM.cc, where
+// What an import rule sees of one node, and helpers to build its meaning. A rule is a function in
+// imports/STEM.cc, where
 //     std::vector<ImportRule> import_rules_STEM();
 // lists it with the operators and versions that it covers.
 #pragma once
@@ -18,10 +19,10 @@
 
 namespace thorong::onnx {
 
+using numerics::Format;
 using ops::kNoValue;
 using ops::Shape;
 using ops::ValueId;
-using numerics::Format;
 using Integers = std::vector<int64_t>;
 
 class ImportContext;
@@ -42,14 +43,16 @@ const ImportRule* find_rule(const std::string& domain, const std::string& op_typ
 // Every rule, for documentation and tests.
 const std::vector<ImportRule>& all_rules();
 
-ops::Attributes make_attributes(std::initializer_list<std::pair<const char*, ops::Attribute>> entries);
+ops::Attributes make_attributes(
+    std::initializer_list<std::pair<const char*, ops::Attribute>> entries);
 
 class ImportContext {
  public:
   using SubgraphImporter = std::function<Result<std::vector<ValueId>>(const GraphProto&)>;
 
-  ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options, int64_t version,
-                std::string name, std::vector<ValueId> inputs, SubgraphImporter import_subgraph);
+  ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options,
+                int64_t version, std::string name, std::vector<ValueId> inputs,
+                SubgraphImporter import_subgraph);
 
   // ---- The node ----
   int64_t version() const { return version_; }  // of the node's domain
@@ -90,8 +93,10 @@ class ImportContext {
   Result<Integers> integers_from(size_t i, const char* name, const Integers& fallback = {}) const;
 
   // ---- Building ----
-  Result<ValueId> add(std::string_view op, std::vector<ValueId> operands, ops::Attributes attributes = {});
-  Result<std::vector<ValueId>> add_many(std::string_view op, std::vector<ValueId> operands, ops::Attributes attributes);
+  Result<ValueId> add(std::string_view op, std::vector<ValueId> operands,
+                      ops::Attributes attributes = {});
+  Result<std::vector<ValueId>> add_many(std::string_view op, std::vector<ValueId> operands,
+                                        ops::Attributes attributes);
   Result<ValueId> constant(ops::Tensor tensor);
   Result<ValueId> constant(const ops::TensorType& type, const std::vector<double>& values);
   Result<ValueId> constant(const Shape& shape, const Integers& values);  // int64
@@ -107,7 +112,8 @@ class ImportContext {
   Result<ValueId> saturating_convert(ValueId x, Format format);
   Result<ValueId> reshape(ValueId x, const Shape& shape);
   Result<ValueId> transpose(ValueId x, const Integers& permutation);
-  Result<ValueId> slice(ValueId x, const Integers& start, const Integers& limit, const Integers& strides = {});
+  Result<ValueId> slice(ValueId x, const Integers& start, const Integers& limit,
+                        const Integers& strides = {});
   Result<ValueId> slice_axis(ValueId x, size_t axis, int64_t start, int64_t limit);
   // One slice of x for each index, along an axis.
   Result<ValueId> take_axis(ValueId x, size_t axis, const Integers& indices);
@@ -119,7 +125,9 @@ class ImportContext {
   Result<ValueId> reduce(const char* function, ValueId x, const Integers& axes, bool keep);
   Result<ValueId> matrix_multiply(ValueId a, ValueId b);  // numpy.matmul
 
-  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph) { return import_subgraph_(graph); }
+  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph) {
+    return import_subgraph_(graph);
+  }
   Status check_generated(int64_t elements) const;
 
  private:

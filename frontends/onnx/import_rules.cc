@@ -25,10 +25,12 @@ const std::vector<ImportRule>& all_rules() {
   return rules;
 }
 
-const ImportRule* find_rule(const std::string& domain, const std::string& op_type, int64_t version) {
+const ImportRule* find_rule(const std::string& domain, const std::string& op_type,
+                            int64_t version) {
   static const auto by_name = [] {
     std::unordered_map<std::string, std::vector<const ImportRule*>> map;
-    for (const ImportRule& rule : all_rules()) map[rule.domain + "\n" + rule.op_type].push_back(&rule);
+    for (const ImportRule& rule : all_rules())
+      map[rule.domain + "\n" + rule.op_type].push_back(&rule);
     return map;
   }();
   auto found = by_name.find(domain + "\n" + op_type);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// Files and bytes to a Model; the boundary where running out of memory becomes a Status.
 #include "frontends/onnx/importer.h"
 
 #include <filesystem>
 #include <new>
+#include <stdexcept>
 
 #include "frontends/onnx/graph_importer.h"
 
 namespace thorong::onnx {
 
-Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& folder,
-                           const ImportOptions& options) {
+Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                           const std::string& folder, const ImportOptions& options) {
   try {
     THORONG_TRY(ModelProto proto, read_model(bytes, std::move(owner), folder));
     Model model;
@@ -17,7 +19,8 @@ Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<con
     model.sha256 = sha256_hex(bytes);
     model.producer = proto.producer_name;
     if (!proto.producer_version.empty()) model.producer += " " + proto.producer_version;
-    if (auto found = proto.opsets.find(""); found != proto.opsets.end()) model.opset = found->second;
+    if (auto found = proto.opsets.find(""); found != proto.opsets.end())
+      model.opset = found->second;
     for (ops::ValueId id : model.graph.inputs) {
       model.inputs.emplace_back(model.graph.value(id).name, model.graph.type(id));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an ONNX file to a graph with static shapes: symbolic dimensions are bound here, model-local functions are inlined,
-// and every node goes through the import rule of its operator (imports/).
+// From an ONNX file to a graph with static shapes: symbolic dimensions are bound here, model-local
+// functions are inlined, and every node goes through the import rule of its operator (imports/).
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@
 namespace thorong::onnx {
 
 struct ImportOptions {
-  // Sizes of symbolic dimensions by name. A dimension without a name is called INPUT.AXIS, as in "pixels.0".
+  // Sizes of symbolic dimensions by name. A dimension without a name is called INPUT.AXIS, as in
+  // "pixels.0".
   std::map<std::string, int64_t> dims;
   // Types of inputs that were given; they bind symbolic dimensions.
   std::map<std::string, ops::TensorType> input_types;
@@ -26,27 +27,29 @@ struct ImportOptions {
   bool random_inputs_need_dims = false;
 
   // Bounds for hostile models; the defaults are far above what real models need.
-  int64_t fold_limit = int64_t{1} << 20;             // elements of a folded constant
-  int64_t max_generated_elements = int64_t{1} << 26;  // elements of a constant that the importer makes up
-  size_t max_nodes = 2'000'000;                      // ONNX nodes imported, functions inlined
+  int64_t fold_limit = int64_t{1} << 20;  // elements of a folded constant
+  int64_t max_generated_elements = int64_t{1}
+                                   << 26;  // elements of a constant that the importer makes up
+  size_t max_nodes = 2'000'000;            // ONNX nodes imported, functions inlined
 };
 
 struct Model {
   ops::Graph graph;
-  std::string sha256;           // of the model file, without external data files
+  std::string sha256;  // of the model file, without external data files
   std::string format = "onnx";
   std::shared_ptr<const MappedFile> file;  // null when imported from bytes
   std::vector<std::pair<std::string, ops::TensorType>> inputs;
-  std::string producer;         // "pytorch 2.4.0"
-  int64_t opset = 0;            // of the default domain
-  std::vector<std::shared_ptr<const MappedFile>> external_files;  // the data files that weights lie in
+  std::string producer;  // "pytorch 2.4.0"
+  int64_t opset = 0;     // of the default domain
+  std::vector<std::shared_ptr<const MappedFile>>
+      external_files;  // the data files that weights lie in
 };
 
 Result<Model> import_file(const std::string& path, const ImportOptions& options = {});
 
-// `owner` keeps `bytes` alive as long as the graph's constants live. `folder` is where external data lies; empty: there is
-// none.
-Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& folder,
-                           const ImportOptions& options = {});
+// `owner` keeps `bytes` alive as long as the graph's constants live. `folder` is where external
+// data lies; empty: there is none.
+Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                           const std::string& folder, const ImportOptions& options = {});
 
 }  // namespace thorong::onnx

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Static types for a model's inputs: symbolic dimensions are bound by --dim, by the inputs that were given, and by each other.
+// Static types for a model's inputs: symbolic dimensions are bound by --dim, by the inputs that
+// were given, and by each other.
 #pragma once
 
 #include <vector>

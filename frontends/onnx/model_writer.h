@@ -25,7 +25,8 @@ struct TestDimension {
   std::string name = {};
 };
 
-inline std::string value_info(const std::string& name, int32_t element_type, const std::vector<TestDimension>& dims) {
+inline std::string value_info(const std::string& name, int32_t element_type,
+                              const std::vector<TestDimension>& dims) {
   std::string shape;
   for (const TestDimension& dim : dims) {
     std::string bytes;
@@ -41,7 +42,8 @@ inline std::string value_info(const std::string& name, int32_t element_type, con
   return message({{1, name}, {2, message({{1, tensor}})}});
 }
 
-inline std::string tensor_header(const std::string& name, int32_t data_type, const std::vector<int64_t>& dims) {
+inline std::string tensor_header(const std::string& name, int32_t data_type,
+                                 const std::vector<int64_t>& dims) {
   std::string bytes;
   protozero::pbf_writer writer(bytes);
   for (int64_t dim : dims) writer.add_int64(1, dim);
@@ -50,20 +52,22 @@ inline std::string tensor_header(const std::string& name, int32_t data_type, con
   return bytes;
 }
 
-inline std::string float_tensor(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values) {
+inline std::string float_tensor(const std::string& name, const std::vector<int64_t>& dims,
+                                const std::vector<float>& values) {
   std::string bytes = tensor_header(name, 1, dims);
   protozero::pbf_writer(bytes).add_packed_float(4, values.begin(), values.end());
   return bytes;
 }
 
-inline std::string raw_tensor(const std::string& name, int32_t data_type, const std::vector<int64_t>& dims,
-                              const std::string& raw) {
+inline std::string raw_tensor(const std::string& name, int32_t data_type,
+                              const std::vector<int64_t>& dims, const std::string& raw) {
   std::string bytes = tensor_header(name, data_type, dims);
   protozero::pbf_writer(bytes).add_bytes(9, raw);
   return bytes;
 }
 
-inline std::string int64_tensor(const std::string& name, const std::vector<int64_t>& dims, const std::vector<int64_t>& values) {
+inline std::string int64_tensor(const std::string& name, const std::vector<int64_t>& dims,
+                                const std::vector<int64_t>& values) {
   std::string bytes = tensor_header(name, 7, dims);
   protozero::pbf_writer(bytes).add_packed_int64(7, values.begin(), values.end());
   return bytes;
@@ -94,7 +98,8 @@ inline std::string float_attribute(const std::string& name, float value) {
   return bytes;
 }
 
-inline std::string reference_attribute(const std::string& name, const std::string& reference, int32_t type) {
+inline std::string reference_attribute(const std::string& name, const std::string& reference,
+                                       int32_t type) {
   std::string bytes = message({{1, name}, {21, reference}});
   protozero::pbf_writer(bytes).add_int32(20, type);
   return bytes;
@@ -107,7 +112,8 @@ inline std::string graph_attribute(const std::string& name, const std::string& g
 }
 
 inline std::string node(const std::string& op_type, const std::vector<std::string>& inputs,
-                        const std::vector<std::string>& outputs, const std::vector<std::string>& attributes = {},
+                        const std::vector<std::string>& outputs,
+                        const std::vector<std::string>& attributes = {},
                         const std::string& domain = {}, const std::string& name = {}) {
   std::vector<std::pair<uint32_t, std::string>> fields;
   for (const std::string& input : inputs) fields.emplace_back(1, input);
@@ -138,16 +144,20 @@ inline std::string opset(const std::string& domain, int64_t version) {
   return bytes;
 }
 
-inline std::string function(const std::string& domain, const std::string& name, const std::vector<std::string>& inputs,
-                            const std::vector<std::string>& outputs, const std::vector<std::string>& nodes) {
-  std::vector<std::pair<uint32_t, std::string>> fields{{1, name}, {10, domain}, {9, opset("", 17)}, {9, opset(domain, 1)}};
+inline std::string function(const std::string& domain, const std::string& name,
+                            const std::vector<std::string>& inputs,
+                            const std::vector<std::string>& outputs,
+                            const std::vector<std::string>& nodes) {
+  std::vector<std::pair<uint32_t, std::string>> fields{
+      {1, name}, {10, domain}, {9, opset("", 17)}, {9, opset(domain, 1)}};
   for (const std::string& input : inputs) fields.emplace_back(4, input);
   for (const std::string& output : outputs) fields.emplace_back(5, output);
   for (const std::string& part : nodes) fields.emplace_back(7, part);
   return message(fields);
 }
 
-inline std::string model(const std::string& graph, int64_t version = 17, const std::vector<std::string>& functions = {}) {
+inline std::string model(const std::string& graph, int64_t version = 17,
+                         const std::vector<std::string>& functions = {}) {
   std::string bytes;
   protozero::pbf_writer writer(bytes);
   writer.add_int64(1, 8);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Kahn's algorithm on the nodes, with the smallest index first so that the file's order stays.
 #include "frontends/onnx/node_order.h"
 
 #include <functional>
@@ -31,17 +32,18 @@ void add_reads(const NodeProto& node, std::set<std::string>& reads) {
   }
 }
 
-Result<std::unordered_map<std::string, size_t>> definitions(const std::vector<NodeProto>& nodes,
-                                                            const std::function<bool(const std::string&)>& known) {
+Result<std::unordered_map<std::string, size_t>> definitions(
+    const std::vector<NodeProto>& nodes, const std::function<bool(const std::string&)>& known) {
   std::unordered_map<std::string, size_t> producers;
   for (size_t i = 0; i < nodes.size(); ++i) {
     for (const std::string& output : nodes[i].outputs) {
       if (output.empty()) continue;
       auto [place, is_new] = producers.emplace(output, i);
       if (is_new && !known(output)) continue;
-      std::string other = is_new ? "an input or an initializer" : "node '" + nodes[place->second].display_name() + "'";
-      return invalid_argument("value '" + output + "' is defined twice: by " + other + " and by node '" +
-                              nodes[i].display_name() + "'.");
+      std::string other = is_new ? "an input or an initializer"
+                                 : "node '" + nodes[place->second].display_name() + "'";
+      return invalid_argument("value '" + output + "' is defined twice: by " + other +
+                              " and by node '" + nodes[i].display_name() + "'.");
     }
   }
   return producers;
@@ -59,7 +61,8 @@ Result<std::vector<Indices>> dependencies(const std::vector<NodeProto>& nodes,
       if (auto producer = producers.find(name); producer != producers.end()) {
         result[i].push_back(producer->second);
       } else if (!known(name)) {
-        return invalid_argument("node '" + nodes[i].display_name() + "' (" + nodes[i].op_type + ") reads '" + name +
+        return invalid_argument("node '" + nodes[i].display_name() + "' (" + nodes[i].op_type +
+                                ") reads '" + name +
                                 "', which no node, input or initializer defines.");
       }
     }
@@ -67,7 +70,8 @@ Result<std::vector<Indices>> dependencies(const std::vector<NodeProto>& nodes,
   return result;
 }
 
-// The file's order when it is a topological one, else the smallest topological order; nodes on cycles are missing.
+// The file's order when it is a topological one, else the smallest topological order; nodes on
+// cycles are missing.
 Indices topological(const std::vector<Indices>& needs) {
   std::vector<Indices> users(needs.size());
   Indices waiting(needs.size());
@@ -91,7 +95,8 @@ Indices topological(const std::vector<Indices>& needs) {
   return order;
 }
 
-Status cycle_error(const std::vector<NodeProto>& nodes, const std::vector<Indices>& needs, const Indices& order) {
+Status cycle_error(const std::vector<NodeProto>& nodes, const std::vector<Indices>& needs,
+                   const Indices& order) {
   std::vector<bool> done(nodes.size(), false);
   for (size_t i : order) done[i] = true;
   size_t at = 0;
@@ -116,21 +121,23 @@ Status cycle_error(const std::vector<NodeProto>& nodes, const std::vector<Indice
     }
     names += (names.empty() ? "'" : " -> '") + nodes[path[i]].display_name() + "'";
   }
-  return invalid_argument("the graph has a cycle: " + names + " and back. A graph must not feed a node's result into itself.");
+  return invalid_argument("the graph has a cycle: " + names +
+                          " and back. A graph must not feed a node's result into itself.");
 }
 
 }  // namespace
 
-Result<std::vector<const NodeProto*>> order_nodes(const std::vector<NodeProto>& nodes,
-                                                  const std::vector<std::string>& outputs,
-                                                  const std::function<bool(const std::string&)>& known) {
+Result<std::vector<const NodeProto*>> order_nodes(
+    const std::vector<NodeProto>& nodes, const std::vector<std::string>& outputs,
+    const std::function<bool(const std::string&)>& known) {
   THORONG_TRY(auto producers, definitions(nodes, known));
   THORONG_TRY(auto needs, dependencies(nodes, producers, known));
   Indices order = topological(needs);
   if (order.size() < nodes.size()) return cycle_error(nodes, needs, order);
   std::vector<bool> wanted(nodes.size(), false);
   for (const std::string& output : outputs) {
-    if (auto producer = producers.find(output); producer != producers.end()) wanted[producer->second] = true;
+    if (auto producer = producers.find(output); producer != producers.end())
+      wanted[producer->second] = true;
   }
   for (size_t i = order.size(); i-- > 0;) {
     if (!wanted[order[i]]) continue;

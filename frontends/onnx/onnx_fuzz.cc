@@ -11,7 +11,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto owner = std::make_shared<const std::string>(reinterpret_cast<const char*>(data), size);
-  std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(owner->data()), owner->size());
+  std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(owner->data()),
+                                   owner->size());
   thorong::onnx::ImportOptions options;
   options.fold_limit = 1 << 12;
   options.max_generated_elements = 1 << 14;

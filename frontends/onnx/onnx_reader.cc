@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of onnx.proto, field by field. Field numbers are those of onnx.proto; unknown fields are skipped.
+// Messages of onnx.proto, field by field. Field numbers are those of onnx.proto; unknown fields are
+// skipped.
 #include "frontends/onnx/onnx_reader.h"
 
 #include <array>
@@ -24,18 +25,26 @@ struct Parser {
   ModelProto model(std::string_view bytes);
 };
 
-std::string normal_domain(std::string domain) { return domain == "ai.onnx" ? std::string() : domain; }
+std::string normal_domain(std::string domain) {
+  return domain == "ai.onnx" ? std::string() : domain;
+}
 
 Dimension parse_dimension(std::string_view bytes) {
   Dimension dimension;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: dimension.size = fields.integer(); break;
-      case 2: dimension.name = fields.text(); break;
-      default: fields.skip();
+      case 1:
+        dimension.size = fields.integer();
+        break;
+      case 2:
+        dimension.name = fields.text();
+        break;
+      default:
+        fields.skip();
     }
   }
-  if (dimension.size && *dimension.size < 0) dimension.size.reset();  // exporters write -1 for "unknown"
+  if (dimension.size && *dimension.size < 0)
+    dimension.size.reset();  // exporters write -1 for "unknown"
   return dimension;
 }
 
@@ -43,15 +52,20 @@ void parse_tensor_type(std::string_view bytes, ValueInfo& info) {
   info.is_tensor = true;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: info.element_type = fields.integer32(); break;
+      case 1:
+        info.element_type = fields.integer32();
+        break;
       case 2:
         info.has_shape = true;
         for (Fields shape(fields.bytes()); shape.next();) {
-          if (shape.tag() == 1) info.shape.push_back(parse_dimension(shape.bytes()));
-          else shape.skip();
+          if (shape.tag() == 1)
+            info.shape.push_back(parse_dimension(shape.bytes()));
+          else
+            shape.skip();
         }
         break;
-      default: fields.skip();
+      default:
+        fields.skip();
     }
   }
 }
@@ -60,14 +74,19 @@ ValueInfo parse_value_info(std::string_view bytes) {
   ValueInfo info;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: info.name = fields.text(); break;
+      case 1:
+        info.name = fields.text();
+        break;
       case 2:
         for (Fields type(fields.bytes()); type.next();) {
-          if (type.tag() == 1) parse_tensor_type(type.bytes(), info);
-          else type.skip();
+          if (type.tag() == 1)
+            parse_tensor_type(type.bytes(), info);
+          else
+            type.skip();
         }
         break;
-      default: fields.skip();
+      default:
+        fields.skip();
     }
   }
   return info;
@@ -78,9 +97,14 @@ void parse_opset(std::string_view bytes, std::map<std::string, int64_t>& opsets)
   int64_t version = 0;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: domain = fields.text(); break;
-      case 2: version = fields.integer(); break;
-      default: fields.skip();
+      case 1:
+        domain = fields.text();
+        break;
+      case 2:
+        version = fields.integer();
+        break;
+      default:
+        fields.skip();
     }
   }
   opsets[normal_domain(domain)] = version;
@@ -96,24 +120,50 @@ AttributeProto Parser::attribute(std::string_view bytes) {
   AttributeType declared = AttributeType::kUndefined;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: result.name = fields.text(); break;
-      case 2: result.f = static_cast<double>(fields.number()); guess_type(result, AttributeType::kFloat); break;
-      case 3: result.i = fields.integer(); guess_type(result, AttributeType::kInt); break;
-      case 4: result.s = fields.text(); guess_type(result, AttributeType::kString); break;
+      case 1:
+        result.name = fields.text();
+        break;
+      case 2:
+        result.f = static_cast<double>(fields.number());
+        guess_type(result, AttributeType::kFloat);
+        break;
+      case 3:
+        result.i = fields.integer();
+        guess_type(result, AttributeType::kInt);
+        break;
+      case 4:
+        result.s = fields.text();
+        guess_type(result, AttributeType::kString);
+        break;
       case 5:
-        result.tensor = std::make_shared<const TensorProto>(parse_tensor(fields.bytes(), owner, external));
+        result.tensor =
+            std::make_shared<const TensorProto>(parse_tensor(fields.bytes(), owner, external));
         guess_type(result, AttributeType::kTensor);
         break;
       case 6:
         result.graph = std::make_shared<const GraphProto>(graph(fields.bytes()));
         guess_type(result, AttributeType::kGraph);
         break;
-      case 7: fields.append_floats(result.floats); guess_type(result, AttributeType::kFloats); break;
-      case 8: fields.append_integers(result.ints); guess_type(result, AttributeType::kInts); break;
-      case 9: result.strings.push_back(fields.text()); guess_type(result, AttributeType::kStrings); break;
-      case 20: declared = static_cast<AttributeType>(fields.integer32()); break;
-      case 21: result.reference = fields.text(); break;
-      default: fields.skip();
+      case 7:
+        fields.append_floats(result.floats);
+        guess_type(result, AttributeType::kFloats);
+        break;
+      case 8:
+        fields.append_integers(result.ints);
+        guess_type(result, AttributeType::kInts);
+        break;
+      case 9:
+        result.strings.push_back(fields.text());
+        guess_type(result, AttributeType::kStrings);
+        break;
+      case 20:
+        declared = static_cast<AttributeType>(fields.integer32());
+        break;
+      case 21:
+        result.reference = fields.text();
+        break;
+      default:
+        fields.skip();
     }
   }
   if (declared != AttributeType::kUndefined) result.type = declared;
@@ -124,14 +174,29 @@ NodeProto Parser::node(std::string_view bytes) {
   NodeProto result;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: result.inputs.push_back(fields.text()); break;
-      case 2: result.outputs.push_back(fields.text()); break;
-      case 3: result.name = fields.text(); break;
-      case 4: result.op_type = fields.text(); break;
-      case 5: result.attributes.push_back(attribute(fields.bytes())); break;
-      case 7: result.domain = normal_domain(fields.text()); break;
-      case 8: result.overload = fields.text(); break;
-      default: fields.skip();
+      case 1:
+        result.inputs.push_back(fields.text());
+        break;
+      case 2:
+        result.outputs.push_back(fields.text());
+        break;
+      case 3:
+        result.name = fields.text();
+        break;
+      case 4:
+        result.op_type = fields.text();
+        break;
+      case 5:
+        result.attributes.push_back(attribute(fields.bytes()));
+        break;
+      case 7:
+        result.domain = normal_domain(fields.text());
+        break;
+      case 8:
+        result.overload = fields.text();
+        break;
+      default:
+        fields.skip();
     }
   }
   return result;
@@ -144,14 +209,30 @@ GraphProto Parser::graph(std::string_view bytes) {
   GraphProto result;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: result.nodes.push_back(node(fields.bytes())); break;
-      case 2: result.name = fields.text(); break;
-      case 5: result.initializers.push_back(parse_tensor(fields.bytes(), owner, external)); break;
-      case 11: result.inputs.push_back(parse_value_info(fields.bytes())); break;
-      case 12: result.outputs.push_back(parse_value_info(fields.bytes())); break;
-      case 13: result.value_infos.push_back(parse_value_info(fields.bytes())); break;
-      case 15: ++result.sparse_initializers; fields.skip(); break;
-      default: fields.skip();
+      case 1:
+        result.nodes.push_back(node(fields.bytes()));
+        break;
+      case 2:
+        result.name = fields.text();
+        break;
+      case 5:
+        result.initializers.push_back(parse_tensor(fields.bytes(), owner, external));
+        break;
+      case 11:
+        result.inputs.push_back(parse_value_info(fields.bytes()));
+        break;
+      case 12:
+        result.outputs.push_back(parse_value_info(fields.bytes()));
+        break;
+      case 13:
+        result.value_infos.push_back(parse_value_info(fields.bytes()));
+        break;
+      case 15:
+        ++result.sparse_initializers;
+        fields.skip();
+        break;
+      default:
+        fields.skip();
     }
   }
   --depth;
@@ -162,16 +243,35 @@ FunctionProto Parser::function(std::string_view bytes) {
   FunctionProto result;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: result.name = fields.text(); break;
-      case 4: result.inputs.push_back(fields.text()); break;
-      case 5: result.outputs.push_back(fields.text()); break;
-      case 6: result.attributes.push_back(fields.text()); break;
-      case 7: result.nodes.push_back(node(fields.bytes())); break;
-      case 9: parse_opset(fields.bytes(), result.opsets); break;
-      case 10: result.domain = normal_domain(fields.text()); break;
-      case 11: result.default_attributes.push_back(attribute(fields.bytes())); break;
-      case 13: result.overload = fields.text(); break;
-      default: fields.skip();
+      case 1:
+        result.name = fields.text();
+        break;
+      case 4:
+        result.inputs.push_back(fields.text());
+        break;
+      case 5:
+        result.outputs.push_back(fields.text());
+        break;
+      case 6:
+        result.attributes.push_back(fields.text());
+        break;
+      case 7:
+        result.nodes.push_back(node(fields.bytes()));
+        break;
+      case 9:
+        parse_opset(fields.bytes(), result.opsets);
+        break;
+      case 10:
+        result.domain = normal_domain(fields.text());
+        break;
+      case 11:
+        result.default_attributes.push_back(attribute(fields.bytes()));
+        break;
+      case 13:
+        result.overload = fields.text();
+        break;
+      default:
+        fields.skip();
     }
   }
   return result;
@@ -182,17 +282,28 @@ ModelProto Parser::model(std::string_view bytes) {
   bool has_graph = false;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: result.ir_version = fields.integer(); break;
-      case 2: result.producer_name = fields.text(); break;
-      case 3: result.producer_version = fields.text(); break;
+      case 1:
+        result.ir_version = fields.integer();
+        break;
+      case 2:
+        result.producer_name = fields.text();
+        break;
+      case 3:
+        result.producer_version = fields.text();
+        break;
       case 7:
         if (has_graph) throw Malformed{"the file holds two graphs"};
         result.graph = graph(fields.bytes());
         has_graph = true;
         break;
-      case 8: parse_opset(fields.bytes(), result.opsets); break;
-      case 25: result.functions.push_back(function(fields.bytes())); break;
-      default: fields.skip();
+      case 8:
+        parse_opset(fields.bytes(), result.opsets);
+        break;
+      case 25:
+        result.functions.push_back(function(fields.bytes()));
+        break;
+      default:
+        fields.skip();
     }
   }
   if (!has_graph) throw Malformed{"it holds no graph"};
@@ -203,7 +314,8 @@ ModelProto Parser::model(std::string_view bytes) {
 // Runs `parse` and turns what it throws into a Status.
 template <typename T, typename Parse>
 Result<T> guarded(const char* what, std::span<const std::byte> bytes, Parse&& parse) {
-  if (bytes.empty()) return invalid_argument(std::string("the file is empty; expected ") + what + ".");
+  if (bytes.empty())
+    return invalid_argument(std::string("the file is empty; expected ") + what + ".");
   std::string reason;
   try {
     return parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
@@ -216,14 +328,16 @@ Result<T> guarded(const char* what, std::span<const std::byte> bytes, Parse&& pa
   } catch (const std::bad_alloc&) {
     return resource_exhausted(std::string("not enough memory to read ") + what + ".");
   }
-  return invalid_argument("the file is not " + std::string(what) + ", or it is damaged: " + reason + ".");
+  return invalid_argument("the file is not " + std::string(what) + ", or it is damaged: " + reason +
+                          ".");
 }
 
 constexpr std::array<const char*, 29> kTypeNames = {
-    "undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool",
-    "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn",
-    "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
-    "float6e2m3", "float6e3m2"};
+    "undefined",      "float32",    "uint8",          "int8",       "uint16",    "int16",
+    "int32",          "int64",      "string",         "bool",       "float16",   "float64",
+    "uint32",         "uint64",     "complex64",      "complex128", "bfloat16",  "float8e4m3fn",
+    "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",      "float4e2m1",
+    "float8e8m0",     "uint2",      "int2",           "float6e2m3", "float6e3m2"};
 
 }  // namespace
 
@@ -237,28 +351,45 @@ std::string data_type_name(int32_t data_type) {
 Result<ops::Format> format_of_data_type(int32_t data_type) {
   using numerics::Format;
   switch (data_type) {
-    case 1: return Format::kFloat32;
-    case 2: return Format::kUint8;
-    case 3: return Format::kInt8;
-    case 4: return Format::kUint16;
-    case 5: return Format::kInt16;
-    case 6: return Format::kInt32;
-    case 7: return Format::kInt64;
-    case 9: return Format::kBool;
-    case 10: return Format::kFloat16;
-    case 11: return Format::kFloat64;
-    case 12: return Format::kUint32;
-    case 13: return Format::kUint64;
-    case 16: return Format::kBfloat16;
-    case 17: return Format::kFloat8E4m3fn;
-    case 19: return Format::kFloat8E5m2;
-    default: break;
+    case 1:
+      return Format::kFloat32;
+    case 2:
+      return Format::kUint8;
+    case 3:
+      return Format::kInt8;
+    case 4:
+      return Format::kUint16;
+    case 5:
+      return Format::kInt16;
+    case 6:
+      return Format::kInt32;
+    case 7:
+      return Format::kInt64;
+    case 9:
+      return Format::kBool;
+    case 10:
+      return Format::kFloat16;
+    case 11:
+      return Format::kFloat64;
+    case 12:
+      return Format::kUint32;
+    case 13:
+      return Format::kUint64;
+    case 16:
+      return Format::kBfloat16;
+    case 17:
+      return Format::kFloat8E4m3fn;
+    case 19:
+      return Format::kFloat8E5m2;
+    default:
+      break;
   }
   if (data_type <= 0 || static_cast<size_t>(data_type) >= kTypeNames.size()) {
     return invalid_argument("element type " + data_type_name(data_type) + " is not an ONNX type.");
   }
-  return unsupported("tensors of element type " + data_type_name(data_type) +
-                     " are not done here; convert them to a float or to an integer of 8 to 64 bits.");
+  return unsupported(
+      "tensors of element type " + data_type_name(data_type) +
+      " are not done here; convert them to a float or to an integer of 8 to 64 bits.");
 }
 
 const AttributeProto* NodeProto::attribute(const std::string& attribute_name) const {
@@ -283,10 +414,12 @@ Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<
                              [&](std::string_view view) { return parser.model(view); });
 }
 
-Result<TensorProto> read_tensor_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+Result<TensorProto> read_tensor_bytes(std::span<const std::byte> bytes,
+                                      std::shared_ptr<const void> owner) {
   ExternalFiles external("");
-  return guarded<TensorProto>("an ONNX tensor", bytes,
-                              [&](std::string_view view) { return parse_tensor(view, owner, external); });
+  return guarded<TensorProto>("an ONNX tensor", bytes, [&](std::string_view view) {
+    return parse_tensor(view, owner, external);
+  });
 }
 
 Result<ops::Tensor> read_tensor_pb(const std::string& path) {

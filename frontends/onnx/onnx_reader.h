@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads ONNX protobuf files (onnx.proto, IR versions 3 to 12) into plain structs. Weights stay where they are: tensors are
-// views on the bytes that were given, or on mapped external data files. Every malformed input becomes a Status.
+// Reads ONNX protobuf files (onnx.proto, IR versions 3 to 12) into plain structs. Weights stay
+// where they are: tensors are views on the bytes that were given, or on mapped external data files.
+// Every malformed input becomes a Status.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace thorong::onnx {
 
 struct GraphProto;
 
-// A tensor's header, and its data or the reason why it has none here (strings, four-bit integers, ...).
+// A tensor's header, and its data or the reason why it has none here (strings, four-bit integers,
+// ...).
 struct TensorProto {
   std::string name;
   std::vector<int64_t> dims;
@@ -42,8 +44,19 @@ struct ValueInfo {
 };
 
 enum class AttributeType : int32_t {
-  kUndefined = 0, kFloat = 1, kInt = 2, kString = 3, kTensor = 4, kGraph = 5, kFloats = 6, kInts = 7, kStrings = 8,
-  kTensors = 9, kGraphs = 10, kSparseTensor = 11, kOther = 12,
+  kUndefined = 0,
+  kFloat = 1,
+  kInt = 2,
+  kString = 3,
+  kTensor = 4,
+  kGraph = 5,
+  kFloats = 6,
+  kInts = 7,
+  kStrings = 8,
+  kTensors = 9,
+  kGraphs = 10,
+  kSparseTensor = 11,
+  kOther = 12,
 };
 
 struct AttributeProto {
@@ -90,7 +103,7 @@ struct FunctionProto {
   std::string overload;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
-  std::vector<std::string> attributes;          // required
+  std::vector<std::string> attributes;  // required
   std::vector<AttributeProto> default_attributes;
   std::vector<NodeProto> nodes;
   std::map<std::string, int64_t> opsets;
@@ -106,16 +119,19 @@ struct ModelProto {
   std::vector<std::shared_ptr<const MappedFile>> external_files;
 };
 
-// The format of an ONNX element type (TensorProto.DataType), or an error sentence that names the type.
+// The format of an ONNX element type (TensorProto.DataType), or an error sentence that names the
+// type.
 Result<ops::Format> format_of_data_type(int32_t data_type);
 std::string data_type_name(int32_t data_type);
 
-// `owner` keeps `bytes` alive; tensors that are views hold it. `folder` is where external data may lie; empty: nowhere.
+// `owner` keeps `bytes` alive; tensors that are views hold it. `folder` is where external data may
+// lie; empty: nowhere.
 Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                               const std::string& folder);
 
 // Reads a file that holds one TensorProto, as ONNX test data sets do.
 Result<ops::Tensor> read_tensor_pb(const std::string& path);
-Result<TensorProto> read_tensor_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+Result<TensorProto> read_tensor_bytes(std::span<const std::byte> bytes,
+                                      std::shared_ptr<const void> owner);
 
 }  // namespace thorong::onnx

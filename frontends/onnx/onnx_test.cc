@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The importer on models built here: what good ones mean, and that each kind of bad input ends in an error that says what is
-// wrong. Values of whole operators are compared with the ONNX backend tests by thorong_onnx_eval.
+// The importer on models built here: what good ones mean, and that each kind of bad input ends in
+// an error that says what is wrong. Values of whole operators are compared with the ONNX backend
+// tests by thorong_onnx_eval.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -24,15 +25,19 @@ std::span<const std::byte> view(const std::string& bytes) {
   return {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()};
 }
 
-Result<Model> import_text(const std::string& bytes, const ImportOptions& options = {}, const std::string& folder = {}) {
+Result<Model> import_text(const std::string& bytes, const ImportOptions& options = {},
+                          const std::string& folder = {}) {
   auto owner = std::make_shared<const std::string>(bytes);
   return import_bytes(view(*owner), owner, folder, options);
 }
 
-std::string error_of(const Result<Model>& model) { return model.ok() ? "it was imported" : model.status().to_string(); }
+std::string error_of(const Result<Model>& model) {
+  return model.ok() ? "it was imported" : model.status().to_string();
+}
 
 // x [2, 3] -> nodes -> y
-TestGraph simple(const std::vector<std::string>& nodes, const std::vector<std::string>& initializers = {}) {
+TestGraph simple(const std::vector<std::string>& nodes,
+                 const std::vector<std::string>& initializers = {}) {
   return {nodes, initializers, {value_info("x", 1, {{2}, {3}})}, {value_info("y", 1, {})}};
 }
 
@@ -56,12 +61,14 @@ const std::vector<double> kInput{1, 2, 3, 4, 5, 6};
 // ---- Good models ----
 
 TEST(Import, AddsAnInitializerByBroadcasting) {
-  std::string bytes = model(simple({node("Add", {"x", "b"}, {"y"})}, {float_tensor("b", {3}, {10, 20, 30})}).bytes());
+  std::string bytes = model(
+      simple({node("Add", {"x", "b"}, {"y"})}, {float_tensor("b", {3}, {10, 20, 30})}).bytes());
   EXPECT_EQ(run_text(bytes, kInput), (std::vector<double>{11, 22, 33, 14, 25, 36}));
 }
 
 TEST(Import, KeepsNamesAndFacts) {
-  std::string bytes = model(simple({node("Neg", {"x"}, {"t"}, {}, {}, "first"), node("Exp", {"t"}, {"y"})}).bytes());
+  std::string bytes = model(
+      simple({node("Neg", {"x"}, {"t"}, {}, {}, "first"), node("Exp", {"t"}, {"y"})}).bytes());
   auto imported = import_text(bytes);
   ASSERT_TRUE(imported.ok()) << error_of(imported);
   EXPECT_EQ(imported->graph.nodes[0].name, "first");
@@ -90,8 +97,9 @@ TEST(Import, RawWeightsAreViewsOnTheFile) {
 }
 
 TEST(Import, SortsNodesAndDropsUnusedOnes) {
-  std::string bytes = model(
-      simple({node("Exp", {"t"}, {"y"}), node("Neg", {"x"}, {"t"}), node("Unheard", {"x"}, {"unused"})}).bytes());
+  std::string bytes = model(simple({node("Exp", {"t"}, {"y"}), node("Neg", {"x"}, {"t"}),
+                                    node("Unheard", {"x"}, {"unused"})})
+                                .bytes());
   auto imported = import_text(bytes);
   ASSERT_TRUE(imported.ok()) << error_of(imported);
   EXPECT_EQ(imported->graph.nodes.size(), 2U);
@@ -109,7 +117,8 @@ TEST(Import, ShapeArithmeticFolds) {
   std::string bytes = model(simple({node("Shape", {"x"}, {"s"}), node("Gather", {"s", "i"}, {"d"}),
                                     node("Concat", {"d", "m"}, {"r"}, {int_attribute("axis", 0)}),
                                     node("Reshape", {"x", "r"}, {"y"})},
-                                   {int64_tensor("i", {1}, {1}), int64_tensor("m", {1}, {-1})}).bytes());
+                                   {int64_tensor("i", {1}, {1}), int64_tensor("m", {1}, {-1})})
+                                .bytes());
   auto imported = import_text(bytes);
   ASSERT_TRUE(imported.ok()) << error_of(imported);
   EXPECT_EQ(imported->graph.type(imported->graph.outputs[0]).shape, (ops::Shape{3, 2}));
@@ -117,16 +126,21 @@ TEST(Import, ShapeArithmeticFolds) {
 }
 
 TEST(Import, OldSoftmaxFlattens) {
-  TestGraph graph{{node("Softmax", {"x"}, {"y"}, {int_attribute("axis", 0)})}, {}, {value_info("x", 1, {{2}, {2}})},
+  TestGraph graph{{node("Softmax", {"x"}, {"y"}, {int_attribute("axis", 0)})},
+                  {},
+                  {value_info("x", 1, {{2}, {2}})},
                   {value_info("y", 1, {})}};
-  for (double value : run_text(model(graph.bytes(), 11), {1, 1, 1, 1})) EXPECT_DOUBLE_EQ(value, 0.25);
-  for (double value : run_text(model(graph.bytes(), 13), {1, 1, 1, 1})) EXPECT_DOUBLE_EQ(value, 0.5);
+  for (double value : run_text(model(graph.bytes(), 11), {1, 1, 1, 1}))
+    EXPECT_DOUBLE_EQ(value, 0.25);
+  for (double value : run_text(model(graph.bytes(), 13), {1, 1, 1, 1}))
+    EXPECT_DOUBLE_EQ(value, 0.5);
 }
 
 TEST(Import, FunctionsAreInlinedWithAttributes) {
   std::string body = node("LeakyRelu", {"a"}, {"b"}, {reference_attribute("alpha", "slope", 1)});
-  std::string bytes = model(simple({node("Leak", {"x"}, {"y"}, {float_attribute("slope", 0.5F)}, "local")}).bytes(), 17,
-                            {function("local", "Leak", {"a"}, {"b"}, {body})});
+  std::string bytes =
+      model(simple({node("Leak", {"x"}, {"y"}, {float_attribute("slope", 0.5F)}, "local")}).bytes(),
+            17, {function("local", "Leak", {"a"}, {"b"}, {body})});
   EXPECT_EQ(run_text(bytes, {-2, 2, -4, 4, 0, 1}), (std::vector<double>{-1, 2, -2, 4, 0, 1}));
 }
 
@@ -134,16 +148,20 @@ TEST(Import, KnownBranchIsTaken) {
   TestGraph then{{node("Neg", {"x"}, {"o"})}, {}, {}, {value_info("o", 1, {})}};
   TestGraph otherwise{{node("Exp", {"x"}, {"o"})}, {}, {}, {value_info("o", 1, {})}};
   std::string branches = node("If", {"c"}, {"y"},
-                              {graph_attribute("then_branch", then.bytes()), graph_attribute("else_branch", otherwise.bytes())});
-  std::string bytes = model(simple({branches}, {raw_tensor("c", 9, {}, std::string(1, '\1'))}).bytes());
+                              {graph_attribute("then_branch", then.bytes()),
+                               graph_attribute("else_branch", otherwise.bytes())});
+  std::string bytes =
+      model(simple({branches}, {raw_tensor("c", 9, {}, std::string(1, '\1'))}).bytes());
   EXPECT_EQ(run_text(bytes, kInput), (std::vector<double>{-1, -2, -3, -4, -5, -6}));
 }
 
 // ---- Symbolic dimensions ----
 
 std::string symbolic_model() {
-  TestGraph graph{{node("Add", {"a", "b"}, {"y"})}, {},
-                  {value_info("a", 1, {{-1, "N"}, {3}}), value_info("b", 1, {{-1, "N"}, {-1}})}, {value_info("y", 1, {})}};
+  TestGraph graph{{node("Add", {"a", "b"}, {"y"})},
+                  {},
+                  {value_info("a", 1, {{-1, "N"}, {3}}), value_info("b", 1, {{-1, "N"}, {-1}})},
+                  {value_info("y", 1, {})}};
   return model(graph.bytes());
 }
 
@@ -175,44 +193,55 @@ TEST(Dimensions, ContradictionsAreErrors) {
   ImportOptions options;
   options.dims = {{"N", 4}, {"b.1", 3}};
   options.input_types["b"] = {Format::kFloat32, {5, 3}};
-  EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("\"N\" is 4 by --dim N, but 5"));
+  EXPECT_THAT(error_of(import_text(symbolic_model(), options)),
+              HasSubstr("\"N\" is 4 by --dim N, but 5"));
   options.input_types["b"] = {Format::kFloat64, {4, 3}};
   EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("declares float32"));
   options.input_types = {{"a", {Format::kFloat32, {4, 2}}}};
-  EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("declares dimension 1 as 3"));
+  EXPECT_THAT(error_of(import_text(symbolic_model(), options)),
+              HasSubstr("declares dimension 1 as 3"));
   options.input_types = {{"a", {Format::kFloat32, {4}}}};
   EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("rank 2"));
   options.input_types = {{"z", {Format::kFloat32, {4}}}};
-  EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("no such input; it has: a, b"));
+  EXPECT_THAT(error_of(import_text(symbolic_model(), options)),
+              HasSubstr("no such input; it has: a, b"));
 }
 
 TEST(Dimensions, UnknownNamesAreErrors) {
   ImportOptions options;
   options.dims = {{"M", 4}};
-  EXPECT_THAT(error_of(import_text(symbolic_model(), options)), HasSubstr("no symbolic dimension \"M\"; they have: N, b.1"));
+  EXPECT_THAT(error_of(import_text(symbolic_model(), options)),
+              HasSubstr("no symbolic dimension \"M\"; they have: N, b.1"));
 }
 
 // ---- Damaged files ----
 
 TEST(Damage, EmptyFile) { EXPECT_THAT(error_of(import_text("")), HasSubstr("empty")); }
 
-TEST(Damage, MissingFile) { EXPECT_EQ(import_file("/nonexistent/m.onnx").status().code(), Code::kNotFound); }
+TEST(Damage, MissingFile) {
+  EXPECT_EQ(import_file("/nonexistent/m.onnx").status().code(), Code::kNotFound);
+}
 
 TEST(Damage, NotAModel) {
-  EXPECT_THAT(error_of(import_text("this is a text file, not a model")), HasSubstr("not an ONNX model"));
+  EXPECT_THAT(error_of(import_text("this is a text file, not a model")),
+              HasSubstr("not an ONNX model"));
   EXPECT_THAT(error_of(import_text(std::string("\x08\x08", 2))), HasSubstr("no graph"));
 }
 
 // Every prefix and every changed byte ends in a model or an error, never in a crash.
 TEST(Damage, PrefixesAndChangedBytes) {
-  std::string good = model(simple({node("Conv", {"x", "w"}, {"t"}, {int_attribute("group", 1)}),
-                                   node("Reshape", {"t", "s"}, {"y"})},
-                                  {float_tensor("w", {1, 1, 1}, {2}), int64_tensor("s", {2}, {2, 3})}).bytes());
+  std::string good =
+      model(simple({node("Conv", {"x", "w"}, {"t"}, {int_attribute("group", 1)}),
+                    node("Reshape", {"t", "s"}, {"y"})},
+                   {float_tensor("w", {1, 1, 1}, {2}), int64_tensor("s", {2}, {2, 3})})
+                .bytes());
   ImportOptions options;
   options.max_generated_elements = 1 << 16;
   for (size_t size = 0; size < good.size(); ++size) {
     auto imported = import_text(good.substr(0, size), options);
-    if (size < good.size() / 2) EXPECT_FALSE(imported.ok()) << size;
+    if (size < good.size() / 2) {
+      EXPECT_FALSE(imported.ok()) << size;
+    }
   }
   for (size_t i = 0; i < good.size(); ++i) {
     for (int change : {1, 0x7f, 0x80, 0xff}) {
@@ -234,24 +263,34 @@ TEST(Damage, DeepGraphs) {
 
 // ---- Tensors ----
 
-std::string with_weights(const std::string& tensor) { return model(simple({node("Add", {"x", "w"}, {"y"})}, {tensor}).bytes()); }
+std::string with_weights(const std::string& tensor) {
+  return model(simple({node("Add", {"x", "w"}, {"y"})}, {tensor}).bytes());
+}
 
 TEST(Tensors, SizesMustFit) {
-  EXPECT_THAT(error_of(import_text(with_weights(float_tensor("w", {2, 3}, {1, 2})))), HasSubstr("needs 6 elements"));
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {2, 3}, "abc")))), HasSubstr("needs 24 bytes"));
+  EXPECT_THAT(error_of(import_text(with_weights(float_tensor("w", {2, 3}, {1, 2})))),
+              HasSubstr("needs 6 elements"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {2, 3}, "abc")))),
+              HasSubstr("needs 24 bytes"));
   int64_t huge = int64_t{1} << 40;
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {huge, huge}, "")))), HasSubstr("too large"));
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {-2}, "")))), HasSubstr("negative"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {huge, huge}, "")))),
+              HasSubstr("too large"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {-2}, "")))),
+              HasSubstr("negative"));
 }
 
 TEST(Tensors, TypesMustBeKnown) {
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 99, {3}, "")))), HasSubstr("not an ONNX type"));
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 8, {3}, "")))), HasSubstr("type string"));
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 22, {3}, "")))), HasSubstr("type int4"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 99, {3}, "")))),
+              HasSubstr("not an ONNX type"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 8, {3}, "")))),
+              HasSubstr("type string"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 22, {3}, "")))),
+              HasSubstr("type int4"));
 }
 
 TEST(Tensors, FormatsMustAgree) {
-  EXPECT_THAT(error_of(import_text(with_weights(int64_tensor("w", {3}, {1, 2, 3})))), HasSubstr("equal formats"));
+  EXPECT_THAT(error_of(import_text(with_weights(int64_tensor("w", {3}, {1, 2, 3})))),
+              HasSubstr("equal formats"));
   TestGraph graph = simple({node("Neg", {"x"}, {"y"})});
   graph.outputs = {value_info("y", 7, {})};
   EXPECT_THAT(error_of(import_text(model(graph.bytes()))), HasSubstr("declares int64"));
@@ -266,10 +305,13 @@ class ExternalData : public ::testing::Test {
     write("outside.bin", std::string(32, '\0'));
   }
   void TearDown() override { fs::remove_all(base_); }
-  void write(const std::string& name, const std::string& text) { std::ofstream(base_ / name, std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(base_ / name, std::ios::binary) << text;
+  }
 
   Result<Model> import(const std::map<std::string, std::string>& entries) {
-    return import_text(with_weights(external_tensor("w", {2, 3}, entries)), {}, (base_ / "model").string());
+    return import_text(with_weights(external_tensor("w", {2, 3}, entries)), {},
+                       (base_ / "model").string());
   }
 
   fs::path base_;
@@ -284,8 +326,10 @@ TEST_F(ExternalData, IsRead) {
 
 TEST_F(ExternalData, MustStayInTheFolder) {
   fs::create_symlink(base_ / "outside.bin", base_ / "model" / "link.bin");
-  for (const std::string location : {"../outside.bin", "/etc/passwd", "a/../../outside.bin", "", ".."}) {
-    EXPECT_THAT(error_of(import({{"location", location}})), HasSubstr("does not lie inside")) << location;
+  for (const std::string location :
+       {"../outside.bin", "/etc/passwd", "a/../../outside.bin", "", ".."}) {
+    EXPECT_THAT(error_of(import({{"location", location}})), HasSubstr("does not lie inside"))
+        << location;
   }
   EXPECT_THAT(error_of(import({{"location", "link.bin"}})), HasSubstr("leaves the model's folder"));
   EXPECT_THAT(error_of(import({{"location", "."}})), HasSubstr("not a regular file"));
@@ -300,19 +344,26 @@ TEST_F(ExternalData, MustBeThere) {
 
 TEST_F(ExternalData, RangeMustFit) {
   for (const std::string offset : {"16", "9223372036854775807", "33"}) {
-    EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"offset", offset}})), HasSubstr("has 32 bytes")) << offset;
+    EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"offset", offset}})),
+                HasSubstr("has 32 bytes"))
+        << offset;
   }
   for (const std::string offset : {"-1", "x", "99999999999999999999", ""}) {
-    EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"offset", offset}})), HasSubstr("not a count")) << offset;
+    EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"offset", offset}})),
+                HasSubstr("not a count"))
+        << offset;
   }
-  EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"length", "20"}})), HasSubstr("length is 20"));
+  EXPECT_THAT(error_of(import({{"location", "data.bin"}, {"length", "20"}})),
+              HasSubstr("length is 20"));
 }
 
 // ---- Graphs ----
 
 TEST(Graphs, CyclesNameTheirNodes) {
-  std::string bytes = model(simple({node("Add", {"x", "u"}, {"t"}, {}, {}, "left"), node("Neg", {"t"}, {"u"}, {}, {}, "right"),
-                                    node("Exp", {"u"}, {"y"})}).bytes());
+  std::string bytes =
+      model(simple({node("Add", {"x", "u"}, {"t"}, {}, {}, "left"),
+                    node("Neg", {"t"}, {"u"}, {}, {}, "right"), node("Exp", {"u"}, {"y"})})
+                .bytes());
   std::string error = error_of(import_text(bytes));
   EXPECT_THAT(error, HasSubstr("cycle"));
   EXPECT_THAT(error, HasSubstr("'left'"));
@@ -320,25 +371,32 @@ TEST(Graphs, CyclesNameTheirNodes) {
 }
 
 TEST(Graphs, NamesAreDefinedOnce) {
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"y"}), node("Exp", {"x"}, {"y"})}).bytes()))),
+  EXPECT_THAT(error_of(import_text(
+                  model(simple({node("Neg", {"x"}, {"y"}), node("Exp", {"x"}, {"y"})}).bytes()))),
               HasSubstr("'y' is defined twice"));
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"x"})}).bytes()))), HasSubstr("'x' is defined twice"));
+  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"x"})}).bytes()))),
+              HasSubstr("'x' is defined twice"));
   std::string b = float_tensor("b", {3}, {1, 1, 1});
-  EXPECT_THAT(error_of(import_text(model(simple({node("Add", {"x", "b"}, {"y"})}, {b, b}).bytes()))),
-              HasSubstr("two initializers"));
+  EXPECT_THAT(
+      error_of(import_text(model(simple({node("Add", {"x", "b"}, {"y"})}, {b, b}).bytes()))),
+      HasSubstr("two initializers"));
 }
 
 TEST(Graphs, NamesMustBeDefined) {
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"z"}, {"y"})}).bytes()))), HasSubstr("reads 'z'"));
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"z"})}).bytes()))), HasSubstr("output \"y\""));
+  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"z"}, {"y"})}).bytes()))),
+              HasSubstr("reads 'z'"));
+  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"z"})}).bytes()))),
+              HasSubstr("output \"y\""));
   TestGraph graph = simple({node("Neg", {"x"}, {"y"})});
   graph.outputs.clear();
   EXPECT_THAT(error_of(import_text(model(graph.bytes()))), HasSubstr("no outputs"));
 }
 
 TEST(Graphs, UnknownOperatorsAreCollected) {
-  std::string bytes = model(simple({node("Frobnicate", {"x"}, {"t"}, {}, {}, "n1"), node("Frobnicate", {"t"}, {"u"}),
-                                    node("Twist", {"u"}, {"y"}, {}, "my.domain", "n3")}).bytes());
+  std::string bytes = model(
+      simple({node("Frobnicate", {"x"}, {"t"}, {}, {}, "n1"), node("Frobnicate", {"t"}, {"u"}),
+              node("Twist", {"u"}, {"y"}, {}, "my.domain", "n3")})
+          .bytes());
   auto imported = import_text(bytes);
   EXPECT_EQ(imported.status().code(), Code::kUnsupported);
   std::string error = error_of(imported);
@@ -347,12 +405,15 @@ TEST(Graphs, UnknownOperatorsAreCollected) {
 }
 
 TEST(Graphs, OldOpsetsAreRefused) {
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"y"})}).bytes(), 6))), HasSubstr("opset 6"));
+  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"y"})}).bytes(), 6))),
+              HasSubstr("opset 6"));
 }
 
 TEST(Graphs, ShapesMustNotOverflow) {
   int64_t huge = int64_t{1} << 40;
-  std::string bytes = model(simple({node("Expand", {"x", "s"}, {"y"})}, {int64_tensor("s", {4}, {huge, huge, 1, 1})}).bytes());
+  std::string bytes = model(
+      simple({node("Expand", {"x", "s"}, {"y"})}, {int64_tensor("s", {4}, {huge, huge, 1, 1})})
+          .bytes());
   EXPECT_THAT(error_of(import_text(bytes)), HasSubstr("2^63"));
   TestGraph graph = simple({node("Neg", {"x"}, {"y"})});
   graph.inputs = {value_info("x", 1, {{huge}, {huge}})};
@@ -361,28 +422,39 @@ TEST(Graphs, ShapesMustNotOverflow) {
 
 TEST(Graphs, GeneratedConstantsAreBounded) {
   std::string bytes = model(simple({node("Range", {"a", "b", "c"}, {"y"})},
-                                   {float_tensor("a", {}, {0}), float_tensor("b", {}, {1e30F}), float_tensor("c", {}, {1})}).bytes());
+                                   {float_tensor("a", {}, {0}), float_tensor("b", {}, {1e30F}),
+                                    float_tensor("c", {}, {1})})
+                                .bytes());
   EXPECT_THAT(error_of(import_text(bytes)), HasSubstr("the limit is"));
 }
 
+std::string numbered(char letter, int number) {
+  return std::string(1, letter).append(std::to_string(number));
+}
+
 TEST(Graphs, FunctionsMustEnd) {
-  std::string bytes = model(simple({node("F", {"x"}, {"y"}, {}, "local")}).bytes(), 17,
-                            {function("local", "F", {"a"}, {"b"}, {node("F", {"a"}, {"b"}, {}, "local")})});
+  std::string bytes =
+      model(simple({node("F", {"x"}, {"y"}, {}, "local")}).bytes(), 17,
+            {function("local", "F", {"a"}, {"b"}, {node("F", {"a"}, {"b"}, {}, "local")})});
   EXPECT_THAT(error_of(import_text(bytes)), HasSubstr("must not call themselves"));
   std::vector<std::string> functions;  // each calls the next one twice
   for (int i = 0; i < 40; ++i) {
-    std::string next = i == 39 ? "Neg" : "F" + std::to_string(i + 1), domain = i == 39 ? "" : "local";
-    functions.push_back(function("local", "F" + std::to_string(i), {"a"}, {"c"},
-                                 {node(next, {"a"}, {"b"}, {}, domain), node(next, {"b"}, {"c"}, {}, domain)}));
+    std::string next = i == 39 ? "Neg" : numbered('F', i + 1), domain = i == 39 ? "" : "local";
+    functions.push_back(
+        function("local", numbered('F', i), {"a"}, {"c"},
+                 {node(next, {"a"}, {"b"}, {}, domain), node(next, {"b"}, {"c"}, {}, domain)}));
   }
   ImportOptions options;
   options.max_nodes = 10000;
-  EXPECT_THAT(error_of(import_text(model(simple({node("F0", {"x"}, {"y"}, {}, "local")}).bytes(), 17, functions), options)),
-              HasSubstr("more than 10000 nodes"));
+  EXPECT_THAT(
+      error_of(import_text(
+          model(simple({node("F0", {"x"}, {"y"}, {}, "local")}).bytes(), 17, functions), options)),
+      HasSubstr("more than 10000 nodes"));
 }
 
 TEST(Graphs, AttributesMustHaveTheirType) {
-  std::string bytes = model(simple({node("Softmax", {"x"}, {"y"}, {float_attribute("axis", 1)})}).bytes());
+  std::string bytes =
+      model(simple({node("Softmax", {"x"}, {"y"}, {float_attribute("axis", 1)})}).bytes());
   EXPECT_THAT(error_of(import_text(bytes)), HasSubstr("attribute \"axis\""));
 }
 
@@ -400,7 +472,9 @@ TEST(Graphs, UnusableOperandsAreErrorsOrModels) {
     for (int64_t version : {7, 10, 13, 18, 22}) {
       for (size_t count : {1, 2, 3, 5, 9}) {
         std::vector<std::string> operands(count, "x");
-        std::string bytes = model(simple({node(rule.op_type, operands, {"y", "z", "u"}, {}, rule.domain)}).bytes(), version);
+        std::string bytes =
+            model(simple({node(rule.op_type, operands, {"y", "z", "u"}, {}, rule.domain)}).bytes(),
+                  version);
         EXPECT_NE(error_of(import_text(bytes)), "") << rule.op_type;
       }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Strides, dilations, padding and ceil_mode, resolved to explicit padding.
 #include "frontends/onnx/spatial.h"
 
 #include <algorithm>
@@ -12,17 +13,19 @@ Status check_entries(const char* name, const Integers& list, size_t count, int64
   bool fits = list.size() == count;
   for (int64_t entry : list) fits = fits && entry >= minimum && entry <= kMaxEntry;
   if (fits) return ok_status();
-  return invalid_argument(std::string(name) + " must have " + std::to_string(count) + " entries in [" +
-                          std::to_string(minimum) + ", " + std::to_string(kMaxEntry) + "], found " + ops::to_string(list) +
-                          ".");
+  return invalid_argument(std::string(name) + " must have " + std::to_string(count) +
+                          " entries in [" + std::to_string(minimum) + ", " +
+                          std::to_string(kMaxEntry) + "], found " + ops::to_string(list) + ".");
 }
 
-// Padding so that there are ceil(input / stride) positions; the odd element goes high (SAME_UPPER) or low.
+// Padding so that there are ceil(input / stride) positions; the odd element goes high (SAME_UPPER)
+// or low.
 void same_padding(Window& window, const Shape& input) {
   for (size_t i = 0; i < window.kernel.size(); ++i) {
     int64_t positions = (input[i + 2] + window.strides[i] - 1) / window.strides[i];
     int64_t extent = (window.kernel[i] - 1) * window.dilations[i] + 1;
-    int64_t total = std::max<int64_t>(0, (positions - 1) * window.strides[i] + extent - input[i + 2]);
+    int64_t total =
+        std::max<int64_t>(0, (positions - 1) * window.strides[i] + extent - input[i + 2]);
     int64_t half = total / 2;
     window.low[i] = window.auto_pad == "SAME_UPPER" ? half : total - half;
     window.high[i] = total - window.low[i];
@@ -31,7 +34,8 @@ void same_padding(Window& window, const Shape& input) {
 
 }  // namespace
 
-Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t count, int64_t fallback, int64_t minimum) {
+Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t count,
+                              int64_t fallback, int64_t minimum) {
   THORONG_TRY(Integers list, c.integers(name, Integers(count, fallback)));
   THORONG_RETURN_IF_ERROR(check_entries(name, list, count, minimum));
   return list;
@@ -39,7 +43,8 @@ Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t c
 
 Result<Window> read_window(const ImportContext& c, const Shape& input, const Integers& kernel) {
   if (input.size() < 2) {
-    return invalid_argument("the input must be [N, C, spatial...], found " + ops::to_string(input) + ".");
+    return invalid_argument("the input must be [N, C, spatial...], found " + ops::to_string(input) +
+                            ".");
   }
   size_t count = input.size() - 2;
   Window window;
@@ -58,7 +63,8 @@ Result<Window> read_window(const ImportContext& c, const Shape& input, const Int
   } else if (window.auto_pad == "SAME_UPPER" || window.auto_pad == "SAME_LOWER") {
     same_padding(window, input);
   } else if (window.auto_pad != "VALID") {
-    return invalid_argument("auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID, found \"" + window.auto_pad + "\".");
+    return invalid_argument("auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID, found \"" +
+                            window.auto_pad + "\".");
   }
   return window;
 }
@@ -72,12 +78,14 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input) {
     int64_t extent = (window.kernel[i] - 1) * window.dilations[i] + 1;
     int64_t room = size + window.low[i] + window.high[i] - extent;
     if (room < 0) {
-      return invalid_argument("the window of " + std::to_string(extent) + " is larger than dimension " +
-                              std::to_string(i + 2) + " of " + ops::to_string(input) + " with its padding.");
+      return invalid_argument("the window of " + std::to_string(extent) +
+                              " is larger than dimension " + std::to_string(i + 2) + " of " +
+                              ops::to_string(input) + " with its padding.");
     }
     if (ceil_mode == 0) continue;
     int64_t positions = (room + stride - 1) / stride + 1;
-    if ((positions - 1) * stride >= size + window.low[i]) --positions;  // a window must begin on the input
+    if ((positions - 1) * stride >= size + window.low[i])
+      --positions;  // a window must begin on the input
     window.high[i] = std::max<int64_t>(0, (positions - 1) * stride + extent - size - window.low[i]);
   }
   return window;
@@ -86,14 +94,15 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input) {
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w) {
   Shape input = c.shape(x), weights = c.shape(w);
   if (input.size() < 2 || weights.size() != input.size()) {
-    return invalid_argument("the input must be [N, C, spatial...] and the weights [M, C/group, spatial...], found " +
-                            ops::to_string(input) + " and " + ops::to_string(weights) + ".");
+    return invalid_argument(
+        "the input must be [N, C, spatial...] and the weights [M, C/group, spatial...], found " +
+        ops::to_string(input) + " and " + ops::to_string(weights) + ".");
   }
   Integers kernel(weights.begin() + 2, weights.end());
   THORONG_TRY(Integers declared, c.integers("kernel_shape", kernel));
   if (declared != kernel) {
-    return invalid_argument("kernel_shape " + ops::to_string(declared) + " differs from the weights " +
-                            ops::to_string(weights) + ".");
+    return invalid_argument("kernel_shape " + ops::to_string(declared) +
+                            " differs from the weights " + ops::to_string(weights) + ".");
   }
   THORONG_TRY(Window window, read_window(c, input, kernel));
   THORONG_TRY(int64_t group, c.integer("group", 1));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The window attributes that Conv, ConvTranspose and the pools share, checked and with auto_pad resolved.
+// The window attributes that Conv, ConvTranspose and the pools share, checked and with auto_pad
+// resolved.
 #pragma once
 
 #include "frontends/onnx/import_context.h"
@@ -12,10 +13,11 @@ struct Window {
 };
 
 // A list attribute with one entry for each spatial dimension, each in [minimum, 2^20].
-Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t count, int64_t fallback, int64_t minimum);
+Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t count,
+                              int64_t fallback, int64_t minimum);
 
-// strides, dilations, pads and auto_pad for an input of [N, C, spatial...]. SAME pads so that the output has
-// ceil(input / stride) elements.
+// strides, dilations, pads and auto_pad for an input of [N, C, spatial...]. SAME pads so that the
+// output has ceil(input / stride) elements.
 Result<Window> read_window(const ImportContext& c, const Shape& input, const Integers& kernel);
 
 // As above, for the pools: kernel_shape is read, and ceil_mode widens `high`.

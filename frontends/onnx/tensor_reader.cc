@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TensorProto to ops::Tensor. Raw and external data become views; typed fields are decoded into memory of their own.
+// TensorProto to ops::Tensor. Raw and external data become views; typed fields are decoded into
+// memory of their own.
 #include "frontends/onnx/tensor_reader.h"
 
 #include <charconv>
@@ -18,8 +19,8 @@ constexpr int64_t kMaxTensorBytes = int64_t{1} << 40;
 
 // The fields of one TensorProto message as they stand in the file.
 struct RawFields {
-  std::vector<double> doubles;     // float_data or double_data
-  std::vector<int64_t> integers;   // int32_data, int64_data or uint64_data
+  std::vector<double> doubles;    // float_data or double_data
+  std::vector<int64_t> integers;  // int32_data, int64_data or uint64_data
   std::string_view raw;
   bool has_raw = false, has_strings = false, is_external = false, is_segment = false;
   std::map<std::string, std::string> external;
@@ -29,9 +30,14 @@ void parse_entry(std::string_view bytes, std::map<std::string, std::string>& ent
   std::string key, value;
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: key = fields.text(); break;
-      case 2: value = fields.text(); break;
-      default: fields.skip();
+      case 1:
+        key = fields.text();
+        break;
+      case 2:
+        value = fields.text();
+        break;
+      default:
+        fields.skip();
     }
   }
   entries[key] = value;
@@ -40,20 +46,46 @@ void parse_entry(std::string_view bytes, std::map<std::string, std::string>& ent
 void parse_fields(std::string_view bytes, TensorProto& tensor, RawFields& raw) {
   for (Fields fields(bytes); fields.next();) {
     switch (fields.tag()) {
-      case 1: fields.append_integers(tensor.dims); break;
-      case 2: tensor.data_type = fields.integer32(); break;
-      case 3: raw.is_segment = true; fields.skip(); break;
-      case 4: fields.append_floats(raw.doubles); break;
+      case 1:
+        fields.append_integers(tensor.dims);
+        break;
+      case 2:
+        tensor.data_type = fields.integer32();
+        break;
+      case 3:
+        raw.is_segment = true;
+        fields.skip();
+        break;
+      case 4:
+        fields.append_floats(raw.doubles);
+        break;
       case 5:
       case 7:
-      case 11: fields.append_integers(raw.integers); break;
-      case 6: raw.has_strings = true; fields.skip(); break;
-      case 8: tensor.name = fields.text(); break;
-      case 9: raw.raw = fields.bytes(); raw.has_raw = true; break;
-      case 10: fields.append_doubles(raw.doubles); break;
-      case 13: parse_entry(fields.bytes(), raw.external); break;
-      case 14: raw.is_external = fields.integer() == 1; break;
-      default: fields.skip();
+      case 11:
+        fields.append_integers(raw.integers);
+        break;
+      case 6:
+        raw.has_strings = true;
+        fields.skip();
+        break;
+      case 8:
+        tensor.name = fields.text();
+        break;
+      case 9:
+        raw.raw = fields.bytes();
+        raw.has_raw = true;
+        break;
+      case 10:
+        fields.append_doubles(raw.doubles);
+        break;
+      case 13:
+        parse_entry(fields.bytes(), raw.external);
+        break;
+      case 14:
+        raw.is_external = fields.integer() == 1;
+        break;
+      default:
+        fields.skip();
     }
   }
 }
@@ -68,10 +100,12 @@ Result<int64_t> parse_count(const std::string& text, const char* what) {
   return value;
 }
 
-Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields& raw, ExternalFiles& external) {
+Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields& raw,
+                                    ExternalFiles& external) {
   auto location = raw.external.find("location");
   if (location == raw.external.end()) {
-    return invalid_argument("the tensor says that its data is external, but gives no \"location\".");
+    return invalid_argument(
+        "the tensor says that its data is external, but gives no \"location\".");
   }
   int64_t offset = 0;
   auto length = static_cast<int64_t>(type.bytes());
@@ -81,17 +115,19 @@ Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields
   if (auto entry = raw.external.find("length"); entry != raw.external.end()) {
     THORONG_TRY(int64_t given, parse_count(entry->second, "length"));
     if (given != length) {
-      return invalid_argument("external data length is " + std::to_string(given) + ", but " + ops::to_string(type.shape) +
-                              " of " + std::string(numerics::name(type.format)) + " takes " + std::to_string(length) +
-                              " bytes.");
+      return invalid_argument("external data length is " + std::to_string(given) + ", but " +
+                              ops::to_string(type.shape) + " of " +
+                              std::string(numerics::name(type.format)) + " takes " +
+                              std::to_string(length) + " bytes.");
     }
   }
   THORONG_TRY(auto file, external.open(location->second));
   auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || length > size - offset) {
-    return out_of_range("external data file \"" + location->second + "\" has " + std::to_string(size) +
-                        " bytes, but the tensor needs bytes " + std::to_string(offset) + " to " +
-                        std::to_string(offset + length) + ". Is the file complete?");
+    return out_of_range("external data file \"" + location->second + "\" has " +
+                        std::to_string(size) + " bytes, but the tensor needs bytes " +
+                        std::to_string(offset) + " to " + std::to_string(offset + length) +
+                        ". Is the file complete?");
   }
   ops::Tensor tensor;
   tensor.type = type;
@@ -106,14 +142,16 @@ void store_as(std::byte* to, size_t index, int64_t value) {
   std::memcpy(to + index * sizeof(T), &element, sizeof(T));
 }
 
-// Typed fields: floats in float_data/double_data; everything else, sixteen-bit and eight-bit floats too, as integers.
+// Typed fields: floats in float_data/double_data; everything else, sixteen-bit and eight-bit floats
+// too, as integers.
 Result<ops::Tensor> typed_tensor(const ops::TensorType& type, const RawFields& raw) {
   auto count = static_cast<size_t>(type.elements());
   bool in_doubles = type.format == Format::kFloat32 || type.format == Format::kFloat64;
   size_t found = in_doubles ? raw.doubles.size() : raw.integers.size();
   if (found != count) {
-    return invalid_argument("the tensor of shape " + ops::to_string(type.shape) + " needs " + std::to_string(count) +
-                            " elements, but the file holds " + std::to_string(found) + ".");
+    return invalid_argument("the tensor of shape " + ops::to_string(type.shape) + " needs " +
+                            std::to_string(count) + " elements, but the file holds " +
+                            std::to_string(found) + ".");
   }
   std::byte* to = nullptr;
   ops::Tensor tensor = ops::Tensor::allocate(type, &to);
@@ -125,26 +163,36 @@ Result<ops::Tensor> typed_tensor(const ops::TensorType& type, const RawFields& r
       std::memcpy(to + i * sizeof(double), &raw.doubles[i], sizeof(double));
     } else {
       switch (numerics::byte_size(type.format)) {
-        case 1: store_as<uint8_t>(to, i, raw.integers[i]); break;
-        case 2: store_as<uint16_t>(to, i, raw.integers[i]); break;
-        case 4: store_as<uint32_t>(to, i, raw.integers[i]); break;
-        default: store_as<int64_t>(to, i, raw.integers[i]); break;
+        case 1:
+          store_as<uint8_t>(to, i, raw.integers[i]);
+          break;
+        case 2:
+          store_as<uint16_t>(to, i, raw.integers[i]);
+          break;
+        case 4:
+          store_as<uint32_t>(to, i, raw.integers[i]);
+          break;
+        default:
+          store_as<int64_t>(to, i, raw.integers[i]);
+          break;
       }
     }
   }
   return tensor;
 }
 
-Result<ops::Tensor> decode(const TensorProto& header, const RawFields& raw, const std::shared_ptr<const void>& owner,
-                           ExternalFiles& external) {
+Result<ops::Tensor> decode(const TensorProto& header, const RawFields& raw,
+                           const std::shared_ptr<const void>& owner, ExternalFiles& external) {
   ops::TensorType type;
   THORONG_TRY(type.format, format_of_data_type(header.data_type));
-  if (raw.is_segment) return unsupported("tensors in segments are not read; save the model with whole tensors.");
+  if (raw.is_segment)
+    return unsupported("tensors in segments are not read; save the model with whole tensors.");
   type.shape = header.dims;
   int64_t count = ops::element_count(type.shape);
   auto element_bytes = static_cast<int64_t>(numerics::byte_size(type.format));
   if (count < 0 || count > kMaxTensorBytes / element_bytes) {
-    return invalid_argument("the dimensions " + ops::to_string(type.shape) + " are negative or their product is too large.");
+    return invalid_argument("the dimensions " + ops::to_string(type.shape) +
+                            " are negative or their product is too large.");
   }
   if (raw.is_external) return external_tensor(type, raw, external);
   if (count == 0) {
@@ -154,8 +202,9 @@ Result<ops::Tensor> decode(const TensorProto& header, const RawFields& raw, cons
   if (!raw.has_raw) return typed_tensor(type, raw);
   if (raw.raw.size() != type.bytes()) {
     return invalid_argument("the tensor of shape " + ops::to_string(type.shape) + " and type " +
-                            std::string(numerics::name(type.format)) + " needs " + std::to_string(type.bytes()) +
-                            " bytes, but its raw data has " + std::to_string(raw.raw.size()) + ".");
+                            std::string(numerics::name(type.format)) + " needs " +
+                            std::to_string(type.bytes()) + " bytes, but its raw data has " +
+                            std::to_string(raw.raw.size()) + ".");
   }
   ops::Tensor tensor;
   tensor.type = type;
@@ -171,25 +220,32 @@ Result<std::shared_ptr<const MappedFile>> ExternalFiles::open(const std::string&
   if (auto found = open_.find(location); found != open_.end()) return found->second;
   std::string quoted = "external data file \"" + location + "\"";
   if (folder_.empty()) {
-    return failed_precondition(quoted + " is needed, but the model was given as bytes, without a folder.");
+    return failed_precondition(quoted +
+                               " is needed, but the model was given as bytes, without a folder.");
   }
   fs::path relative(location);
-  bool leaves = location.empty() || relative.is_absolute() || location.find('\0') != std::string::npos;
+  bool leaves =
+      location.empty() || relative.is_absolute() || location.find('\0') != std::string::npos;
   for (const fs::path& part : relative) leaves = leaves || part == "..";
   if (leaves) {
-    return invalid_argument(quoted + " does not lie inside the model's folder; its location must be a relative path "
-                            "without \"..\".");
+    return invalid_argument(
+        quoted +
+        " does not lie inside the model's folder; its location must be a relative path "
+        "without \"..\".");
   }
   std::error_code error;
   fs::path root = fs::canonical(folder_, error);
-  if (error) return not_found("the model's folder cannot be resolved: " + error.message() + ".", folder_);
+  if (error)
+    return not_found("the model's folder cannot be resolved: " + error.message() + ".", folder_);
   fs::path path = fs::canonical(root / relative, error);
   if (error) {
-    return not_found(quoted + " is missing in the folder \"" + folder_ + "\". Put it beside the model.");
+    return not_found(quoted + " is missing in the folder \"" + folder_ +
+                     "\". Put it beside the model.");
   }
   fs::path inside = path.lexically_relative(root);
   if (inside.empty() || *inside.begin() == "..") {
-    return invalid_argument(quoted + " is a link that leaves the model's folder; copy the file there instead.");
+    return invalid_argument(
+        quoted + " is a link that leaves the model's folder; copy the file there instead.");
   }
   THORONG_TRY(auto file, MappedFile::open(path.string()));
   open_[location] = file;
@@ -202,7 +258,8 @@ std::vector<std::shared_ptr<const MappedFile>> ExternalFiles::files() const {
   return result;
 }
 
-TensorProto parse_tensor(std::string_view bytes, const std::shared_ptr<const void>& owner, ExternalFiles& external) {
+TensorProto parse_tensor(std::string_view bytes, const std::shared_ptr<const void>& owner,
+                         ExternalFiles& external) {
   TensorProto tensor;
   RawFields raw;
   parse_fields(bytes, tensor, raw);

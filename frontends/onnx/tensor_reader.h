@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads one TensorProto: its header, inline data in any of the typed fields, and external data files.
+// Reads one TensorProto: its header, inline data in any of the typed fields, and external data
+// files.
 #pragma once
 
 #include <map>
@@ -23,8 +24,9 @@ class ExternalFiles {
   std::map<std::string, std::shared_ptr<const MappedFile>> open_;
 };
 
-// May throw Malformed or protozero's exceptions for a malformed message. Errors of meaning (unknown type, wrong size,
-// missing external file) are in TensorProto::data.
-TensorProto parse_tensor(std::string_view bytes, const std::shared_ptr<const void>& owner, ExternalFiles& external);
+// May throw Malformed or protozero's exceptions for a malformed message. Errors of meaning (unknown
+// type, wrong size, missing external file) are in TensorProto::data.
+TensorProto parse_tensor(std::string_view bytes, const std::shared_ptr<const void>& owner,
+                         ExternalFiles& external);
 
 }  // namespace thorong::onnx

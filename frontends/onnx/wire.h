@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A checked cursor over one protobuf message, on top of protozero: the wire type of every field is checked before it is
-// read. Errors are thrown as protozero::exception or Malformed and caught in onnx_reader.cc; they never leave this folder.
+// A checked cursor over one protobuf message, on top of protozero: the wire type of every field is
+// checked before it is read. Errors are thrown as protozero::exception or Malformed and caught in
+// onnx_reader.cc; they never leave this folder.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of one memory while code is emitted: next-fit for short-lived stream buffers (so that consecutive loads land in
-// different places and overlap), first-fit for residents. Freed addresses may be handed out at once: the semaphores make a new
+// Addresses of one memory while code is emitted: next-fit from the bottom for short-lived stream buffers (so that consecutive
+// loads land in different places and overlap), from the top for residents. Freed addresses may be handed out at once: the semaphores make a new
 // user wait for the old ones.
 #pragma once
 
@@ -21,6 +21,27 @@ class AddressSpace {
     if (!address) address = allocate(bytes, begin_);
     if (address) cursor_ = *address + round(bytes);
     return address;
+  }
+  // The highest free place, leaving at least `spare` bytes of one stretch below it.
+  std::optional<int64_t> allocate_top(int64_t bytes, int64_t spare) {
+    bytes = round(bytes > 0 ? bytes : 1);
+    int64_t top = end_;
+    for (auto it = used_.rbegin();; ++it) {
+      int64_t floor = it == used_.rend() ? begin_ : it->first + it->second;
+      if (top - floor >= bytes) {
+        int64_t at = top - bytes;
+        used_[at] = bytes;
+        if (largest_gap() < spare) {
+          used_.erase(at);
+          return std::nullopt;
+        }
+        in_use_ += bytes;
+        peak_ = peak_ > in_use_ ? peak_ : in_use_;
+        return at;
+      }
+      if (it == used_.rend()) return std::nullopt;
+      top = it->first;
+    }
   }
   void free(int64_t address) {
     auto it = used_.find(address);

@@ -155,15 +155,11 @@ Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std:
     row *= std::max<int64_t>(1, shape[i]);
   }
   int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  auto size = static_cast<int64_t>(numerics::byte_size(format));
-  if (row * std::max<int64_t>(1, blocks) * size <= builder_.resident_gap_bytes()) {
-    BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
-    if (buffer >= 0) {
-      placed.sbuf = true;
-      placed.buffer = buffer;
-      placed.tile_step = row;
-      return placed;
-    }
+  if (BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks)); buffer >= 0) {
+    placed.sbuf = true;
+    placed.buffer = buffer;
+    placed.tile_step = row;
+    return placed;
   }
   int64_t p_size = pdim < 0 ? 1 : shape[static_cast<size_t>(pdim)];
   placed.buffer = builder_.add_hbm(name, isa::BufferRole::kScratch, format, row * p_size);
@@ -261,6 +257,28 @@ void Codegen::release_after(size_t g) {
     }
     builder_.release(it->second.buffer);
     it = variants_.erase(it);
+  }
+}
+
+// A value that was copied into another layout and that nobody reads again gives its place back at once: the copy and the
+// result of the present group need it.
+void Codegen::release_original(ValueId value) {
+  ValueId base = base_of(value);
+  if (last_group_[static_cast<size_t>(base)] != static_cast<int>(group_index_) || graph_.value(base).producer < 0) return;
+  const Group& group = groups_[group_index_];
+  int reads = 0;
+  auto count = [&](int n) {
+    for (ValueId v : graph_.nodes[static_cast<size_t>(n)].inputs) reads += v >= 0 && base_of(v) == base;
+  };
+  if (group.anchor >= 0) count(group.anchor);
+  for (int n : group.elementwise) count(n);
+  if (reads != 1) return;
+  std::set<BufferId> freed;
+  for (auto it = placed_.begin(); it != placed_.end();) {
+    bool same = base_of(it->first) == base;
+    bool scratch = builder_.program().buffers[static_cast<size_t>(it->second.buffer)].role == isa::BufferRole::kScratch;
+    if (same && scratch && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
+    it = same && scratch ? placed_.erase(it) : std::next(it);
   }
 }
 

@@ -106,6 +106,8 @@ class Codegen {
   Placed store_dense(const Placed& from, Format format, const std::string& name);
   Status copy_to_hbm(const Placed& from, const Placed& to);
   void release_after(size_t group_index);
+  void release_original(ValueId value);
+
   ValueId base_of(ValueId value) const;
   bool is_view(const Node& node) const;
 

@@ -188,6 +188,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
     }
     if (placed.format == format) return placed;
     THORONG_TRY(Placed converted, convert_placed(placed, format, name));
+    release_original(value);
     return variants_[key] = converted;
   }
   // A broadcast somewhere else: transposing repeated data is a waste, go through HBM where every view is free.
@@ -202,6 +203,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
     return variants_[key] = from_hbm;
   }
   THORONG_TRY(Placed moved, relayout(placed, pdim, format, name));
+  release_original(value);
   return variants_[key] = moved;
 }
 

@@ -13,6 +13,7 @@ namespace thorong::compiler {
 Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, const CompileOptions& options) {
   ops::remove_dead_nodes(graph);
   THORONG_RETURN_IF_ERROR(decompose(graph));
+  THORONG_RETURN_IF_ERROR(recognize_activations(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);
   std::vector<Group> groups = form_groups(graph);

@@ -7,18 +7,13 @@
 namespace thorong::compiler {
 namespace {
 
-// Share of SBUF for buffers that stream through; the rest holds whole tensors between operators.
-constexpr double kStreamShare = 0.45;
-
-int64_t stream_end(const isa::CoreParameters& core) {
-  return static_cast<int64_t>(kStreamShare * static_cast<double>(core.sbuf_bytes_per_partition)) / 64 * 64;
-}
+// Share of SBUF that stays free for buffers that stream through; the rest may hold whole tensors between operators.
+constexpr double kStreamShare = 0.3;
 
 }  // namespace
 
 TileBuilder::TileBuilder(const isa::CoreParameters& core)
-    : core_(core), stream_(0, stream_end(core)), resident_(stream_end(core), core.sbuf_bytes_per_partition),
-      hbm_(0, INT64_MAX / 4) {}
+    : core_(core), sbuf_(0, core.sbuf_bytes_per_partition), hbm_(0, INT64_MAX / 4) {}
 
 void TileBuilder::begin_operator(isa::OperatorInfo info) { program_.operators.push_back(std::move(info)); }
 
@@ -78,7 +73,7 @@ BufferId TileBuilder::add_buffer(isa::Buffer buffer) {
 
 BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto address = stream_.allocate_next_fit(bytes);
+  auto address = sbuf_.allocate_next_fit(bytes);
   if (!address) return -1;
   isa::Buffer buffer;
   buffer.format = format;
@@ -90,7 +85,8 @@ BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
 
 BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto address = resident_.allocate_first_fit(bytes);
+  auto spare = static_cast<int64_t>(kStreamShare * static_cast<double>(core_.sbuf_bytes_per_partition));
+  auto address = sbuf_.allocate_top(bytes, spare);
   if (!address) return -1;
   isa::Buffer buffer;
   buffer.format = format;
@@ -106,7 +102,7 @@ void TileBuilder::release(BufferId id) {
     if (buffer.role == isa::BufferRole::kScratch) hbm_.free(buffer.address);
     return;
   }
-  (buffer.address < stream_.capacity() ? stream_ : resident_).free(buffer.address);
+  sbuf_.free(buffer.address);
 }
 
 AccessPattern TileBuilder::psum(int64_t partitions, int64_t elements, Format format) {
@@ -160,7 +156,7 @@ AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions, std::initi
 
 void TileBuilder::finish() {
   program_.hbm_bytes = hbm_.peak();
-  program_.sbuf_peak_bytes = (stream_.peak() + resident_.peak()) * core_.partitions;
+  program_.sbuf_peak_bytes = sbuf_.peak() * core_.partitions;
   program_.psum_peak_bytes = banks_touched_ * core_.psum_bank_bytes * core_.partitions;
 }
 

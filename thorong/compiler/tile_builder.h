@@ -54,8 +54,8 @@ class TileBuilder {
   BufferId allocate_stream(Format format, int64_t elements);
   BufferId allocate_resident(Format format, int64_t elements);
   void release(BufferId buffer);
-  int64_t stream_capacity_bytes() const { return stream_.capacity(); }
-  int64_t resident_gap_bytes() const { return resident_.largest_gap(); }
+  // The longest free stretch for stream buffers now: what a lowering may plan with.
+  int64_t stream_capacity_bytes() const { return sbuf_.largest_gap(); }
   // The next PSUM bank, fp32 unless said; elements per partition <= a bank's.
   AccessPattern psum(int64_t partitions, int64_t elements, Format format = Format::kFloat32);
   int64_t psum_elements() const { return core_.psum_bank_bytes / 4; }
@@ -76,7 +76,7 @@ class TileBuilder {
 
   isa::CoreParameters core_;
   isa::Program program_;
-  AddressSpace stream_, resident_, hbm_;
+  AddressSpace sbuf_, hbm_;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
 };
 

@@ -195,8 +195,9 @@ std::vector<ops::Tensor> Executable::read_outputs() {
   return outputs;
 }
 
-Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given) {
+Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given, const bool* interrupted) {
   const Options& options = program_->options;
+  if (interrupted == nullptr) interrupted = options.interrupted;
   report::Result result = describe(*program_);
   THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed, options.timing_only, &result.random_inputs));
   Stopwatch first;
@@ -204,7 +205,7 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
   for (int i = 0; i < std::max(1, options.repeat) && !options.timing_only; ++i) {
     Stopwatch watch;
     THORONG_RETURN_IF_ERROR(write_inputs(inputs));
-    THORONG_RETURN_IF_ERROR(machine_->run(program_->tiles, options.interrupted));
+    THORONG_RETURN_IF_ERROR(machine_->run(program_->tiles, interrupted));
     double seconds = watch.seconds();
     shortest = i == 0 ? seconds : std::min(shortest, seconds);
   }

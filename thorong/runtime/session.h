@@ -68,8 +68,11 @@ class Executable {
  public:
   static Result<std::unique_ptr<Executable>> load(std::shared_ptr<const Program> program);
   // Missing inputs are seeded random values, named in the result. The options' repeat and against_reference apply.
-  Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs);
+  // `interrupted`: polled between instructions in place of the options' own.
+  Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs, const bool* interrupted = nullptr);
   const Program& program() const { return *program_; }
+  // What stopped the last execution when its error was kMachineFault.
+  const std::vector<sim::Fault>& faults() const { return machine_->faults(); }
 
  private:
   explicit Executable(std::shared_ptr<const Program> program);

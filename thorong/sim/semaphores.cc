@@ -17,41 +17,53 @@ using isa::Program;
 using isa::Queue;
 using isa::Space;
 
+// A rectangle: bytes [low, high) of rows [first, last). Rows are partitions in SBUF and PSUM; in HBM they are `pitch` bytes
+// apart (0: one row, the whole buffer), so that tiles side by side in one tensor are known to be apart.
+struct Range {
+  int64_t low, high;
+  int64_t first, last;
+  int64_t pitch;
+  int64_t linear_low() const { return first * pitch + low; }
+  int64_t linear_high() const { return (last - 1) * pitch + high; }
+};
+
 struct Access {
-  int64_t low = 0, high = 0;     // bytes within a row (SBUF, PSUM) or the buffer (HBM)
-  int32_t first = 0, last = 0;   // partitions; HBM: 0, 1
+  Range range{};
   Queue queue = Queue::kVector;
   int32_t count = 0;             // the queue's completed instructions after this one
   bool write = false;
 };
 
-struct Range {
-  int64_t low, high;
-  int32_t first, last;
-};
-
 Range range_of(const Program& program, const AccessPattern& pattern) {
   auto size = static_cast<int64_t>(numerics::byte_size(pattern.format));
-  int64_t low = pattern.offset, high = pattern.offset;
+  bool hbm = program.buffer(pattern).space == Space::kHbm;
+  int64_t pitch = hbm && pattern.partition_step > 0 ? pattern.partition_step : 0;
+  int64_t row = pitch > 0 ? pattern.offset / pitch : 0, low = pattern.offset - row * pitch, high = low;
   for (size_t i = 0; i < pattern.rank; ++i) {
     int64_t span = pattern.step[i] * (pattern.size[i] - 1);
     (span < 0 ? low : high) += span;
   }
-  if (program.buffer(pattern).space == Space::kHbm) {
-    int64_t span = pattern.partition_step * (pattern.partitions - 1);
-    (span < 0 ? low : high) += span;
-    return {low * size, (high + 1) * size, 0, 1};
+  if (!hbm) {
+    int32_t rows = pattern.partition_step == isa::kRepeatRow ? 1 : pattern.partitions;
+    return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows, 0};
   }
-  int32_t rows = pattern.partition_step == isa::kRepeatRow ? 1 : pattern.partitions;
-  return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows};
+  if (pitch > 0 && low >= 0 && high < pitch) return {low * size, (high + 1) * size, row, row + pattern.partitions, pitch * size};
+  int64_t span = pattern.partition_step * (pattern.partitions - 1);
+  low += row * pitch, high += row * pitch;
+  (span < 0 ? low : high) += span;
+  return {low * size, (high + 1) * size, 0, 1, 0};
 }
 
-bool overlaps(const Access& a, const Range& r) {
-  return a.low < r.high && r.low < a.high && a.first < r.last && r.first < a.last;
+bool overlaps(const Range& a, const Range& b) {
+  if (a.pitch == b.pitch) return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
+  return a.linear_low() < b.linear_high() && b.linear_low() < a.linear_high();
 }
-bool covers(const Range& r, const Access& a) {
-  return r.low <= a.low && a.high <= r.high && r.first <= a.first && a.last <= r.last;
+bool covers(const Range& r, const Range& a) {
+  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first && a.last <= r.last;
 }
+bool equal(const Range& a, const Range& b) { return covers(a, b) && covers(b, a); }
+
+constexpr int64_t kEverything = int64_t{1} << 60;
 
 class Tracker {
  public:
@@ -79,7 +91,7 @@ class Tracker {
  private:
   Range whole(isa::BufferId id) const {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
-    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions};
+    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions, 0};
   }
 
   void need(const Access& access) {
@@ -107,7 +119,7 @@ class Tracker {
       it = map.erase(it);
     }
     for (size_t q = 0; q < isa::kQueues; ++q) {
-      if (last[q] > 0) accesses_[static_cast<size_t>(id)].push_back({0, INT64_MAX, 0, INT32_MAX, static_cast<Queue>(q), last[q], true});
+      if (last[q] > 0) accesses_[static_cast<size_t>(id)].push_back({{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
     }
     map[low] = id;
     live_[static_cast<size_t>(id)] = true;
@@ -117,15 +129,14 @@ class Tracker {
     if (!live_[static_cast<size_t>(id)]) open(id);
     auto& records = accesses_[static_cast<size_t>(id)];
     for (const Access& record : records) {
-      if ((write || record.write) && overlaps(record, range)) need(record);
+      if ((write || record.write) && overlaps(record.range, range)) need(record);
     }
     std::erase_if(records, [&](const Access& record) {
-      bool same = record.queue == queue && !record.write && !write && record.low == range.low && record.high == range.high &&
-                  record.first == range.first && record.last == range.last;
-      return same || (write && covers(range, record));
+      bool same = record.queue == queue && !record.write && !write && equal(record.range, range);
+      return same || (write && covers(range, record.range));
     });
-    records.push_back({range.low, range.high, range.first, range.last, queue, count, write});
-    constexpr size_t kMaxRecords = 96;
+    records.push_back({range, queue, count, write});
+    constexpr size_t kMaxRecords = 256;
     if (records.size() > kMaxRecords) coarsen(records);
   }
 
@@ -138,8 +149,12 @@ class Tracker {
         m = r;
         continue;
       }
-      m.low = std::min(m.low, r.low), m.high = std::max(m.high, r.high);
-      m.first = std::min(m.first, r.first), m.last = std::max(m.last, r.last);
+      if (m.range.pitch != r.range.pitch) {
+        m.range = {std::min(m.range.linear_low(), r.range.linear_low()), std::max(m.range.linear_high(), r.range.linear_high()), 0, 1, 0};
+      } else {
+        m.range = {std::min(m.range.low, r.range.low), std::max(m.range.high, r.range.high), std::min(m.range.first, r.range.first),
+                   std::max(m.range.last, r.range.last), m.range.pitch};
+      }
       m.count = std::max(m.count, r.count), m.write = m.write || r.write;
     }
     records.clear();

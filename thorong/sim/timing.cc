@@ -71,9 +71,9 @@ class Clockwork {
     InstructionTime& time = timing_.instructions[i];
     int64_t visible;
     if (is_dma(instruction.queue)) {
-      time.start_ps = std::max({queue_free_[q], ready, data_path_free_});
-      time.end_ps = time.start_ps + picoseconds(cost.occupied_s);
-      data_path_free_ = time.end_ps;
+      int64_t occupied = picoseconds(cost.occupied_s);
+      time.start_ps = take_data_path(std::max(queue_free_[q], ready), occupied);
+      time.end_ps = time.start_ps + occupied;
       queue_free_[q] = time.start_ps;
       visible = time.end_ps + picoseconds(cost.latency_s);
     } else {
@@ -90,6 +90,26 @@ class Clockwork {
     timing_.busy_ps[q] += time.end_ps - time.start_ps;
     ++timing_.count[q];
     timing_.end_ps = std::max(timing_.end_ps, visible);
+  }
+
+  // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer that waits (a store for its
+  // data) leaves a gap that transfers of other rings may fill, although they come later in program order.
+  int64_t take_data_path(int64_t earliest, int64_t length) {
+    for (size_t g = 0; g < gaps_.size(); ++g) {
+      auto [begin, end] = gaps_[g];
+      int64_t start = std::max(begin, earliest);
+      if (start + length > end) continue;
+      gaps_.erase(gaps_.begin() + static_cast<std::ptrdiff_t>(g));
+      if (start > begin) gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g++), {begin, start});
+      if (start + length < end) gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g), {start + length, end});
+      return start;
+    }
+    int64_t start = std::max(earliest, data_path_free_);
+    if (start > data_path_free_) gaps_.emplace_back(data_path_free_, start);
+    constexpr size_t kMostGaps = 64;  // older ones are hardly ever usable
+    if (gaps_.size() > kMostGaps) gaps_.erase(gaps_.begin());
+    data_path_free_ = start + length;
+    return start;
   }
 
   int64_t waited(const Instruction& instruction) const {
@@ -145,6 +165,7 @@ class Clockwork {
   Timing timing_;
   std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
   std::array<int64_t, isa::kQueues> queue_free_{};
+  std::vector<std::pair<int64_t, int64_t>> gaps_;  // of the data path, in order of time
   int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
   int64_t ramp_ps_ = 0, ramp_left_ps_ = 0, tensor_end_ = 0;
   int loaded_table_ = -1;

@@ -36,14 +36,16 @@ Status import_parameters(ImportContext& c, const Entry& entry) {
 
 Status import_hard_swish(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
-  return c.set_output(0, c.add("hard_swish", {x}, make_attributes({{"alpha", 1.0 / 6}, {"beta", 0.5}})));
+  return c.set_output(
+      0, c.add("hard_swish", {x}, make_attributes({{"alpha", 1.0 / 6}, {"beta", 0.5}})));
 }
 
 Status import_gelu(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(std::string approximate, c.text("approximate", "none"));
   if (approximate != "none" && approximate != "tanh") {
-    return invalid_argument("approximate must be \"none\" or \"tanh\", found \"" + approximate + "\".");
+    return invalid_argument("approximate must be \"none\" or \"tanh\", found \"" + approximate +
+                            "\".");
   }
   return c.set_output(0, c.add(approximate == "tanh" ? "gelu_tanh" : "gelu", {x}));
 }
@@ -110,7 +112,9 @@ Status import_shrink(ImportContext& c, const NodeProto&) {
 std::vector<ImportRule> import_rules_activations() {
   std::vector<ImportRule> rules;
   for (const Entry& entry : kEntries) {
-    auto import = [&entry](ImportContext& c, const NodeProto&) { return import_parameters(c, entry); };
+    auto import = [&entry](ImportContext& c, const NodeProto&) {
+      return import_parameters(c, entry);
+    };
     rules.push_back({"", entry.op_type, 1, kAnyVersion, import});
   }
   rules.push_back({"", "HardSwish", 14, kAnyVersion, import_hard_swish});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators whose results are known at import: Constant, Shape, Size, ConstantOfShape, Range, EyeLike, NonZero.
+// Operators whose results are known at import: Constant, Shape, Size, ConstantOfShape, Range,
+// EyeLike, NonZero.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +10,8 @@ namespace thorong::onnx {
 namespace {
 
 Status import_constant(ImportContext& c, const NodeProto& node) {
-  if (node.attributes.size() != 1) return invalid_argument("expected one attribute that holds the value.");
+  if (node.attributes.size() != 1)
+    return invalid_argument("expected one attribute that holds the value.");
   const AttributeProto& value = node.attributes[0];
   if (value.name == "value" && value.tensor) {
     if (!value.tensor->data.ok()) return value.tensor->data.status();
@@ -17,10 +19,12 @@ Status import_constant(ImportContext& c, const NodeProto& node) {
   }
   auto count = static_cast<int64_t>(std::max(value.floats.size(), value.ints.size()));
   if (value.name == "value_float") return c.set_output(0, c.scalar(Format::kFloat32, value.f));
-  if (value.name == "value_floats") return c.set_output(0, c.constant({Format::kFloat32, {count}}, value.floats));
+  if (value.name == "value_floats")
+    return c.set_output(0, c.constant({Format::kFloat32, {count}}, value.floats));
   if (value.name == "value_int") return c.set_output(0, c.constant(Shape{}, Integers{value.i}));
   if (value.name == "value_ints") return c.set_output(0, c.constant(Shape{count}, value.ints));
-  return unsupported("a constant in attribute \"" + value.name + "\" is not done; use a dense tensor of numbers.");
+  return unsupported("a constant in attribute \"" + value.name +
+                     "\" is not done; use a dense tensor of numbers.");
 }
 
 Status import_shape(ImportContext& c, const NodeProto&) {
@@ -43,7 +47,8 @@ Status import_size(ImportContext& c, const NodeProto&) {
 Status import_constant_of_shape(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(Integers shape, c.constant_integers(0, "shape"));
   const AttributeProto* attribute = node.attribute("value");
-  if (attribute == nullptr || !attribute->tensor) return c.set_output(0, c.full(Format::kFloat32, shape, 0));
+  if (attribute == nullptr || !attribute->tensor)
+    return c.set_output(0, c.full(Format::kFloat32, shape, 0));
   if (!attribute->tensor->data.ok()) return attribute->tensor->data.status();
   THORONG_TRY(ValueId value, c.constant(*attribute->tensor->data));
   THORONG_TRY(value, c.reshape(value, {}));
@@ -60,16 +65,20 @@ Status import_range(ImportContext& c, const NodeProto&) {
   }
   double count = std::ceil((parts[1] - parts[0]) / parts[2]);
   if (std::isnan(count) || std::isinf(count)) return invalid_argument("delta must not be 0.");
-  THORONG_RETURN_IF_ERROR(c.check_generated(count < 1e18 ? static_cast<int64_t>(std::max(count, 0.0)) : -1));
+  THORONG_RETURN_IF_ERROR(
+      c.check_generated(count < 1e18 ? static_cast<int64_t>(std::max(count, 0.0)) : -1));
   std::vector<double> values;
   for (double i = 0; i < count; ++i) values.push_back(parts[0] + i * parts[2]);
-  return c.set_output(0, c.constant({c.format(c.optional_input(0)), {static_cast<int64_t>(values.size())}}, values));
+  return c.set_output(
+      0,
+      c.constant({c.format(c.optional_input(0)), {static_cast<int64_t>(values.size())}}, values));
 }
 
 Status import_eye_like(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   Shape shape = c.shape(x);
-  if (shape.size() != 2) return invalid_argument("the input must be a matrix, found " + ops::to_string(shape) + ".");
+  if (shape.size() != 2)
+    return invalid_argument("the input must be a matrix, found " + ops::to_string(shape) + ".");
   THORONG_TRY(int64_t k, c.integer("k", 0));
   Format format = c.format(x);
   if (c.has_attribute("dtype")) {

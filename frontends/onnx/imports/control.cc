@@ -8,7 +8,8 @@ namespace {
 Status import_if(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(int64_t condition, c.constant_integer(0, "cond"));
   const AttributeProto* branch = node.attribute(condition != 0 ? "then_branch" : "else_branch");
-  if (branch == nullptr || !branch->graph) return invalid_argument("then_branch or else_branch is missing.");
+  if (branch == nullptr || !branch->graph)
+    return invalid_argument("then_branch or else_branch is missing.");
   THORONG_TRY(auto results, c.import_subgraph(*branch->graph));
   for (size_t i = 0; i < results.size(); ++i) THORONG_RETURN_IF_ERROR(c.set_output(i, results[i]));
   return ok_status();

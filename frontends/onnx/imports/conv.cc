@@ -38,7 +38,8 @@ Status import_conv_integer(ImportContext& c, const NodeProto&) {
 }  // namespace
 
 std::vector<ImportRule> import_rules_conv() {
-  return {{"", "Conv", 1, kAnyVersion, import_conv}, {"", "ConvInteger", 10, kAnyVersion, import_conv_integer}};
+  return {{"", "Conv", 1, kAnyVersion, import_conv},
+          {"", "ConvInteger", 10, kAnyVersion, import_conv_integer}};
 }
 
 }  // namespace thorong::onnx

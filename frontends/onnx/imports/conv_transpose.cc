@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ConvTranspose: a convolution over the input spread by the strides, with the kernel flipped and its channels exchanged.
+// ConvTranspose: a convolution over the input spread by the strides, with the kernel flipped and
+// its channels exchanged.
 #include <algorithm>
 
 #include "frontends/onnx/spatial.h"
@@ -30,7 +31,8 @@ Status transposed_padding(const ImportContext& c, const Shape& input, Window& wi
   size_t count = window.kernel.size();
   THORONG_TRY(Integers extra, spatial_list(c, "output_padding", count, 0, 0));
   THORONG_TRY(Integers output, c.integers("output_shape"));
-  if (output.size() > count) output.erase(output.begin(), output.end() - static_cast<std::ptrdiff_t>(count));
+  if (output.size() > count)
+    output.erase(output.begin(), output.end() - static_cast<std::ptrdiff_t>(count));
   if (!output.empty() && output.size() != count) {
     return invalid_argument("output_shape must have " + std::to_string(count) + " entries.");
   }
@@ -42,7 +44,8 @@ Status transposed_padding(const ImportContext& c, const Shape& input, Window& wi
     int64_t reach = window.dilations[i] * (window.kernel[i] - 1);
     if (!output.empty()) {
       int64_t full = window.strides[i] * (input[i + 2] - 1) + extra[i] + reach + 1;
-      if (output[i] < 0 || output[i] > int64_t{1} << 40) return invalid_argument("output_shape is out of range.");
+      if (output[i] < 0 || output[i] > int64_t{1} << 40)
+        return invalid_argument("output_shape is out of range.");
       int64_t total = std::max<int64_t>(0, full - output[i]);
       int64_t half = total / 2;
       window.low[i] = window.auto_pad == "SAME_UPPER" ? half : total - half;
@@ -62,9 +65,10 @@ Status import_conv_transpose(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t group, c.integer("group", 1));
   if (input.size() < 2 || weights.size() != input.size() || group < 1 || weights[0] != input[1] ||
       weights[0] % group != 0) {
-    return invalid_argument("the input must be [N, C, spatial...] and the weights [C, M/group, spatial...], found " +
-                            ops::to_string(input) + ", " + ops::to_string(weights) + " and group " +
-                            std::to_string(group) + ".");
+    return invalid_argument(
+        "the input must be [N, C, spatial...] and the weights [C, M/group, spatial...], found " +
+        ops::to_string(input) + ", " + ops::to_string(weights) + " and group " +
+        std::to_string(group) + ".");
   }
   THORONG_TRY(Window window, read_window(c, input, Integers(weights.begin() + 2, weights.end())));
   THORONG_RETURN_IF_ERROR(transposed_padding(c, input, window));

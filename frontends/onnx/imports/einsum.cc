@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Einsum: operands are combined from left to right by dot_general; labels that nothing needs later are summed.
+// Einsum: operands are combined from left to right by dot_general; labels that nothing needs later
+// are summed.
 #include <algorithm>
 #include <map>
 
@@ -17,9 +18,13 @@ struct Term {
   Labels labels;
 };
 
-bool contains(const Labels& labels, int label) { return std::find(labels.begin(), labels.end(), label) != labels.end(); }
+bool contains(const Labels& labels, int label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
 
-int64_t position(const Labels& labels, int label) { return std::find(labels.begin(), labels.end(), label) - labels.begin(); }
+int64_t position(const Labels& labels, int label) {
+  return std::find(labels.begin(), labels.end(), label) - labels.begin();
+}
 
 // One operand's text, like "b...ij"; `ellipsis` dimensions stand for the dots.
 Result<Labels> parse_term(const std::string& text, size_t ellipsis) {
@@ -32,7 +37,8 @@ Result<Labels> parse_term(const std::string& text, size_t ellipsis) {
       for (size_t k = ellipsis; k-- > 0;) labels.push_back(kEllipsis + static_cast<int>(k));
       i += 2;
     } else {
-      return invalid_argument("the equation has \"" + std::string(1, letter) + "\" where a letter or \"...\" is expected.");
+      return invalid_argument("the equation has \"" + std::string(1, letter) +
+                              "\" where a letter or \"...\" is expected.");
     }
   }
   return labels;
@@ -77,10 +83,12 @@ Labels implicit_output(const std::vector<Term>& terms) {
   return output;
 }
 
-// Labels that occur twice in a term: the diagonal, as every (n + 1)th element of the two dimensions laid out as one.
+// Labels that occur twice in a term: the diagonal, as every (n + 1)th element of the two dimensions
+// laid out as one.
 Result<Term> take_diagonals(ImportContext& c, Term term) {
   for (size_t i = 0; i < term.labels.size(); ++i) {
-    auto again = std::find(term.labels.begin() + static_cast<std::ptrdiff_t>(i) + 1, term.labels.end(), term.labels[i]);
+    auto again = std::find(term.labels.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                           term.labels.end(), term.labels[i]);
     if (again == term.labels.end()) continue;
     auto j = static_cast<size_t>(again - term.labels.begin());
     Shape shape = c.shape(term.value);
@@ -139,8 +147,10 @@ Result<Term> sum_unneeded(ImportContext& c, Term term, const Labels& needed) {
   Integers axes;
   Labels labels;
   for (size_t i = 0; i < term.labels.size(); ++i) {
-    if (contains(needed, term.labels[i])) labels.push_back(term.labels[i]);
-    else axes.push_back(static_cast<int64_t>(i));
+    if (contains(needed, term.labels[i]))
+      labels.push_back(term.labels[i]);
+    else
+      axes.push_back(static_cast<int64_t>(i));
   }
   THORONG_TRY(term.value, c.reduce("add", term.value, axes, false));
   term.labels = labels;
@@ -179,8 +189,8 @@ Result<Term> combine(ImportContext& c, Term lhs, Term rhs, const Labels& needed)
 
 Result<std::vector<Term>> read_terms(ImportContext& c, const Equation& equation, size_t& ellipsis) {
   if (equation.operands.size() != c.input_count()) {
-    return invalid_argument("the equation has " + std::to_string(equation.operands.size()) + " operands, the node " +
-                            std::to_string(c.input_count()) + ".");
+    return invalid_argument("the equation has " + std::to_string(equation.operands.size()) +
+                            " operands, the node " + std::to_string(c.input_count()) + ".");
   }
   std::vector<Term> terms;
   for (size_t i = 0; i < equation.operands.size(); ++i) {
@@ -190,7 +200,8 @@ Result<std::vector<Term>> read_terms(ImportContext& c, const Equation& equation,
     size_t rank = c.rank(term.value), own = rank >= plain.size() ? rank - plain.size() : 0;
     THORONG_TRY(term.labels, parse_term(equation.operands[i], own));
     if (term.labels.size() != rank) {
-      return invalid_argument("\"" + equation.operands[i] + "\" does not fit an operand of rank " + std::to_string(rank) + ".");
+      return invalid_argument("\"" + equation.operands[i] + "\" does not fit an operand of rank " +
+                              std::to_string(rank) + ".");
     }
     ellipsis = std::max(ellipsis, own);
     THORONG_TRY(term, take_diagonals(c, term));
@@ -220,7 +231,8 @@ Status import_einsum(ImportContext& c, const NodeProto&) {
   THORONG_TRY(result, sum_unneeded(c, result, output));
   Integers permutation;
   for (int label : output) {
-    if (!contains(result.labels, label)) return invalid_argument("the output has a label that no operand has.");
+    if (!contains(result.labels, label))
+      return invalid_argument("the output has a label that no operand has.");
     permutation.push_back(position(result.labels, label));
   }
   return c.set_output(0, c.transpose(result.value, permutation));
@@ -228,6 +240,8 @@ Status import_einsum(ImportContext& c, const NodeProto&) {
 
 }  // namespace
 
-std::vector<ImportRule> import_rules_einsum() { return {{"", "Einsum", 12, kAnyVersion, import_einsum}}; }
+std::vector<ImportRule> import_rules_einsum() {
+  return {{"", "Einsum", 12, kAnyVersion, import_einsum}};
+}
 
 }  // namespace thorong::onnx

@@ -10,11 +10,16 @@ struct Entry {
   const char* op;  // or the direction of a comparison
 };
 
-constexpr Entry kArithmetic[] = {{"Add", "add"}, {"Sub", "subtract"}, {"Mul", "multiply"}, {"Div", "divide"},
-                                 {"And", "and"}, {"Or", "or"},        {"Xor", "xor"}};
-constexpr Entry kComparisons[] = {{"Equal", "EQ"}, {"Less", "LT"}, {"LessOrEqual", "LE"}, {"Greater", "GT"},
+constexpr Entry kArithmetic[] = {{"Add", "add"},    {"Sub", "subtract"}, {"Mul", "multiply"},
+                                 {"Div", "divide"}, {"And", "and"},      {"Or", "or"},
+                                 {"Xor", "xor"}};
+constexpr Entry kComparisons[] = {{"Equal", "EQ"},
+                                  {"Less", "LT"},
+                                  {"LessOrEqual", "LE"},
+                                  {"Greater", "GT"},
                                   {"GreaterOrEqual", "GE"}};
-constexpr Entry kVariadic[] = {{"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
+constexpr Entry kVariadic[] = {
+    {"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
 
 // All operands at their common shape.
 Result<std::vector<ValueId>> broadcast_operands(ImportContext& c) {
@@ -52,7 +57,8 @@ Status import_variadic(ImportContext& c, const NodeProto& node, const char* op) 
   return c.set_output(0, result);
 }
 
-// The result has the base's format. An integer base with a float exponent is computed in the exponent's format.
+// The result has the base's format. An integer base with a float exponent is computed in the
+// exponent's format.
 Status import_pow(ImportContext& c, const NodeProto&) {
   THORONG_TRY(auto operands, broadcast_pair(c));
   Format base = c.format(operands[0]), exponent = c.format(operands[1]);
@@ -81,7 +87,8 @@ Status import_prelu(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId slope, c.input(1));
   Shape shape = c.shape(x);
-  bool per_channel = c.rank(slope) == 1 && shape.size() > 1 && c.shape(slope)[0] == shape[1] && shape[1] != shape.back();
+  bool per_channel = c.rank(slope) == 1 && shape.size() > 1 && c.shape(slope)[0] == shape[1] &&
+                     shape[1] != shape.back();
   if (per_channel) {  // what some exporters write: one slope a channel
     THORONG_TRY(slope, c.broadcast_in(slope, shape, {1}));
   } else {
@@ -112,7 +119,9 @@ std::vector<ImportRule> import_rules_elementwise_binary() {
   }
   for (const Entry& entry : kVariadic) {
     const char* op = entry.op;
-    auto import = [op](ImportContext& c, const NodeProto& node) { return import_variadic(c, node, op); };
+    auto import = [op](ImportContext& c, const NodeProto& node) {
+      return import_variadic(c, node, op);
+    };
     rules.push_back({"", entry.op_type, 6, kAnyVersion, import});
   }
   rules.push_back({"", "Pow", 7, kAnyVersion, import_pow});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators that are one graph operator applied to each element, and functions made from a few of them.
+// Operators that are one graph operator applied to each element, and functions made from a few of
+// them.
 #include "frontends/onnx/import_context.h"
 
 namespace thorong::onnx {
@@ -11,13 +12,27 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {"Abs", "abs"},          {"Atan", "atan"},       {"Ceil", "ceil"},
-    {"Cos", "cosine"},       {"Erf", "erf"},         {"Exp", "exponential"},
-    {"Floor", "floor"},      {"IsNaN", "is_nan"},    {"Log", "log"},
-    {"Mish", "mish"},        {"Neg", "negate"},      {"Not", "not"},
-    {"Reciprocal", "reciprocal"}, {"Relu", "relu"},  {"Round", "round_nearest_even"},
-    {"Sigmoid", "logistic"}, {"Sign", "sign"},       {"Sin", "sine"},
-    {"Softplus", "softplus"}, {"Sqrt", "sqrt"},      {"Tan", "tan"},
+    {"Abs", "abs"},
+    {"Atan", "atan"},
+    {"Ceil", "ceil"},
+    {"Cos", "cosine"},
+    {"Erf", "erf"},
+    {"Exp", "exponential"},
+    {"Floor", "floor"},
+    {"IsNaN", "is_nan"},
+    {"Log", "log"},
+    {"Mish", "mish"},
+    {"Neg", "negate"},
+    {"Not", "not"},
+    {"Reciprocal", "reciprocal"},
+    {"Relu", "relu"},
+    {"Round", "round_nearest_even"},
+    {"Sigmoid", "logistic"},
+    {"Sign", "sign"},
+    {"Sin", "sine"},
+    {"Softplus", "softplus"},
+    {"Sqrt", "sqrt"},
+    {"Tan", "tan"},
     {"Tanh", "tanh"},
 };
 

@@ -10,7 +10,8 @@ Status import_gather(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId indices, c.input(1));
   THORONG_TRY(int64_t axis, c.integer("axis", 0));
   THORONG_TRY(size_t dimension, resolve_axis(axis, c.rank(x)));
-  return c.set_output(0, c.add("take", {x, indices}, make_attributes({{"axis", static_cast<int64_t>(dimension)}})));
+  return c.set_output(
+      0, c.add("take", {x, indices}, make_attributes({{"axis", static_cast<int64_t>(dimension)}})));
 }
 
 Status import_gather_elements(ImportContext& c, const NodeProto&) {
@@ -26,7 +27,8 @@ Status import_gather_nd(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId indices, c.input(1));
   THORONG_TRY(int64_t batch, c.integer("batch_dims", 0));
-  return c.set_output(0, c.add("gather_nd", {x, indices}, make_attributes({{"batch_dims", batch}})));
+  return c.set_output(0,
+                      c.add("gather_nd", {x, indices}, make_attributes({{"batch_dims", batch}})));
 }
 
 Status import_scatter_nd(ImportContext& c, const NodeProto&) {
@@ -34,7 +36,8 @@ Status import_scatter_nd(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId indices, c.input(1));
   THORONG_TRY(ValueId updates, c.input(2));
   THORONG_TRY(std::string reduction, c.text("reduction", "none"));
-  return c.set_output(0, c.add("scatter_nd", {x, indices, updates}, make_attributes({{"reduction", reduction}})));
+  return c.set_output(
+      0, c.add("scatter_nd", {x, indices, updates}, make_attributes({{"reduction", reduction}})));
 }
 
 // As scatter_nd with whole index tuples: the element's own index, but `indices` along the axis.
@@ -54,15 +57,17 @@ Status import_scatter_elements(ImportContext& c, const NodeProto&) {
   for (size_t i = 0; i < shape.size(); ++i) {
     ValueId part = indices;
     if (i != dimension) {
-      auto attributes = make_attributes(
-          {{"shape", shape}, {"dimension", static_cast<int64_t>(i)}, {"format", std::string("int64")}});
+      auto attributes = make_attributes({{"shape", shape},
+                                         {"dimension", static_cast<int64_t>(i)},
+                                         {"format", std::string("int64")}});
       THORONG_TRY(part, c.add("iota", {}, attributes));
     }
     THORONG_TRY(part, c.reshape(part, column));
     columns.push_back(part);
   }
   THORONG_TRY(ValueId tuples, c.concatenate(columns, shape.size()));
-  return c.set_output(0, c.add("scatter_nd", {x, tuples, updates}, make_attributes({{"reduction", reduction}})));
+  return c.set_output(
+      0, c.add("scatter_nd", {x, tuples, updates}, make_attributes({{"reduction", reduction}})));
 }
 
 Status import_compress(ImportContext& c, const NodeProto&) {

@@ -12,7 +12,8 @@ struct Statistics {
 };
 
 // Computed apart from layer_norm, for models that read these outputs.
-Result<Statistics> statistics(ImportContext& c, ValueId x, size_t axis, double epsilon, bool centre) {
+Result<Statistics> statistics(ImportContext& c, ValueId x, size_t axis, double epsilon,
+                              bool centre) {
   Shape shape = c.shape(x);
   Integers axes;
   for (size_t i = axis; i < shape.size(); ++i) axes.push_back(static_cast<int64_t>(i));
@@ -33,7 +34,8 @@ Result<Statistics> statistics(ImportContext& c, ValueId x, size_t axis, double e
   return result;
 }
 
-// A scale or bias at the shape of the normalised dimensions; kNoValue when it varies over others too.
+// A scale or bias at the shape of the normalised dimensions; kNoValue when it varies over others
+// too.
 Result<ValueId> parameter(ImportContext& c, ValueId value, const Shape& normalised) {
   if (value == kNoValue) return value;
   Shape shape = c.shape(value);
@@ -47,7 +49,8 @@ struct Operands {
   ValueId x = kNoValue, scale = kNoValue, bias = kNoValue;
 };
 
-Result<ValueId> normalise(ImportContext& c, const Operands& o, size_t axis, double epsilon, bool centre) {
+Result<ValueId> normalise(ImportContext& c, const Operands& o, size_t axis, double epsilon,
+                          bool centre) {
   Shape shape = c.shape(o.x);
   Shape normalised(shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end());
   auto attributes = make_attributes({{"axis", static_cast<int64_t>(axis)}, {"epsilon", epsilon}});
@@ -81,7 +84,8 @@ Result<ValueId> normalise(ImportContext& c, const Operands& o, size_t axis, doub
   return y;
 }
 
-// LayerNormalization(x, scale, bias?) -> y, mean, inverse deviation; the others have no bias and no mean.
+// LayerNormalization(x, scale, bias?) -> y, mean, inverse deviation; the others have no bias and no
+// mean.
 Status import_layer_norm(ImportContext& c, const NodeProto& node) {
   bool centre = node.op_type == "LayerNormalization";
   Operands operands;

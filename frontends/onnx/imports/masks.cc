@@ -6,9 +6,10 @@ namespace thorong::onnx {
 namespace {
 
 Result<ValueId> index_along(ImportContext& c, const Shape& shape, size_t dimension, Format format) {
-  return c.add("iota", {}, make_attributes({{"shape", shape},
-                                            {"dimension", static_cast<int64_t>(dimension)},
-                                            {"format", std::string(numerics::name(format))}}));
+  return c.add("iota", {},
+               make_attributes({{"shape", shape},
+                                {"dimension", static_cast<int64_t>(dimension)},
+                                {"format", std::string(numerics::name(format))}}));
 }
 
 // Keeps row + k <= column (upper) or row + k >= column (lower).
@@ -20,7 +21,9 @@ Status import_trilu(ImportContext& c, const NodeProto&) {
     THORONG_TRY(k, c.constant_integer(1, "k"));
   }
   Shape shape = c.shape(x);
-  if (shape.size() < 2) return invalid_argument("the input must have rank 2 or more, found " + ops::to_string(shape) + ".");
+  if (shape.size() < 2)
+    return invalid_argument("the input must have rank 2 or more, found " + ops::to_string(shape) +
+                            ".");
   Shape matrix(shape.end() - 2, shape.end());
   THORONG_TRY(ValueId row, index_along(c, matrix, 0, Format::kInt64));
   THORONG_TRY(ValueId column, index_along(c, matrix, 1, Format::kInt64));
@@ -39,7 +42,8 @@ Status import_one_hot(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t depth, c.constant_integer(1, "depth"));
   THORONG_TRY(ValueId values, c.input(2));
   THORONG_TRY(int64_t axis, c.integer("axis", -1));
-  if (depth < 0 || c.shape(values) != Shape{2}) return invalid_argument("depth must not be negative, and values be [off, on].");
+  if (depth < 0 || c.shape(values) != Shape{2})
+    return invalid_argument("depth must not be negative, and values be [off, on].");
   THORONG_TRY(indices, c.convert(indices, Format::kInt64));
   Shape shape = c.shape(indices);
   THORONG_TRY(size_t dimension, resolve_axis(axis, shape.size() + 1));
@@ -66,7 +70,8 @@ Status import_one_hot(ImportContext& c, const NodeProto&) {
 }  // namespace
 
 std::vector<ImportRule> import_rules_masks() {
-  return {{"", "Trilu", 14, kAnyVersion, import_trilu}, {"", "OneHot", 9, kAnyVersion, import_one_hot}};
+  return {{"", "Trilu", 14, kAnyVersion, import_trilu},
+          {"", "OneHot", 9, kAnyVersion, import_one_hot}};
 }
 
 }  // namespace thorong::onnx

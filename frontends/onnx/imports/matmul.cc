@@ -22,11 +22,13 @@ Status import_gemm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t trans_b, c.integer("transB", 0));
   THORONG_TRY(double alpha, c.number("alpha", 1));
   THORONG_TRY(double beta, c.number("beta", 1));
-  THORONG_TRY(ValueId y, c.add("dot_general", {a, b},
-                               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                                {"rhs_batching_dimensions", Integers{}},
-                                                {"lhs_contracting_dimensions", Integers{trans_a != 0 ? 0 : 1}},
-                                                {"rhs_contracting_dimensions", Integers{trans_b != 0 ? 1 : 0}}})));
+  THORONG_TRY(
+      ValueId y,
+      c.add("dot_general", {a, b},
+            make_attributes({{"lhs_batching_dimensions", Integers{}},
+                             {"rhs_batching_dimensions", Integers{}},
+                             {"lhs_contracting_dimensions", Integers{trans_a != 0 ? 0 : 1}},
+                             {"rhs_contracting_dimensions", Integers{trans_b != 0 ? 1 : 0}}})));
   if (alpha != 1) {
     THORONG_TRY(y, c.add_scalar("multiply", y, alpha));
   }

@@ -7,8 +7,10 @@ namespace {
 
 Status import_batch_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t training, c.integer("training_mode", 0));
-  if (training != 0) return unsupported("training_mode 1 is not done; export the model for inference.");
-  for (size_t i = 1; i < c.output_count(); ++i) THORONG_RETURN_IF_ERROR(c.refuse_output(i, "training statistics"));
+  if (training != 0)
+    return unsupported("training_mode 1 is not done; export the model for inference.");
+  for (size_t i = 1; i < c.output_count(); ++i)
+    THORONG_RETURN_IF_ERROR(c.refuse_output(i, "training statistics"));
   std::vector<ValueId> operands;
   for (size_t i = 0; i < 5; ++i) {
     THORONG_TRY(ValueId operand, c.input(i));
@@ -21,7 +23,8 @@ Status import_batch_norm(ImportContext& c, const NodeProto&) {
     THORONG_TRY(operands[0], c.reshape(operands[0], {c.shape(operands[0])[0], 1}));
   }
   THORONG_TRY(double epsilon, c.number("epsilon", 1e-5));
-  return c.set_output(0, c.add("batch_norm_inference", operands, make_attributes({{"epsilon", epsilon}})));
+  return c.set_output(
+      0, c.add("batch_norm_inference", operands, make_attributes({{"epsilon", epsilon}})));
 }
 
 Status import_instance_norm(ImportContext& c, const NodeProto&) {
@@ -29,7 +32,8 @@ Status import_instance_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId scale, c.input(1));
   THORONG_TRY(ValueId bias, c.input(2));
   THORONG_TRY(double epsilon, c.number("epsilon", 1e-5));
-  return c.set_output(0, c.add("instance_norm", {x, scale, bias}, make_attributes({{"epsilon", epsilon}})));
+  return c.set_output(
+      0, c.add("instance_norm", {x, scale, bias}, make_attributes({{"epsilon", epsilon}})));
 }
 
 // Version 18 has one scale a group, later versions one a channel.
@@ -39,8 +43,8 @@ Status import_group_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t groups, c.integer("num_groups", 0));
   Shape shape = c.shape(x);
   if (shape.size() < 2 || groups < 1 || shape[1] % groups != 0) {
-    return invalid_argument("num_groups must divide the channels of [N, C, ...], found " + std::to_string(groups) +
-                            " for " + ops::to_string(shape) + ".");
+    return invalid_argument("num_groups must divide the channels of [N, C, ...], found " +
+                            std::to_string(groups) + " for " + ops::to_string(shape) + ".");
   }
   for (size_t i = 1; i <= 2; ++i) {
     THORONG_TRY(ValueId operand, c.input(i));
@@ -51,7 +55,8 @@ Status import_group_norm(ImportContext& c, const NodeProto&) {
     operands.push_back(operand);
   }
   THORONG_TRY(double epsilon, c.number("epsilon", 1e-5));
-  return c.set_output(0, c.add("group_norm", operands, make_attributes({{"groups", groups}, {"epsilon", epsilon}})));
+  return c.set_output(0, c.add("group_norm", operands,
+                               make_attributes({{"groups", groups}, {"epsilon", epsilon}})));
 }
 
 Status import_lrn(ImportContext& c, const NodeProto&) {
@@ -60,13 +65,17 @@ Status import_lrn(ImportContext& c, const NodeProto&) {
   THORONG_TRY(double alpha, c.number("alpha", 1e-4));
   THORONG_TRY(double beta, c.number("beta", 0.75));
   THORONG_TRY(double bias, c.number("bias", 1));
-  return c.set_output(0, c.add("lrn", {x}, make_attributes({{"size", size}, {"alpha", alpha}, {"beta", beta}, {"bias", bias}})));
+  return c.set_output(
+      0,
+      c.add("lrn", {x},
+            make_attributes({{"size", size}, {"alpha", alpha}, {"beta", beta}, {"bias", bias}})));
 }
 
 Result<ValueId> mean_of(ImportContext& c, ValueId x, const Integers& axes) {
   Shape shape = c.shape(x);
   THORONG_TRY(ValueId sum, c.reduce("add", x, axes, true));
-  double count = static_cast<double>(ops::element_count(shape)) / static_cast<double>(ops::element_count(c.shape(sum)));
+  double count = static_cast<double>(ops::element_count(shape)) /
+                 static_cast<double>(ops::element_count(c.shape(sum)));
   return c.add_scalar("divide", sum, count);
 }
 
@@ -90,7 +99,8 @@ Status import_lp_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(int64_t axis, c.integer("axis", -1));
   THORONG_TRY(int64_t p, c.integer("p", 2));
-  if (p != 1 && p != 2) return invalid_argument("p must be 1 or 2, found " + std::to_string(p) + ".");
+  if (p != 1 && p != 2)
+    return invalid_argument("p must be 1 or 2, found " + std::to_string(p) + ".");
   THORONG_TRY(ValueId power, c.add(p == 1 ? "abs" : "square", {x}));
   THORONG_TRY(ValueId norm, c.reduce("add", power, {axis}, true));
   if (p == 2) {

@@ -14,7 +14,8 @@ Integers with_batch(const Integers& spatial, int64_t fill) {
   return all;
 }
 
-Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x, const Window& window) {
+Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
+                              const Window& window) {
   return c.add("reduce_window", {x},
                make_attributes({{"function", std::string(function)},
                                 {"window_dimensions", with_batch(window.kernel, 1)},
@@ -32,7 +33,8 @@ Status import_max_pool(ImportContext& c, const NodeProto&) {
 }
 
 // How many elements of [begin, end) the windows of one dimension cover, by position.
-std::vector<double> window_counts(const Window& window, size_t i, int64_t begin, int64_t end, int64_t positions) {
+std::vector<double> window_counts(const Window& window, size_t i, int64_t begin, int64_t end,
+                                  int64_t positions) {
   std::vector<double> counts;
   for (int64_t p = 0; p < positions; ++p) {
     int64_t start = p * window.strides[i] - window.low[i], count = 0;
@@ -45,10 +47,11 @@ std::vector<double> window_counts(const Window& window, size_t i, int64_t begin,
   return counts;
 }
 
-// 1 / (elements of each window), as a constant [spatial...]. With count_include_pad the padding that the node declares
-// counts, but not what ceil_mode adds behind it.
-Result<ValueId> reciprocal_counts(ImportContext& c, const Shape& input, const Shape& output, const Window& window,
-                                  const Integers& declared_high, bool include_pad, Format format) {
+// 1 / (elements of each window), as a constant [spatial...]. With count_include_pad the padding
+// that the node declares counts, but not what ceil_mode adds behind it.
+Result<ValueId> reciprocal_counts(ImportContext& c, const Shape& input, const Shape& output,
+                                  const Window& window, const Integers& declared_high,
+                                  bool include_pad, Format format) {
   std::vector<double> values{1};
   Shape shape(output.begin() + 2, output.end());
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -64,7 +67,8 @@ Result<ValueId> reciprocal_counts(ImportContext& c, const Shape& input, const Sh
     values = std::move(products);
   }
   for (double& value : values) value = 1 / value;
-  bool uniform = !values.empty() && std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
+  bool uniform = !values.empty() && std::all_of(values.begin(), values.end(),
+                                                [&](double v) { return v == values[0]; });
   if (uniform) return c.scalar(format, values[0]);
   return c.constant({format, shape}, values);
 }
@@ -78,7 +82,8 @@ Status import_average_pool(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t include_pad, c.integer("count_include_pad", 0));
   THORONG_TRY(ValueId sum, reduce_window(c, "add", x, window));
   Shape output = c.shape(sum);
-  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high, include_pad != 0, c.format(x)));
+  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high,
+                                                include_pad != 0, c.format(x)));
   Integers dimensions = counting(c.rank(factor));
   for (int64_t& dimension : dimensions) dimension += 2;
   THORONG_TRY(factor, c.broadcast_in(factor, output, dimensions));
@@ -128,7 +133,8 @@ Status import_global_pool(ImportContext& c, const NodeProto& node) {
   }
   Shape shape = c.shape(x);
   THORONG_TRY(ValueId sum, c.reduce("add", x, axes, true));
-  return c.set_output(0, c.add_scalar("multiply", sum, 1 / static_cast<double>(product(shape, 2, shape.size()))));
+  return c.set_output(
+      0, c.add_scalar("multiply", sum, 1 / static_cast<double>(product(shape, 2, shape.size()))));
 }
 
 }  // namespace

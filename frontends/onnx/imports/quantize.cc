@@ -6,18 +6,20 @@ namespace thorong::onnx {
 namespace {
 
 // A scale or zero point at x's shape: one number, one an index of the axis, or one a block of it.
-Result<ValueId> spread(ImportContext& c, ValueId parameter, const Shape& shape, int64_t axis, int64_t block) {
+Result<ValueId> spread(ImportContext& c, ValueId parameter, const Shape& shape, int64_t axis,
+                       int64_t block) {
   Shape own = c.shape(parameter);
   if (ops::element_count(own) == 1) {
     THORONG_TRY(parameter, c.reshape(parameter, {}));
     return c.broadcast_in(parameter, shape, {});
   }
   THORONG_TRY(size_t dimension, resolve_axis(axis, shape.size()));
-  if (own.size() == 1 && block == 0) return c.broadcast_in(parameter, shape, {static_cast<int64_t>(dimension)});
+  if (own.size() == 1 && block == 0)
+    return c.broadcast_in(parameter, shape, {static_cast<int64_t>(dimension)});
   bool fits = block > 0 && own.size() == shape.size() && own[dimension] * block >= shape[dimension];
   if (!fits) {
-    return invalid_argument("the scale or zero point " + ops::to_string(own) + " does not fit the input " +
-                            ops::to_string(shape) + ".");
+    return invalid_argument("the scale or zero point " + ops::to_string(own) +
+                            " does not fit the input " + ops::to_string(shape) + ".");
   }
   THORONG_RETURN_IF_ERROR(c.check_generated(shape[dimension]));
   Integers indices;
@@ -34,7 +36,8 @@ Result<Layout> read_layout(const ImportContext& c) {
   Layout layout;
   THORONG_TRY(layout.axis, c.integer("axis", 1));
   THORONG_TRY(layout.block, c.integer("block_size", 0));
-  if (layout.block < 0 || layout.block > int64_t{1} << 31) return invalid_argument("block_size is out of range.");
+  if (layout.block < 0 || layout.block > int64_t{1} << 31)
+    return invalid_argument("block_size is out of range.");
   return layout;
 }
 
@@ -81,7 +84,8 @@ Status import_quantize(ImportContext& c, const NodeProto&) {
   } else if (declared != 0) {
     THORONG_TRY(format, format_of_data_type(static_cast<int32_t>(declared)));
   }
-  if (numerics::info(format).bits > 16) return unsupported("only types of up to 16 bits are quantized to.");
+  if (numerics::info(format).bits > 16)
+    return unsupported("only types of up to 16 bits are quantized to.");
   THORONG_TRY(x, c.convert(x, work));
   THORONG_TRY(scale, c.convert(scale, work));
   THORONG_TRY(scale, spread(c, scale, shape, layout.axis, layout.block));
@@ -132,8 +136,8 @@ Status import_dynamic_quantize(ImportContext& c, const NodeProto&) {
   return c.set_output(2, c.convert(zero, Format::kUint8));
 }
 
-// Operands i, i + 1, i + 2 are a quantized tensor, its scale and its zero point: the real numbers that they stand for. A list
-// of scales lies along `axis`.
+// Operands i, i + 1, i + 2 are a quantized tensor, its scale and its zero point: the real numbers
+// that they stand for. A list of scales lies along `axis`.
 Result<ValueId> real_operand(ImportContext& c, size_t i, int64_t axis) {
   THORONG_TRY(ValueId x, c.input(i));
   THORONG_TRY(ValueId scale, c.input(i + 1));

@@ -55,7 +55,8 @@ Result<ValueId> extreme(ImportContext& c, const char* function, ValueId x, const
   return is_bool ? c.convert(y, Format::kBool) : Result<ValueId>(y);
 }
 
-Result<ValueId> reduced(ImportContext& c, const std::string& op, ValueId x, const Request& request) {
+Result<ValueId> reduced(ImportContext& c, const std::string& op, ValueId x,
+                        const Request& request) {
   auto sum = [&](ValueId value) { return c.reduce("add", value, request.axes, request.keep); };
   if (op == "ReduceSum") return sum(x);
   if (op == "ReduceMean") return mean(c, x, request);
@@ -89,10 +90,13 @@ Status import_arg(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(int64_t keep, c.integer("keepdims", 1));
   THORONG_TRY(int64_t last, c.integer("select_last_index", 0));
   THORONG_TRY(size_t dimension, resolve_axis(axis, c.rank(x)));
-  THORONG_TRY(ValueId y, c.add("arg_reduce", {x},
-                               make_attributes({{"dimension", static_cast<int64_t>(dimension)},
-                                                {"function", std::string(node.op_type == "ArgMax" ? "maximum" : "minimum")},
-                                                {"select_last", int64_t{last != 0}}})));
+  THORONG_TRY(
+      ValueId y,
+      c.add("arg_reduce", {x},
+            make_attributes(
+                {{"dimension", static_cast<int64_t>(dimension)},
+                 {"function", std::string(node.op_type == "ArgMax" ? "maximum" : "minimum")},
+                 {"select_last", int64_t{last != 0}}})));
   Shape kept = c.shape(x);
   kept[dimension] = 1;
   return c.set_output(0, keep != 0 ? c.reshape(y, kept) : Result<ValueId>(y));
@@ -132,8 +136,9 @@ Status import_cumsum(ImportContext& c, const NodeProto&) {
 
 std::vector<ImportRule> import_rules_reductions() {
   std::vector<ImportRule> rules;
-  for (const char* name : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare", "ReduceL1",
-                           "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}) {
+  for (const char* name :
+       {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare",
+        "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}) {
     rules.push_back({"", name, 1, kAnyVersion, import_reduce});
   }
   rules.push_back({"", "ArgMax", 1, kAnyVersion, import_arg});

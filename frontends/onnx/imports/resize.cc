@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resize and Upsample, one axis after the other: nearest as `take` with constant indices, linear and cubic as a product with
-// a constant interpolation matrix. Coordinates are computed in fp32, as ONNX Runtime does.
+// Resize and Upsample, one axis after the other: nearest as `take` with constant indices, linear
+// and cubic as a product with a constant interpolation matrix. Coordinates are computed in fp32, as
+// ONNX Runtime does.
 #include <algorithm>
 #include <cmath>
 
@@ -23,7 +24,8 @@ struct Axis {
 
 // Where position x of the output lies on the input.
 float source(const Settings& s, const Axis& a, int64_t position) {
-  auto x = static_cast<float>(position), in = static_cast<float>(a.input), out = static_cast<float>(a.output);
+  auto x = static_cast<float>(position), in = static_cast<float>(a.input),
+       out = static_cast<float>(a.output);
   if (s.coordinates == "asymmetric") return x / a.scale;
   if (s.coordinates == "align_corners") return a.output == 1 ? 0 : x * (in - 1) / (out - 1);
   if (s.coordinates == "tf_crop_and_resize") {
@@ -43,11 +45,16 @@ bool is_outside(const Settings& s, const Axis& a, float x) {
 
 int64_t nearest_index(const Settings& s, const Axis& a, float x) {
   float index = 0, below = std::floor(x);
-  if (s.nearest == "floor") index = below;
-  else if (s.nearest == "ceil") index = std::ceil(x);
-  else if (s.nearest == "simple") index = a.scale < 1 ? std::ceil(x) : std::trunc(x);
-  else if (s.nearest == "round_prefer_ceil") index = x - below < 0.5F ? below : below + 1;
-  else index = x - below <= 0.5F ? below : below + 1;
+  if (s.nearest == "floor")
+    index = below;
+  else if (s.nearest == "ceil")
+    index = std::ceil(x);
+  else if (s.nearest == "simple")
+    index = a.scale < 1 ? std::ceil(x) : std::trunc(x);
+  else if (s.nearest == "round_prefer_ceil")
+    index = x - below < 0.5F ? below : below + 1;
+  else
+    index = x - below <= 0.5F ? below : below + 1;
   if (!(index > 0)) return 0;  // NaN as well
   return index >= static_cast<float>(a.input) ? a.input - 1 : static_cast<int64_t>(index);
 }
@@ -59,8 +66,8 @@ double cubic_weight(double x, double a) {
   return 0;
 }
 
-// The weights of one output element over the input elements, edges repeated. Taps lie around x, the left neighbour of a
-// whole x being x - 1, as in the ONNX reference.
+// The weights of one output element over the input elements, edges repeated. Taps lie around x, the
+// left neighbour of a whole x being x - 1, as in the ONNX reference.
 void add_weights(const Settings& s, const Axis& a, double x, double* row) {
   double scale = s.antialias ? std::min(static_cast<double>(a.scale), 1.0) : 1.0;
   bool linear = s.mode == "linear";
@@ -69,7 +76,8 @@ void add_weights(const Settings& s, const Axis& a, double x, double* row) {
   std::vector<double> weights;
   for (int64_t tap = start; tap < 2 - start; ++tap) {
     double distance = (static_cast<double>(tap) - ratio) * scale;
-    double weight = linear ? std::max(0.0, 1 - std::fabs(distance)) : cubic_weight(distance, s.cubic_a);
+    double weight =
+        linear ? std::max(0.0, 1 - std::fabs(distance)) : cubic_weight(distance, s.cubic_a);
     double at = base + static_cast<double>(tap);
     if (s.exclude_outside && (at < 0 || at >= static_cast<double>(a.input))) weight = 0;
     weights.push_back(weight);
@@ -126,7 +134,8 @@ Result<ValueId> take_nearest(ImportContext& c, ValueId x, const Settings& s, con
 Result<ValueId> extrapolate(ImportContext& c, ValueId y, const Settings& s, const Axis& a) {
   if (s.coordinates != "tf_crop_and_resize") return y;
   std::vector<double> outside;
-  for (int64_t i = 0; i < a.output; ++i) outside.push_back(is_outside(s, a, source(s, a, i)) ? 1 : 0);
+  for (int64_t i = 0; i < a.output; ++i)
+    outside.push_back(is_outside(s, a, source(s, a, i)) ? 1 : 0);
   if (std::find(outside.begin(), outside.end(), 1) == outside.end()) return y;
   THORONG_TRY(ValueId mask, c.constant({Format::kBool, {a.output}}, outside));
   THORONG_TRY(mask, c.broadcast_in(mask, c.shape(y), {static_cast<int64_t>(a.dimension)}));
@@ -134,10 +143,13 @@ Result<ValueId> extrapolate(ImportContext& c, ValueId y, const Settings& s, cons
   return c.add("select", {mask, fill, y});
 }
 
-Result<ValueId> resize(ImportContext& c, ValueId x, const Settings& settings, const std::vector<Axis>& axes) {
+Result<ValueId> resize(ImportContext& c, ValueId x, const Settings& settings,
+                       const std::vector<Axis>& axes) {
   for (const Axis& a : axes) {
-    if (a.input == 0 || a.output < 0) return invalid_argument("an empty dimension cannot be resized.");
-    if (a.input == a.output && a.scale == 1 && settings.coordinates != "tf_crop_and_resize") continue;
+    if (a.input == 0 || a.output < 0)
+      return invalid_argument("an empty dimension cannot be resized.");
+    if (a.input == a.output && a.scale == 1 && settings.coordinates != "tf_crop_and_resize")
+      continue;
     if (settings.mode == "nearest") {
       THORONG_TRY(x, take_nearest(c, x, settings, a));
     } else {
@@ -151,7 +163,8 @@ Result<ValueId> resize(ImportContext& c, ValueId x, const Settings& settings, co
 Result<Settings> read_settings(const ImportContext& c, bool old) {
   Settings s;
   THORONG_TRY(s.mode, c.text("mode", "nearest"));
-  THORONG_TRY(s.coordinates, c.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel"));
+  THORONG_TRY(s.coordinates,
+              c.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel"));
   THORONG_TRY(s.nearest, c.text("nearest_mode", old ? "simple" : "round_prefer_floor"));
   THORONG_TRY(s.cubic_a, c.number("cubic_coeff_a", -0.75));
   THORONG_TRY(s.extrapolation, c.number("extrapolation_value", 0));
@@ -160,10 +173,12 @@ Result<Settings> read_settings(const ImportContext& c, bool old) {
   s.exclude_outside = exclude != 0;
   s.antialias = antialias != 0;
   if (s.mode == "bilinear") s.mode = "linear";
-  const std::string known = " asymmetric align_corners tf_crop_and_resize pytorch_half_pixel half_pixel "
-                            "half_pixel_symmetric tf_half_pixel_for_nn ";
+  const std::string known =
+      " asymmetric align_corners tf_crop_and_resize pytorch_half_pixel half_pixel "
+      "half_pixel_symmetric tf_half_pixel_for_nn ";
   if (known.find(" " + s.coordinates + " ") == std::string::npos) {
-    return invalid_argument("there is no coordinate_transformation_mode \"" + s.coordinates + "\".");
+    return invalid_argument("there is no coordinate_transformation_mode \"" + s.coordinates +
+                            "\".");
   }
   if (s.mode != "nearest" && s.mode != "linear" && s.mode != "cubic") {
     return invalid_argument("mode must be nearest, linear or cubic, found \"" + s.mode + "\".");
@@ -180,7 +195,8 @@ Status apply_scales(const std::vector<double>& scales, std::vector<Axis>& axes) 
   for (size_t i = 0; i < axes.size(); ++i) {
     axes[i].scale = static_cast<float>(scales[i]);
     float size = static_cast<float>(axes[i].input) * axes[i].scale;
-    if (!(axes[i].scale > 0) || size > 1e9F) return invalid_argument("scales must be positive and not that large.");
+    if (!(axes[i].scale > 0) || size > 1e9F)
+      return invalid_argument("scales must be positive and not that large.");
     axes[i].output = static_cast<int64_t>(size);
   }
   return ok_status();
@@ -193,7 +209,8 @@ Status apply_sizes(const Integers& sizes, const std::string& policy, std::vector
   }
   float common = 0;
   for (size_t i = 0; i < axes.size(); ++i) {
-    if (sizes[i] < 1 || sizes[i] > 1'000'000'000) return invalid_argument("sizes must lie in [1, 1000000000].");
+    if (sizes[i] < 1 || sizes[i] > 1'000'000'000)
+      return invalid_argument("sizes must lie in [1, 1000000000].");
     axes[i].output = sizes[i];
     axes[i].scale = static_cast<float>(sizes[i]) / static_cast<float>(axes[i].input);
     bool larger = axes[i].scale > common;
@@ -214,7 +231,8 @@ Result<std::vector<Axis>> read_axes(const ImportContext& c, const Shape& shape) 
   THORONG_TRY(Integers given, c.integers("axes", counting(shape.size())));
   THORONG_TRY(auto dimensions, resolve_axes(given, shape.size()));
   std::vector<Axis> axes;
-  for (size_t dimension : dimensions) axes.push_back({dimension, shape[dimension], shape[dimension]});
+  for (size_t dimension : dimensions)
+    axes.push_back({dimension, shape[dimension], shape[dimension]});
   return axes;
 }
 

@@ -15,21 +15,24 @@ Result<Shape> resolve_reshape(const Shape& from, const Integers& wanted, bool al
   for (size_t i = 0; i < to.size(); ++i) {
     if (to[i] == 0 && !allow_zero) {
       if (i >= from.size()) {
-        return invalid_argument("shape " + ops::to_string(wanted) + " copies dimension " + std::to_string(i) + " of " +
-                                ops::to_string(from) + ", which has none.");
+        return invalid_argument("shape " + ops::to_string(wanted) + " copies dimension " +
+                                std::to_string(i) + " of " + ops::to_string(from) +
+                                ", which has none.");
       }
       to[i] = from[i];
     }
     if (to[i] == -1 && open < 0) {
       open = static_cast<std::ptrdiff_t>(i);
     } else if (to[i] < 0 || __builtin_mul_overflow(known, to[i], &known)) {
-      return invalid_argument("shape " + ops::to_string(wanted) + " has a negative dimension or is too large.");
+      return invalid_argument("shape " + ops::to_string(wanted) +
+                              " has a negative dimension or is too large.");
     }
   }
   int64_t elements = ops::element_count(from);
   if (open >= 0) {
     if (known == 0 || elements % known != 0) {
-      return invalid_argument(ops::to_string(from) + " cannot take the shape " + ops::to_string(wanted) + ".");
+      return invalid_argument(ops::to_string(from) + " cannot take the shape " +
+                              ops::to_string(wanted) + ".");
     }
     to[static_cast<size_t>(open)] = elements / known;
   }
@@ -49,9 +52,11 @@ Status import_flatten(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t axis, c.integer("axis", 1));
   Shape shape = c.shape(x);
   auto rank = static_cast<int64_t>(shape.size());
-  if (axis < -rank || axis > rank) return invalid_argument("axis " + std::to_string(axis) + " is out of range.");
+  if (axis < -rank || axis > rank)
+    return invalid_argument("axis " + std::to_string(axis) + " is out of range.");
   auto split = static_cast<size_t>(axis < 0 ? axis + rank : axis);
-  return c.set_output(0, c.reshape(x, {product(shape, 0, split), product(shape, split, shape.size())}));
+  return c.set_output(
+      0, c.reshape(x, {product(shape, 0, split), product(shape, split, shape.size())}));
 }
 
 Status import_squeeze(ImportContext& c, const NodeProto&) {
@@ -63,7 +68,8 @@ Status import_squeeze(ImportContext& c, const NodeProto&) {
   for (size_t i = 0; i < shape.size(); ++i) {
     bool named = std::find(squeezed.begin(), squeezed.end(), i) != squeezed.end();
     if (named && shape[i] != 1) {
-      return invalid_argument("dimension " + std::to_string(i) + " of " + ops::to_string(shape) + " is not 1.");
+      return invalid_argument("dimension " + std::to_string(i) + " of " + ops::to_string(shape) +
+                              " is not 1.");
     }
     if (!named && !(all && shape[i] == 1)) to.push_back(shape[i]);
   }
@@ -101,8 +107,9 @@ Status import_tile(ImportContext& c, const NodeProto&) {
   THORONG_TRY(Integers repeats, c.constant_integers(1, "repeats"));
   Shape shape = c.shape(x), wide, merged;
   if (repeats.size() != shape.size()) {
-    return invalid_argument("repeats " + ops::to_string(repeats) + " must have one entry for each dimension of " +
-                            ops::to_string(shape) + ".");
+    return invalid_argument("repeats " + ops::to_string(repeats) +
+                            " must have one entry for each dimension of " + ops::to_string(shape) +
+                            ".");
   }
   Integers dimensions;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -130,7 +137,8 @@ Status import_dropout(ImportContext& c, const NodeProto&) {
       THORONG_TRY(auto ratio, c.constant_numbers(1, "ratio"));
       drops = ratio.size() != 1 || ratio[0] != 0;
     }
-    if (training != 0 && drops) return unsupported("training_mode is not done; export the model for inference.");
+    if (training != 0 && drops)
+      return unsupported("training_mode is not done; export the model for inference.");
   }
   THORONG_RETURN_IF_ERROR(c.set_output(0, x));
   if (!c.output_used(1)) return ok_status();

@@ -23,8 +23,10 @@ Range resolve_range(int64_t start, int64_t end, int64_t step, int64_t size) {
   start = std::clamp<int64_t>(from_end(start), -1, size - 1);
   end = std::clamp<int64_t>(from_end(end), -1, size - 1);
   if (end >= start) return {0, 0, 1, false};
-  int64_t distance = step == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max() : -step;
-  int64_t first = start - (start - end - 1) / distance * distance;  // the last element that is taken
+  int64_t distance =
+      step == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max() : -step;
+  int64_t first =
+      start - (start - end - 1) / distance * distance;  // the last element that is taken
   return {first, start + 1, distance, true};
 }
 
@@ -37,7 +39,8 @@ Status import_slice(ImportContext& c, const NodeProto&) {
   if (c.has_input(4)) {
     THORONG_TRY(steps, c.constant_integers(4, "steps"));
   }
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size()) {
+  if (ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
     return invalid_argument("starts, ends, axes and steps must have equal lengths.");
   }
   Shape shape = c.shape(x);
@@ -64,19 +67,22 @@ Result<Integers> split_sizes(ImportContext& c, int64_t size) {
   if (sizes.empty() && count > 0) {  // equal parts; the last one smaller where they do not fit
     THORONG_TRY(int64_t parts, c.integer("num_outputs", count));
     if (parts != count) {
-      return invalid_argument("num_outputs is " + std::to_string(parts) + ", but the node has " + std::to_string(count) +
-                              " outputs.");
+      return invalid_argument("num_outputs is " + std::to_string(parts) + ", but the node has " +
+                              std::to_string(count) + " outputs.");
     }
     int64_t part = (size + parts - 1) / parts;
-    for (int64_t left = size; count > 0; --count, left -= part) sizes.push_back(std::clamp<int64_t>(left, 0, part));
+    for (int64_t left = size; count > 0; --count, left -= part)
+      sizes.push_back(std::clamp<int64_t>(left, 0, part));
   }
   int64_t sum = 0;
   for (int64_t part : sizes) {
-    if (part < 0 || part > size - sum) return invalid_argument("split " + ops::to_string(sizes) + " does not fit.");
+    if (part < 0 || part > size - sum)
+      return invalid_argument("split " + ops::to_string(sizes) + " does not fit.");
     sum += part;
   }
   if (sum != size || sizes.size() < c.output_count()) {
-    return invalid_argument("split " + ops::to_string(sizes) + " must have one entry for each output and add up to " +
+    return invalid_argument("split " + ops::to_string(sizes) +
+                            " must have one entry for each output and add up to " +
                             std::to_string(size) + ".");
   }
   return sizes;
@@ -113,7 +119,8 @@ Status import_concat(ImportContext& c, const NodeProto&) {
 // Which input element stands at each position of a padded axis.
 Result<Integers> pad_indices(const std::string& mode, int64_t size, int64_t low, int64_t high) {
   Integers indices;
-  if (size == 0 && low + high > 0) return invalid_argument("an empty dimension cannot be padded by mode " + mode + ".");
+  if (size == 0 && low + high > 0)
+    return invalid_argument("an empty dimension cannot be padded by mode " + mode + ".");
   for (int64_t at = -low; at < size + high; ++at) {
     int64_t index = at;
     if (mode == "edge") {
@@ -144,13 +151,14 @@ Result<Padding> read_padding(ImportContext& c, size_t rank) {
   }
   THORONG_TRY(auto dimensions, resolve_axes(axes, rank));
   if (pads.size() != 2 * dimensions.size()) {
-    return invalid_argument("pads must have " + std::to_string(2 * dimensions.size()) + " entries, found " +
-                            std::to_string(pads.size()) + ".");
+    return invalid_argument("pads must have " + std::to_string(2 * dimensions.size()) +
+                            " entries, found " + std::to_string(pads.size()) + ".");
   }
   Padding padding{Integers(rank, 0), Integers(rank, 0)};
   for (size_t i = 0; i < dimensions.size(); ++i) {
     for (int64_t pad : {pads[i], pads[i + dimensions.size()]}) {
-      if (pad < -(int64_t{1} << 31) || pad > int64_t{1} << 31) return out_of_range("pads are out of range.");
+      if (pad < -(int64_t{1} << 31) || pad > int64_t{1} << 31)
+        return out_of_range("pads are out of range.");
     }
     padding.low[dimensions[i]] = pads[i];
     padding.high[dimensions[i]] = pads[i + dimensions.size()];
@@ -181,14 +189,17 @@ Status import_pad(ImportContext& c, const NodeProto&) {
                                                   {"interior", Integers(shape.size(), 0)}})));
   }
   if (mode != "reflect" && mode != "edge" && mode != "wrap") {
-    return invalid_argument("mode must be constant, reflect, edge or wrap, found \"" + mode + "\".");
+    return invalid_argument("mode must be constant, reflect, edge or wrap, found \"" + mode +
+                            "\".");
   }
   for (size_t axis = 0; axis < shape.size(); ++axis) {
     if (padding.low[axis] == 0 && padding.high[axis] == 0) continue;
     int64_t size = shape[axis] + padding.low[axis] + padding.high[axis];
-    if (size < 0) return invalid_argument("pads remove more than dimension " + std::to_string(axis) + " has.");
+    if (size < 0)
+      return invalid_argument("pads remove more than dimension " + std::to_string(axis) + " has.");
     THORONG_RETURN_IF_ERROR(c.check_generated(size));
-    THORONG_TRY(Integers indices, pad_indices(mode, shape[axis], padding.low[axis], padding.high[axis]));
+    THORONG_TRY(Integers indices,
+                pad_indices(mode, shape[axis], padding.low[axis], padding.high[axis]));
     THORONG_TRY(x, c.take_axis(x, axis, indices));
   }
   return c.set_output(0, x);

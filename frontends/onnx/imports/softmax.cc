@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax, LogSoftmax and Hardmax. Before version 13 the input counts as a matrix: dimensions before the axis are rows, the
-// others columns, and each row is normalised.
+// Softmax, LogSoftmax and Hardmax. Before version 13 the input counts as a matrix: dimensions
+// before the axis are rows, the others columns, and each row is normalised.
 #include "frontends/onnx/import_context.h"
 
 namespace thorong::onnx {
@@ -8,13 +8,16 @@ namespace {
 
 Result<ValueId> hardmax(ImportContext& c, ValueId x, int64_t axis) {
   Shape shape = c.shape(x);
-  auto attributes = make_attributes({{"dimension", axis}, {"function", std::string("maximum")}, {"select_last", int64_t{0}}});
+  auto attributes = make_attributes(
+      {{"dimension", axis}, {"function", std::string("maximum")}, {"select_last", int64_t{0}}});
   THORONG_TRY(ValueId best, c.add("arg_reduce", {x}, attributes));
   Integers dimensions = counting(shape.size());
   dimensions.erase(dimensions.begin() + axis);
   THORONG_TRY(best, c.broadcast_in(best, shape, dimensions));
   THORONG_TRY(ValueId index, c.add("iota", {},
-                                   make_attributes({{"shape", shape}, {"dimension", axis}, {"format", std::string("int64")}})));
+                                   make_attributes({{"shape", shape},
+                                                    {"dimension", axis},
+                                                    {"format", std::string("int64")}})));
   THORONG_TRY(ValueId is_best, c.compare("EQ", index, best));
   return c.convert(is_best, c.format(x));
 }
@@ -36,7 +39,8 @@ Status import_softmax(ImportContext& c, const NodeProto& node) {
   if (!flattens || product(shape, axis + 1, shape.size()) == 1) {
     return c.set_output(0, along_axis(c, node.op_type, x, static_cast<int64_t>(axis)));
   }
-  THORONG_TRY(ValueId matrix, c.reshape(x, {product(shape, 0, axis), product(shape, axis, shape.size())}));
+  THORONG_TRY(ValueId matrix,
+              c.reshape(x, {product(shape, 0, axis), product(shape, axis, shape.size())}));
   THORONG_TRY(ValueId y, along_axis(c, node.op_type, matrix, 1));
   return c.set_output(0, c.reshape(y, shape));
 }

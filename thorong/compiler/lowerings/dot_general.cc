@@ -117,6 +117,7 @@ class Product {
       outer.push_back(static_cast<int>(f) == plan_.d ? 1 : stationary_.shape[static_cast<size_t>(f)]);
     }
     std::vector<int64_t> index(outer.size(), 0);
+    if (stationary_.sbuf && !moving_.sbuf && plan_.moving.batch.empty()) return moving_once(outer);
     do {
       THORONG_RETURN_IF_ERROR(matrix(index));
     } while (ops::next_index(index, outer));
@@ -178,6 +179,39 @@ class Product {
     }
     for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.out[i])] = n[i];
     return box;
+  }
+
+  // Weights move and activations are resident: each piece of the weights is loaded once and meets every block of columns of
+  // every outer index.
+  Status moving_once(const Shape& outer) {
+    std::vector<std::vector<int64_t>> indices;
+    std::vector<int64_t> index(outer.size(), 0);
+    do indices.push_back(index);
+    while (ops::next_index(index, outer));
+    int64_t d_size = plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
+    Shape n_shape;
+    for (int64_t f : plan_.moving.free) n_shape.push_back(moving_.shape[static_cast<size_t>(f)]);
+    int64_t most = std::min(codegen_.builder().psum_elements(), static_cast<int64_t>(codegen_.core().moving_max_columns));
+    auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
+    int64_t at_once = std::max<int64_t>(1, codegen_.core().psum_banks / 2);
+    int64_t blocks = (d_size + columns_ - 1) / columns_;
+    for (const Box& n : chunk_boxes(n_shape, -1, codegen_.block(), most)) {
+      bool keep = static_cast<int64_t>(indices.size()) * blocks > 1 &&
+                  static_cast<int64_t>(steps_.size()) * free_elements(n, -1) * bytes * 2 <= codegen_.builder().stream_capacity_bytes();
+      StreamScope kept(codegen_.builder());
+      std::vector<Placed> moving;
+      for (const KStep& step : steps_) {
+        if (!keep) break;
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box({}, step, n), static_cast<int>(m_k_), format_, kept));
+        moving.push_back(tile);
+      }
+      for (const auto& at : indices) {
+        for (int64_t first = 0; first < blocks; first += at_once) {
+          THORONG_RETURN_IF_ERROR(banks(at, {0, d_size}, first, std::min(at_once, blocks - first), n, {}, moving));
+        }
+      }
+    }
+    return ok_status();
   }
 
   // The product for one index of the outer dimensions.

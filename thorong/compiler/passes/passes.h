@@ -9,5 +9,6 @@ namespace thorong::compiler {
 
 Status decompose(ops::Graph& graph);
 Status dilate_inputs(ops::Graph& graph);
+Status recognize_activations(ops::Graph& graph);
 
 }  // namespace thorong::compiler

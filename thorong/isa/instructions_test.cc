@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the cases of isa/instructions/*.test, one file beside each instruction. A case is a block of lines between empty
+// lines; `#` starts a comment.
+//   run NAME                                      the instruction
+//   queue NAME                                    vector (default), scalar, tensor, gpsimd, dma_load ...
+//   operand NAME SPACE FORMAT[P, N...] VALUES     by the spec's name; P partitions of N... elements; SPACE sbuf, psum or hbm;
+//                                                 no values: zeros; `iota`; `fill V`
+//   function0 NAME, function1 NAME                a unary or binary function's name
+//   immediate0 X, immediate1 X, extra N, flags NAME...
+//   expect NAME VALUES                            what the operand holds afterwards, exactly
+//   cycles CHIP N                                 what the cost rule says there, without the queue's fixed cycles (which are
+//                                                 calibrated, and not the instruction's)
+//   fault TEXT                                    the machine stops, with TEXT in the message
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "thorong/chip/loader.h"
+#include "thorong/isa/instruction_table.h"
+
+namespace thorong::isa {
+namespace {
+
+// The least machine: one block of host memory a buffer, one thread, no stochastic rounding.
+class TestMachine final : public MachineState {
+ public:
+  explicit TestMachine(const Program& program) {
+    for (const Buffer& buffer : program.buffers) {
+      stride_.push_back(buffer.space == Space::kHbm ? 0 : buffer.row_bytes * 8 + 64);
+      memory_.emplace_back(static_cast<size_t>((buffer.row_bytes * 8 + 64) * buffer.partitions));
+    }
+  }
+  HostBuffer host_buffer(BufferId id) const override {
+    auto i = static_cast<size_t>(id);
+    return {bound_.contains(id) ? const_cast<std::byte*>(bound_.at(id)) : const_cast<std::byte*>(memory_[i].data()), stride_[i]};
+  }
+  void bind(BufferId id, const std::byte* data, int64_t row_stride_bytes) override {
+    bound_[id] = data, stride_[static_cast<size_t>(id)] = row_stride_bytes;
+  }
+  numerics::Rounding rounding() const override { return {}; }
+  const ThreadPool& pool() const override { return pool_; }
+  void fault(const Instruction&, std::string message) override { faults += message; }
+  float* scratch(int slot, size_t n) override {
+    auto& memory = scratch_[slot];
+    if (memory.size() < n) memory.resize(n);
+    return memory.data();
+  }
+  std::string faults;
+
+ private:
+  std::vector<std::vector<std::byte>> memory_;
+  std::vector<int64_t> stride_;
+  std::map<BufferId, const std::byte*> bound_;
+  std::map<int, std::vector<float>> scratch_;
+  ThreadPool pool_{1};
+};
+
+struct Case {
+  std::string where, mnemonic, fault;
+  Program program;
+  Instruction instruction;
+  std::map<std::string, int> operands;              // by name: index in Program::patterns
+  std::map<std::string, std::vector<double>> values, expected;
+  std::map<std::string, double> cycles;             // by chip
+  const InstructionSpec* spec = nullptr;
+};
+
+// Names of Instruction::flags in test files.
+const std::map<std::string, uint16_t> kFlags = {{"accumulate", kAccumulate}, {"reverse0", kReverse0}, {"reverse1", kReverse1},
+                                                {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView}};
+
+std::vector<double> read_values(std::istringstream& line, int64_t elements) {
+  std::vector<double> values;
+  for (std::string word; line >> word;) {
+    if (word == "iota") {
+      for (int64_t i = 0; i < elements; ++i) values.push_back(static_cast<double>(i));
+    } else if (word == "fill") {
+      line >> word;
+      values.assign(static_cast<size_t>(elements), std::stod(word));
+    } else {
+      values.push_back(std::stod(word));
+    }
+  }
+  EXPECT_TRUE(values.empty() || static_cast<int64_t>(values.size()) == elements) << values.size() << " values for " << elements;
+  values.resize(static_cast<size_t>(elements));
+  return values;
+}
+
+void read_operand(std::istringstream& line, Case& test) {
+  std::string name, space, type;
+  line >> name >> space >> type;
+  AccessPattern pattern;
+  size_t bracket = type.find('[');
+  auto format = numerics::parse_format(type.substr(0, bracket));
+  ASSERT_TRUE(format && bracket != std::string::npos) << "not a type: " << type;
+  pattern.format = *format;
+  pattern.buffer = static_cast<BufferId>(test.program.buffers.size());
+  std::stringstream sizes(type.substr(bracket + 1, type.size() - bracket - 2));
+  std::string size;
+  std::getline(sizes, size, ',');
+  pattern.partitions = std::stoi(size);
+  while (std::getline(sizes, size, ',')) pattern.size[pattern.rank++] = std::stoi(size);
+  int64_t step = 1;
+  for (size_t i = pattern.rank; i-- > 0; step *= pattern.size[i]) pattern.step[i] = step;
+  Buffer buffer;
+  buffer.name = name, buffer.format = pattern.format, buffer.partitions = pattern.partitions;
+  buffer.space = space == "hbm" ? Space::kHbm : space == "psum" ? Space::kPsum : Space::kSbuf;
+  if (buffer.space == Space::kHbm) pattern.partition_step = step;
+  buffer.row_bytes = step * static_cast<int64_t>(numerics::byte_size(pattern.format));
+  size_t index = 0;
+  while (index < test.spec->operands.size() && test.spec->operands[index] != name) ++index;
+  ASSERT_LT(index, test.spec->operands.size()) << test.mnemonic << " has no operand '" << name << "'";
+  test.instruction.operands[index] = test.operands[name] = static_cast<int>(test.program.patterns.size());
+  test.values[name] = read_values(line, pattern.elements());
+  test.program.buffers.push_back(buffer);
+  test.program.patterns.push_back(pattern);
+}
+
+uint8_t read_function(const std::string& name) {
+  if (auto unary = numerics::parse_unary_function(name)) return static_cast<uint8_t>(*unary);
+  auto binary = numerics::parse_binary_function(name);
+  EXPECT_TRUE(binary) << "no function '" << name << "'";
+  return binary ? static_cast<uint8_t>(*binary) : uint8_t{0};
+}
+
+void read_line(const std::string& text, Case& test) {
+  std::istringstream line(text);
+  std::string keyword, word;
+  line >> keyword;
+  if (keyword == "run") {
+    line >> test.mnemonic;
+    for (uint16_t opcode = 0; opcode < instruction_table().size(); ++opcode) {
+      if (spec(opcode).mnemonic == test.mnemonic) test.spec = &spec(opcode), test.instruction.opcode = opcode;
+    }
+    ASSERT_NE(test.spec, nullptr) << "no instruction '" << test.mnemonic << "'";
+  } else if (test.spec == nullptr) {
+    FAIL() << "a case starts with `run NAME`";
+  } else if (keyword == "queue") {
+    line >> word;
+    for (size_t q = 0; q < kQueues; ++q) {
+      if (name(static_cast<Queue>(q)) == word) test.instruction.queue = static_cast<Queue>(q);
+    }
+    ASSERT_EQ(name(test.instruction.queue), word) << "no queue of that name";
+  } else if (keyword == "operand") {
+    read_operand(line, test);
+  } else if (keyword == "function0" || keyword == "function1") {
+    line >> word;
+    (keyword == "function0" ? test.instruction.function0 : test.instruction.function1) = read_function(word);
+  } else if (keyword == "immediate0" || keyword == "immediate1") {
+    line >> (keyword == "immediate0" ? test.instruction.immediate0 : test.instruction.immediate1);
+  } else if (keyword == "extra") {
+    line >> test.instruction.extra;
+  } else if (keyword == "flags") {
+    while (line >> word) test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
+  } else if (keyword == "expect") {
+    line >> word;
+    ASSERT_TRUE(test.operands.contains(word)) << "no operand '" << word << "' in this case";
+    test.expected[word] = read_values(line, test.program.patterns[static_cast<size_t>(test.operands[word])].elements());
+  } else if (keyword == "cycles") {
+    line >> word >> test.cycles[word];
+  } else if (keyword == "fault") {
+    std::getline(line >> std::ws, test.fault);
+  } else {
+    FAIL() << "unknown keyword '" << keyword << "'";
+  }
+}
+
+std::vector<Case> read_cases(const std::filesystem::path& path) {
+  std::vector<Case> cases;
+  std::ifstream file(path);
+  bool inside = false;
+  int number = 0;
+  for (std::string text; std::getline(file, text);) {
+    ++number;
+    bool comment = text.find('#') != std::string::npos;
+    text = text.substr(0, text.find('#'));
+    if (text.find_first_not_of(' ') == std::string::npos) {
+      inside = inside && comment;
+      continue;
+    }
+    std::string where = path.filename().string() + ":" + std::to_string(number);
+    if (!inside) cases.emplace_back().where = where;
+    inside = true;
+    SCOPED_TRACE(where);
+    read_line(text, cases.back());
+    if (testing::Test::HasFatalFailure()) return {};
+  }
+  return cases;
+}
+
+// Element (p, i) of a dense operand, in the cells that the host keeps.
+std::byte* cell(const Operand& operand, int64_t element) {
+  int64_t p = element / operand.elements, i = element % operand.elements;
+  return operand.base + p * operand.row_stride_bytes + i * static_cast<int64_t>(numerics::byte_size(operand.cell));
+}
+
+double fixed_cycles(const CoreParameters& core, Queue queue) {
+  if (queue == Queue::kVector) return core.vector_fixed_cycles;
+  if (queue == Queue::kScalar) return core.scalar_fixed_cycles;
+  return queue == Queue::kGpsimd ? core.gpsimd_start_cycles : 0;
+}
+
+void run_case(const Case& test) {
+  TestMachine machine(test.program);
+  for (const auto& [name, values] : test.values) {
+    Operand operand = machine.resolve(test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
+    for (size_t i = 0; i < values.size(); ++i) {
+      numerics::store_from_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0, values[i]);
+    }
+  }
+  test.spec->execute(machine, test.program, test.instruction);
+  EXPECT_EQ(machine.faults.empty(), test.fault.empty()) << machine.faults;
+  EXPECT_NE(machine.faults.find(test.fault), std::string::npos) << machine.faults;
+  for (const auto& [name, values] : test.expected) {
+    Operand operand = machine.resolve(test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
+    for (size_t i = 0; i < values.size(); ++i) {
+      double found = numerics::load_as_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0);
+      bool same = std::isnan(values[i]) ? std::isnan(found) : found == values[i] && std::signbit(found) == std::signbit(values[i]);
+      EXPECT_TRUE(same) << name << "[" << i << "] is " << found << ", expected " << values[i];
+    }
+  }
+  for (const auto& [name, cycles] : test.cycles) {
+    auto chip = chip::load(name);
+    ASSERT_TRUE(chip.ok()) << chip.status().to_string();
+    CoreParameters core = core_parameters(*chip);
+    double found = test.spec->cost(core, test.program, test.instruction).cycles - fixed_cycles(core, test.instruction.queue);
+    EXPECT_DOUBLE_EQ(found, cycles) << name;
+  }
+}
+
+const std::filesystem::path kFolder = THORONG_SOURCE_DIR "/thorong/isa/instructions";
+
+TEST(Instructions, CasesOfTheTestFiles) {
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+    if (entry.path().extension() != ".test") continue;
+    std::vector<Case> cases = read_cases(entry.path());
+    EXPECT_FALSE(cases.empty()) << entry.path();
+    for (const Case& test : cases) {
+      SCOPED_TRACE(test.where + " " + test.mnemonic);
+      EXPECT_EQ(test.mnemonic, entry.path().stem()) << "a case in another instruction's file";
+      run_case(test);
+    }
+  }
+}
+
+// custom_op runs what the compiler hands it; its tests are the compiler's and the end-to-end ones.
+TEST(Instructions, EachSourceFileHasATestFile) {
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+    if (entry.path().extension() != ".h" || entry.path().stem() == "custom_op") continue;
+    std::filesystem::path test = entry.path();
+    EXPECT_TRUE(std::filesystem::exists(test.replace_extension(".test"))) << test;
+  }
+}
+
+TEST(Instructions, TheTableIsWellFormed) {
+  std::map<std::string, int> seen;
+  for (const InstructionSpec& spec : instruction_table()) {
+    EXPECT_EQ(++seen[spec.mnemonic], 1) << spec.mnemonic << " stands twice";
+    EXPECT_FALSE(spec.summary.empty() || spec.source.empty()) << spec.mnemonic << " needs a meaning and a source";
+    EXPECT_LE(spec.operands.size(), static_cast<size_t>(kMaxOperands)) << spec.mnemonic;
+    EXPECT_TRUE(spec.execute != nullptr && spec.cost != nullptr) << spec.mnemonic;
+  }
+}
+
+}  // namespace
+}  // namespace thorong::isa
