@@ -13,7 +13,8 @@ namespace {
 
 namespace nb = nanobind;
 
-// A failed check unwinds to the binding. In a destructor or on a thread of its own it would still end the process.
+// A failed check unwinds to the binding. In a destructor or on a thread of its own it would still
+// end the process.
 void throw_bug(const std::string& text) { throw StatusError(internal_error(text)); }
 
 void set_python_error(const StatusError& error) {

@@ -47,10 +47,12 @@ T value_or_throw(Result<T> result) {
   return std::move(result).value();
 }
 
-// The exception in flight as our InternalError, unless it is one that Python knows better (no memory, a StatusError).
+// The exception in flight as our InternalError, unless it is one that Python knows better (no
+// memory, a StatusError).
 [[noreturn]] void rethrow_as_ours(const std::exception_ptr& error);
 
-// Failed checks throw from now on, and the exceptions above have a translation: thorong._errors.make(...).
+// Failed checks throw from now on, and the exceptions above have a translation:
+// thorong._errors.make(...).
 void register_errors(nanobind::module_& module);
 
 }  // namespace thorong::python

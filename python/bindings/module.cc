@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// thorong._core: what the Python files of the package stand on. Programs, executables, chips; no arithmetic.
+// thorong._core: what the Python files of the package stand on. Programs, executables, chips; no
+// arithmetic.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>

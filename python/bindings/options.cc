@@ -15,9 +15,8 @@ template <typename T>
 T get(const std::string& name, nb::handle value, const char* expected) {
   T result{};
   if (!nb::try_cast<T>(value, result)) {
-    throw nb::type_error(("option '" + name + "' wants " + expected + ", found " +
-                          nb::repr(value).c_str())
-                             .c_str());
+    throw nb::type_error(
+        ("option '" + name + "' wants " + expected + ", found " + nb::repr(value).c_str()).c_str());
   }
   return result;
 }
@@ -30,7 +29,8 @@ int in_range(const std::string& name, nb::handle value, int64_t low, int64_t hig
   auto number = get<int64_t>(name, value, "an integer");
   if (number < low || number > high) {
     throw StatusError(invalid_argument(std::to_string(number) + " is not between " +
-                                           std::to_string(low) + " and " + std::to_string(high) + ".",
+                                           std::to_string(low) + " and " + std::to_string(high) +
+                                           ".",
                                        name));
   }
   return static_cast<int>(number);
@@ -63,11 +63,11 @@ void read_option(const std::string& name, nb::handle value, runtime::Options& op
   } else if (name == "dims") {
     options.dims = read_dims(name, value);
   } else if (name == "auto_cast") {
-    options.auto_cast = value_or_throw(
-        runtime::parse_auto_cast(word(name, value, "'none', 'matmult' or 'all'")));
+    options.auto_cast =
+        value_or_throw(runtime::parse_auto_cast(word(name, value, "'none', 'matmult' or 'all'")));
   } else if (name == "auto_cast_type") {
-    options.auto_cast_type = value_or_throw(runtime::parse_auto_cast_type(
-        word(name, value, "'bf16', 'fp16', 'tf32' or 'fp8_e4m3'")));
+    options.auto_cast_type = value_or_throw(
+        runtime::parse_auto_cast_type(word(name, value, "'bf16', 'fp16', 'tf32' or 'fp8_e4m3'")));
   } else if (name == "rounding") {
     options.stochastic_rounding = choice(name, value, "rne", "stochastic");
   } else if (name == "schedule") {

@@ -8,8 +8,9 @@
 
 namespace thorong::python {
 
-// From option names in snake case to values; absent ones keep their defaults. Throws TypeError for a value of another
-// type and StatusError for one out of range; both name the option. Unknown keys are a bug of the caller.
+// From option names in snake case to values; absent ones keep their defaults. Throws TypeError for
+// a value of another type and StatusError for one out of range; both name the option. Unknown keys
+// are a bug of the caller.
 runtime::Options read_options(const nanobind::dict& given);
 
 }  // namespace thorong::python

@@ -42,8 +42,7 @@ nb::object column(const Result& result, Function value) {
   auto* data = new T[result.timeline.size()];
   nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<T*>(pointer); });
   for (size_t i = 0; i < result.timeline.size(); ++i) data[i] = value(result.timeline[i]);
-  return nb::cast(
-      nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {result.timeline.size()}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {result.timeline.size()}, owner));
 }
 
 // Columns of numbers, and the names that the last three index.
@@ -92,16 +91,18 @@ void bind_results(nb::module_& module) {
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())
       .def("write_html", write_html, Release())
-      .def("write_trace",
-           [](const Result& r, const std::string& path) {
-             throw_if_error(report::write_trace(r, path));
-           },
-           Release())
-      .def("write_outputs",
-           [](Result& r, const std::string& folder) {
-             throw_if_error(report::write_outputs(r, folder));
-           },
-           Release())
+      .def(
+          "write_trace",
+          [](const Result& r, const std::string& path) {
+            throw_if_error(report::write_trace(r, path));
+          },
+          Release())
+      .def(
+          "write_outputs",
+          [](Result& r, const std::string& folder) {
+            throw_if_error(report::write_outputs(r, folder));
+          },
+          Release())
       .def("headline", &report::headline)
       .def("summary", summary)
       .def("outputs", outputs)

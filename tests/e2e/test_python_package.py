@@ -5,6 +5,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +27,7 @@ if not hasattr(package, "run"):
     pytest.skip("thorong found here is a folder and not the installed package", allow_module_level=True)
 
 import onnx
-from command import Command, assert_close
+from command import ROOT, Command, assert_close
 from models import make_conv, make_mlp, run_reference, save_graph, tensor
 from onnx import helper
 
@@ -136,3 +142,95 @@ def test_non_contiguous_and_swapped_arrays_are_read_right(tmp_path: Path) -> Non
     np.testing.assert_array_equal(package.run(str(path), inputs={"x": value}).outputs["y"], whole)
     swapped = np.ascontiguousarray(value).astype(">f4")
     np.testing.assert_array_equal(package.run(str(path), inputs={"x": swapped}).outputs["y"], whole)
+
+
+def test_bfloat16_goes_in_and_comes_out(tmp_path: Path) -> None:
+    """ml_dtypes arrays are inputs, and outputs have the declared type."""
+    import ml_dtypes
+
+    nodes = [helper.make_node("Add", ["x", "x"], ["y"])]
+    ends = [tensor(name, [2, 3], onnx.TensorProto.BFLOAT16) for name in "xy"]
+    path = save_graph(tmp_path / "m.onnx", nodes, ends[:1], ends[1:], {})
+    value = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
+    result = package.run(path, inputs={"x": value})
+    assert result.outputs["y"].dtype == ml_dtypes.bfloat16
+    np.testing.assert_array_equal(result.outputs["y"], value + value)
+
+
+def test_inputs_that_are_not_arrays(model: Path) -> None:
+    """A clear error that names the input."""
+    for value, error in (([1.0], package.Unsupported), (None, package.Unsupported), ("text", TypeError)):
+        with pytest.raises(error, match="x"):
+            package.run(model, inputs={"x": value})
+    with pytest.raises(package.Unsupported, match="complex64"):
+        package.run(model, inputs={"x": np.zeros((5, 64), np.complex64)})
+    with pytest.raises(package.InvalidArgument, match="float64"):
+        package.run(model, inputs={"x": np.zeros((5, 64))})
+
+
+def test_errors_name_options_as_python_spells_them(model: Path) -> None:
+    """A wrong name, a wrong type, a wrong word."""
+    with pytest.raises(TypeError, match="did you mean 'auto_cast'"):
+        package.run(model, auto_kast="none")
+    with pytest.raises(TypeError, match="repeat"):
+        package.compile(model, repeat="often")
+    with pytest.raises(package.InvalidArgument, match="^auto_cast_type: 'bf17'") as caught:
+        package.run(model, auto_cast_type="bf17")
+    assert (caught.value.code, caught.value.where) == ("invalid_argument", "auto_cast_type")
+    with pytest.raises(package.InvalidArgument, match="repeat"):
+        package.run(model, repeat=0)
+    with pytest.raises(package.Error) as missing:
+        package.run(model)
+    assert "--" not in str(missing.value)
+    with pytest.raises(package.NotFound):
+        package.run(model.with_name("absent.onnx"))
+
+
+def test_a_program_fits_its_chip_only(model: Path) -> None:
+    """Loading it on another one is refused; signatures say what it takes."""
+    program = package.compile(model, dims={"batch": 3})
+    assert [(s.name, s.dtype, s.shape) for s in program.inputs] == [("x", np.float32, (3, 64))]
+    with pytest.raises(package.InvalidArgument, match="trainium2"):
+        program.load(package.Device("trainium2"))
+    assert "trainium1" in package.chips()
+
+
+def test_the_timeline_is_an_array(model: Path) -> None:
+    """A row an instruction, with names."""
+    result = package.run(model, dims={"batch": 4}, timing_only=True)
+    events = result.timeline
+    assert events["end_s"].max() == pytest.approx(result.device_s)
+    assert len(events) == sum(engine["instructions"] for engine in result.engines.values())
+    assert set(events["engine"]) <= set(result.engines)
+    assert {o["name"] for o in result.operators} & set(events["operator"])
+
+
+def test_interrupt_is_a_keyboard_interrupt(model: Path, inputs: dict[str, Any]) -> None:
+    """Ctrl-C ends a long run, and the executable can be used again."""
+    executable = package.compile(model, inputs=inputs, repeat=1_000_000).load()
+    for _ in range(2):
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            executable(inputs)
+        timer.join()
+
+
+def test_threads_share_a_program(model: Path, inputs: dict[str, Any]) -> None:
+    """Several executables at once, and one executable from several threads, give the same values."""
+    program = package.compile(model, inputs=inputs)
+    shared = program.load()
+    with ThreadPoolExecutor(4) as pool:
+        own = list(pool.map(lambda _: program.load()(inputs).outputs["y"], range(4)))
+        same = list(pool.map(lambda _: shared(inputs).outputs["y"], range(4)))
+    for value in own + same:
+        np.testing.assert_array_equal(value, own[0])
+
+
+def test_the_example_runs() -> None:
+    """examples/first_run.py prints its figures."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "first_run.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "energy" in done.stdout and "class of each row" in done.stdout

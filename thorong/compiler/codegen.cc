@@ -189,7 +189,12 @@ Status Codegen::begin_output(const Group& group, int pdim) {
       if (inside.contains(v) || externals_.contains(v)) continue;
       ValueId base = base_of(v);
       if (const ops::Tensor* tensor = constant(base); tensor != nullptr && tensor->type.elements() == 1) continue;
-      if (graph_.type(v).shape.empty()) continue;  // clamp's bounds: read below
+      if (graph_.type(v).shape.empty() && !type.shape.empty()) {  // clamp's bounds: one number, loaded with each box
+        THORONG_TRY(Placed scalar, to_hbm(v));
+        scalar.shape = type.shape, scalar.step.assign(type.shape.size(), 0);
+        externals_[v] = scalar;
+        continue;
+      }
       THORONG_TRY(Placed placed, acquire(v, pdim, storage_format(v)));
       externals_[v] = placed;
     }
@@ -231,6 +236,8 @@ Status Codegen::finish_box(const Group& group, const Box& box, const std::option
 }
 
 void Codegen::release_after(size_t g) {
+  for (const auto& [key, cached] : row_cache_) builder_.release(cached.first);
+  row_cache_.clear();
   auto dead = [&](ValueId v) { return last_group_[static_cast<size_t>(base_of(v))] <= static_cast<int>(g); };
   std::set<BufferId> freed;
   auto drop = [&](auto& map, auto key_value) {
@@ -264,6 +271,7 @@ void Codegen::release_after(size_t g) {
 // result of the present group need it.
 void Codegen::release_original(ValueId value) {
   ValueId base = base_of(value);
+  if (group_index_ >= groups_.size()) return;  // outputs are being stored
   if (last_group_[static_cast<size_t>(base)] != static_cast<int>(group_index_) || graph_.value(base).producer < 0) return;
   const Group& group = groups_[group_index_];
   int reads = 0;

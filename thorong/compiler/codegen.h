@@ -31,6 +31,8 @@ class Codegen {
 
   Status run();
   isa::Program take_program() { return std::move(builder_.program()); }
+  // The group at which run() stopped; the number of groups if it got through them.
+  size_t group_index() const { return group_index_; }
 
   // --- for lowerings ---
   const Graph& graph() const { return graph_; }

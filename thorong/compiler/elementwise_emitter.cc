@@ -227,9 +227,33 @@ Status ElementwiseEmitter::emit_scalar_op(const Value& tensor, const Value& scal
   return ok_status();
 }
 
+// (x op0 s) op1 y is one scalar_tensor_tensor, if the inner node may be folded.
+Result<bool> ElementwiseEmitter::emit_scalar_tensor_tensor(const Node& node, BinaryFunction function, const AccessPattern& out) {
+  bool commutes = function == BinaryFunction::kAdd || function == BinaryFunction::kMultiply;
+  for (size_t i = 0; i < (commutes ? 2u : 1u); ++i) {
+    const Node* inner = foldable(node.inputs[i]);
+    auto inner_function = inner != nullptr ? binary_function(*inner) : std::nullopt;
+    auto tensor = inner_function ? tensor_operand(*inner) : std::nullopt;
+    if (!tensor || *tensor != 0) continue;
+    THORONG_TRY(Value s, value(inner->inputs[1]));
+    THORONG_TRY(Value x, operand(inner->inputs[0]));
+    THORONG_TRY(Value y, operand(node.inputs[1 - i]));
+    THORONG_TRY(AccessPattern full_x, expanded(x));
+    THORONG_TRY(AccessPattern full_y, expanded(y));
+    AccessPattern none;
+    codegen_.builder().emit(Opcode::scalar_tensor_tensor, Queue::kVector, {out, full_x, s.immediate ? none : s.pattern, full_y},
+                            {.function0 = static_cast<uint8_t>(*inner_function), .function1 = static_cast<uint8_t>(function),
+                             .immediate0 = s.immediate.value_or(0.0f)});
+    return true;
+  }
+  return false;
+}
+
 Status ElementwiseEmitter::emit_binary(const Node& node, BinaryFunction function, const AccessPattern& out) {
   auto tensor = tensor_operand(node);
   if (!tensor) {
+    THORONG_TRY(bool folded, emit_scalar_tensor_tensor(node, function, out));
+    if (folded) return ok_status();
     THORONG_TRY(Value a, operand(node.inputs[0]));
     THORONG_TRY(Value b, operand(node.inputs[1]));
     THORONG_TRY(AccessPattern full_a, expanded(a));

@@ -36,6 +36,7 @@ class ElementwiseEmitter {
   Status emit_node(int node_index, const AccessPattern& out);
   Status emit_unary(const Node& node, numerics::UnaryFunction function, const AccessPattern& out);
   Status emit_binary(const Node& node, numerics::BinaryFunction function, const AccessPattern& out);
+  Result<bool> emit_scalar_tensor_tensor(const Node& node, numerics::BinaryFunction function, const AccessPattern& out);
   Status emit_select(const Node& node, const AccessPattern& out);
   Status emit_clamp(const Node& node, const AccessPattern& out);
   Status emit_scalar_op(const Value& tensor, const Value& scalar, numerics::BinaryFunction function, bool reversed,

@@ -53,10 +53,10 @@ constexpr TestChip kChips[] = {
     {"trainium1", "{}"},
     {"64 partitions",
      "{tensor.rows: 64, tensor.columns: 64, sbuf.partitions: 64, psum.partitions: 64, "
-     "vector.lanes: 64, scalar.lanes: 64}"},
+     "vector.lanes: 64, scalar.lanes: 64, gpsimd.lanes: 64}"},
     {"256 partitions",
      "{tensor.rows: 256, tensor.columns: 256, sbuf.partitions: 256, psum.partitions: 256, "
-     "vector.lanes: 256, scalar.lanes: 256}"},
+     "vector.lanes: 256, scalar.lanes: 256, gpsimd.lanes: 256}"},
     {"small SBUF", "{sbuf.bytes_per_partition: 16384}"},
 };
 
@@ -156,6 +156,30 @@ std::string illegal(const isa::Program& program, const isa::CoreParameters& core
       const int64_t expected = per_partition ? 1 : out.free_elements();
       if (in.free_elements() != expected) return "elements differ";
     }
+  }
+  return "";
+}
+
+// Inputs, outputs and constants are in HBM from the first instruction to the last: nothing else may
+// have their addresses.
+std::string shared_address(const isa::Program& program) {
+  std::vector<const isa::Buffer*> buffers;
+  for (const isa::Buffer& buffer : program.buffers) {
+    if (buffer.space == Space::kHbm && buffer.row_bytes > 0) buffers.push_back(&buffer);
+  }
+  std::stable_sort(buffers.begin(), buffers.end(), [](const isa::Buffer* a, const isa::Buffer* b) {
+    return a->address < b->address;
+  });
+  const isa::Buffer* lasting = nullptr;
+  int64_t lasting_end = 0, end = 0;
+  for (const isa::Buffer* buffer : buffers) {
+    const bool lasts = buffer->role != isa::BufferRole::kScratch;
+    if (buffer->address < (lasts ? end : lasting_end)) {
+      return "'" + buffer->name + "' shares HBM with " +
+             (lasting == nullptr ? "scratch" : "'" + lasting->name + "' or scratch");
+    }
+    end = std::max(end, buffer->address + buffer->row_bytes);
+    if (lasts) lasting = buffer, lasting_end = end;
   }
   return "";
 }
@@ -328,6 +352,8 @@ Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters& core,
     return internal_error("instruction " + std::to_string(i) + " (" +
                           isa::spec(program.instructions[i].opcode).mnemonic + "): " + problem);
   }
+  const std::string shared = shared_address(program);
+  if (!shared.empty()) return internal_error(shared);
   constexpr size_t kMostForPairs = 1500;
   if (program.instructions.size() <= kMostForPairs) {
     const std::string race = RaceCheck(program).run();
@@ -377,7 +403,9 @@ double largest_of(const Tensor& tensor) {
 // range where rounding errors stay small.
 class RandomGraph {
  public:
-  RandomGraph(uint64_t seed, Format format) : random_(seed), format_(format) {
+  // scale: how much larger than small the tensors may be.
+  RandomGraph(uint64_t seed, Format format, int64_t scale)
+      : random_(seed), format_(format), scale_(scale) {
     const int64_t count = pick(1, 3);
     for (int64_t i = 0; i < count; ++i) add_input(random_shape(i == 0 ? 2 : pick(0, 4)));
     const int64_t nodes = pick(1, 9);
@@ -397,15 +425,15 @@ class RandomGraph {
 
   int64_t dimension() {
     static constexpr int64_t kSizes[] = {1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 24, 31};
-    if (chance(6)) return pick(60, 300);  // crosses a block of partitions, or several
+    if (chance(scale_ > 1 ? 30 : 6)) return pick(60, 300 * scale_);  // crosses blocks of partitions
     return kSizes[pick(0, 11)];
   }
   Shape random_shape(int64_t rank) {
-    constexpr int64_t kMost = 20000;
+    const int64_t most = 20000 * scale_;
     Shape shape;
     int64_t elements = 1;
     for (int64_t d = 0; d < rank; ++d) {
-      const int64_t size = std::min(dimension(), std::max<int64_t>(1, kMost / elements));
+      const int64_t size = std::min(dimension(), std::max<int64_t>(1, most / elements));
       shape.push_back(size);
       elements *= size;
     }
@@ -547,6 +575,7 @@ class RandomGraph {
     static constexpr const char* kDirections[] = {"EQ", "NE", "LT", "LE", "GT", "GE"};
     // On inputs only: their values are exact, so no comparison can turn.
     const ValueId x = graph.inputs[static_cast<size_t>(pick(0, graph_inputs() - 1))];
+    if (graph.type(x).format != format_) return false;
     const ValueId half = constant(shape_of(x));
     const ValueId predicate =
         add("compare", {x, half}, {{"direction", std::string(kDirections[pick(0, 5)])}});
@@ -716,11 +745,11 @@ class RandomGraph {
       if (role != 0) other.push_back({role, size, d});
     }
     for (int64_t i = pick(0, 2); i > 0; --i) {
-      const int64_t size = std::min(dimension(), std::max<int64_t>(1, 400000 / (rows * depth)));
+      const int64_t size = std::min(dimension(), std::max<int64_t>(1, 400000 * scale_ / (rows * depth)));
       other.push_back({0, size, -1});
       rows *= size;
     }
-    if (rows > 40000 || rows * depth > 4000000) return false;
+    if (rows > 40000 * scale_ || rows * depth > 4000000 * scale_) return false;
     for (size_t d = other.size(); d-- > 1;) {
       std::swap(other[d], other[static_cast<size_t>(pick(0, static_cast<int64_t>(d)))]);
     }
@@ -753,15 +782,15 @@ class RandomGraph {
     const ValueId x = any_of_rank(3, 5);
     if (x >= 0 && chance(70)) return x;
     const int64_t spatial = chance(20) ? 1 : chance(90) ? 2 : 3;
-    Shape shape{pick(1, 3), chance(20) ? pick(1, 160) : pick(1, 12)};
-    for (int64_t d = 0; d < spatial; ++d) shape.push_back(pick(1, spatial == 1 ? 60 : 14));
+    Shape shape{pick(1, 3), chance(20) ? pick(1, 160 * scale_) : pick(1, 12)};
+    for (int64_t d = 0; d < spatial; ++d) shape.push_back(pick(1, (spatial == 1 ? 60 : 14) * scale_));
     return add_input(shape);
   }
   bool convolution() {
     const ValueId x = image();
     const Shape shape = shape_of(x);
     const int64_t channels = shape[1];
-    int64_t groups = 1, outputs = chance(20) ? pick(100, 290) : pick(1, 12);
+    int64_t groups = 1, outputs = chance(20) ? pick(100, 290 * scale_) : pick(1, 12);
     if (chance(40)) {
       Indices divisors;
       for (int64_t n = 1; n <= channels; ++n) {
@@ -786,7 +815,7 @@ class RandomGraph {
       window.push_back(k);
       work *= k * input / strides.back() + 1;
     }
-    if (work > 1500000) return false;
+    if (work > 1500000 * scale_) return false;
     return keep(add("convolution",
                     {x, constant(window, 1 / std::sqrt(static_cast<double>(channels / groups)))},
                     {{"strides", strides},
@@ -869,6 +898,7 @@ class RandomGraph {
 
   std::mt19937_64 random_;
   Format format_;
+  int64_t scale_;
   std::vector<ValueId> pool_;  // values that nodes may read
 };
 
@@ -895,7 +925,7 @@ std::string difference(const RandomGraph& made, const Graph& graph,
     const Tensor& expected = made.values.at(graph.outputs[k]);
     const std::vector<double> reference = expected.to_doubles(), &actual = (*outputs)[k];
     if (actual.size() != reference.size()) return "output " + std::to_string(k) + " is missing";
-    const double bound = tolerance * (largest_of(expected) + 0.02 * through + 1e-6);
+    const double bound = tolerance * (largest_of(expected) + 0.2 * through + 1e-6);
     for (size_t i = 0; i < reference.size(); ++i) {
       if (std::fabs(actual[i] - reference[i]) <= bound || actual[i] == reference[i]) continue;
       return "output " + std::to_string(k) + " element " + std::to_string(i) + " of " +
@@ -934,7 +964,7 @@ int environment(const char* name, int fallback) {
 }
 
 void check_random_graphs(const TestChip& chip, Format format, int first, int count,
-                         double tolerance) {
+                         double tolerance, int64_t scale = 1) {
   const isa::CoreParameters& core = core_of(chip);
   const int only = environment("THORONG_TEST_SEED", -1);
   count = environment("THORONG_TEST_GRAPHS", count);
@@ -944,7 +974,7 @@ void check_random_graphs(const TestChip& chip, Format format, int first, int cou
   int failures = 0;
   for (int seed = first; seed < first + count && failures < most_failures; ++seed) {
     if (only >= 0 && seed != only) continue;
-    const RandomGraph made(static_cast<uint64_t>(seed), format);
+    const RandomGraph made(static_cast<uint64_t>(seed), format, scale);
     const std::string problem = difference(made, made.graph, core, tolerance);
     if (problem.empty()) continue;
     ++failures;
@@ -965,6 +995,9 @@ TEST(EndToEnd, RandomGraphsOn256Partitions) {
 }
 TEST(EndToEnd, RandomGraphsThatSpill) {
   check_random_graphs(kChips[3], Format::kFloat32, 300000, 70, 1e-4);
+}
+TEST(EndToEnd, LargerRandomGraphs) {
+  check_random_graphs(kChips[0], Format::kFloat32, 500000, 6, 1e-4, 5);
 }
 TEST(EndToEnd, RandomGraphsInBfloat16) {
   check_random_graphs(kChips[0], Format::kBfloat16, 400000, 30, 4e-2);

@@ -249,7 +249,11 @@ Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format form
     if (repeats) box[d] = {0, 1}, to.step[d] = 0;
     else to.step[d] = row, row *= source.shape[d];
   }
-  to.buffer = builder_.allocate_resident(format, row);
+  // Rows of constants live for one group and go where streams go: at a place that was freed just now the load would wait for
+  // the last operators, and every load behind it too.
+  bool constant_row = !from.sbuf && builder_.program().buffers[static_cast<size_t>(from.buffer)].role == isa::BufferRole::kConstant;
+  if (constant_row) to.buffer = builder_.allocate_stream(format, row);
+  else to.buffer = builder_.allocate_resident(format, row);
   if (to.buffer < 0) {
     Placed hbm = source;  // no room: fetched again for every box
     if (!source.sbuf) return hbm;
@@ -306,11 +310,7 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
   }
   constexpr size_t kMaxCached = 24;
   bool keep = small && row_cache_.size() < kMaxCached;
-  local.buffer = keep ? builder_.allocate_resident(format, row) : scope.allocate(format, row);
-  if (keep && local.buffer < 0) {
-    keep = false;
-    local.buffer = scope.allocate(format, row);
-  }
+  local.buffer = keep ? builder_.allocate_stream(format, row) : scope.allocate(format, row);
   if (local.buffer < 0) return resource_exhausted("no SBUF left to load an operand");
   Placed target = local;
   Box target_box = local_box;

@@ -9,17 +9,61 @@
 #include "thorong/sim/semaphores.h"
 
 namespace thorong::compiler {
+namespace {
+
+// Shares of SBUF that are kept free of whole tensors, tried in this order.
+constexpr double kStreamShares[] = {0.3, 0.6, 0.9};
+
+// Each node of a group as a group of its own that runs by its reference meaning.
+std::vector<Group> by_reference(const Group& group) {
+  std::vector<int> nodes = group.elementwise;
+  if (group.anchor >= 0) nodes.insert(nodes.begin(), group.anchor);
+  std::vector<Group> parts;
+  for (int n : nodes) {
+    Group part;
+    part.anchor = n;
+    part.by_reference = true;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+// Tiles of all groups. Where one does not fit SBUF, fewer values are kept there; where that does not help or a lowering
+// gives up, the group runs by reference (D6: no refusal).
+Result<isa::Program> generate(const ops::Graph& graph, std::vector<Group> groups, const isa::CoreParameters& core,
+                              const CompileOptions& options) {
+  size_t share = 0;
+  while (true) {
+    Codegen codegen(graph, groups, core, options);
+    codegen.builder().set_stream_share(kStreamShares[share]);
+    Status status = codegen.run();
+    if (status.ok()) return codegen.take_program();
+    bool full = status.code() == Code::kResourceExhausted;
+    if (!full && status.code() != Code::kUnsupported) return status;
+    if (full && share + 1 < std::size(kStreamShares)) {
+      ++share;
+      continue;
+    }
+    size_t failed = codegen.group_index();
+    if (failed >= groups.size() || groups[failed].by_reference) return status;
+    std::vector<Group> parts = by_reference(groups[failed]);
+    for (Group& part : parts) part.result = graph.nodes[static_cast<size_t>(part.anchor)].outputs[0];
+    auto at = groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(failed));
+    groups.insert(at, parts.begin(), parts.end());
+    share = 0;
+  }
+}
+
+}  // namespace
 
 Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, const CompileOptions& options) {
   ops::remove_dead_nodes(graph);
   THORONG_RETURN_IF_ERROR(decompose(graph));
   THORONG_RETURN_IF_ERROR(recognize_activations(graph));
+  THORONG_RETURN_IF_ERROR(fold_constants(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);
-  std::vector<Group> groups = form_groups(graph);
-  Codegen codegen(graph, groups, core, options);
-  THORONG_RETURN_IF_ERROR(codegen.run());
-  isa::Program program = codegen.take_program();
+  THORONG_TRY(isa::Program program, generate(graph, form_groups(graph), core, options));
   auto needed = static_cast<double>(program.hbm_bytes) + core.microcode_bytes;
   if (needed > core.hbm_bytes) {
     return resource_exhausted(fmt::format("the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "

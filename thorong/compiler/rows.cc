@@ -48,7 +48,7 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
   int pdim = std::find(dims.begin(), dims.end(), resident) != dims.end() ? resident : codegen.preferred_pdim(group.result, dims);
   THORONG_TRY(Placed x, codegen.acquire(node.inputs[0], pdim, codegen.storage_format(node.inputs[0])));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
-  for (const Box& box : chunk_boxes(shape, pdim, codegen.block(), std::max(kRowsChunk, shape.back()))) {
+  for (const Box& box : chunk_boxes(shape, pdim, codegen.block(), std::max(shape.back(), std::min(kRowsChunk, kMostRows * shape.back())))) {
     StreamScope scope(codegen.builder());
     RowTile tile;
     tile.box = box;

@@ -6,8 +6,9 @@
 
 namespace thorong::compiler {
 
-inline constexpr int64_t kLongestRow = 8192;    // elements of a row that a lowering keeps in one tile
-inline constexpr int64_t kRowsChunk = 4096;     // elements of a tile with several rows
+inline constexpr int64_t kLongestRow = 4096;    // elements of a row that a lowering keeps in one tile
+inline constexpr int64_t kRowsChunk = 2048;     // elements of a tile with several rows
+inline constexpr int64_t kMostRows = 128;       // rows of a tile: short ones need a few numbers of SBUF each
 
 // The operator's axis is the last dimension (rank >= 1), floats of at most 32 bits, rows not too long.
 bool accepts_rows(const Graph& graph, const Node& node);

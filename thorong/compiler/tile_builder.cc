@@ -7,8 +7,8 @@
 namespace thorong::compiler {
 namespace {
 
-// Share of SBUF that stays free for buffers that stream through; the rest may hold whole tensors between operators.
-constexpr double kStreamShare = 0.3;
+// What stays free for buffers that stream through, at least; the rest may hold whole tensors between operators.
+constexpr int64_t kLeastStreamBytes = 56 * 1024;  // rows of a softmax or normalisation, weights of a deep convolution
 
 }  // namespace
 
@@ -85,7 +85,8 @@ BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
 
 BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto spare = static_cast<int64_t>(kStreamShare * static_cast<double>(core_.sbuf_bytes_per_partition));
+  auto spare = std::max(static_cast<int64_t>(stream_share_ * static_cast<double>(core_.sbuf_bytes_per_partition)),
+                        std::min(kLeastStreamBytes, core_.sbuf_bytes_per_partition * 3 / 4));
   auto address = sbuf_.allocate_top(bytes, spare);
   if (!address) return -1;
   isa::Buffer buffer;

@@ -50,6 +50,8 @@ class TileBuilder {
   // out = in on the cheaper of Vector and Scalar.
   void copy(const AccessPattern& out, const AccessPattern& in);
 
+  // The share of SBUF that residents leave free for stream buffers.
+  void set_stream_share(double share) { stream_share_ = share; }
   // A buffer of `elements` per partition that lives until release(); kInvalid (-1) if there is no room.
   BufferId allocate_stream(Format format, int64_t elements);
   BufferId allocate_resident(Format format, int64_t elements);
@@ -77,6 +79,7 @@ class TileBuilder {
   isa::CoreParameters core_;
   isa::Program program_;
   AddressSpace sbuf_, hbm_;
+  double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
 };
 

@@ -19,9 +19,9 @@ struct Window {
     int64_t begin = std::max(low, range.begin), end = std::min(high, range.begin + range.size);
     return {begin, std::max<int64_t>(0, end - begin)};
   }
-  // The inputs that `range` reads, clipped to what exists.
+  // The inputs that `range` reads, clipped to what exists (at least one, where it reads padding only).
   Range input_range(size_t i, const Range& range, int64_t size) const {
-    int64_t begin = std::max<int64_t>(0, range.begin * stride[i] - padding[i]);
+    int64_t begin = std::clamp<int64_t>(range.begin * stride[i] - padding[i], 0, size - 1);
     int64_t end = std::min(size, (range.begin + range.size - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - padding[i] + 1);
     return {begin, std::max<int64_t>(1, end - begin)};
   }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the cases of isa/instructions/*.test, one file beside each instruction. A case is a block of lines between empty
-// lines; `#` starts a comment.
-//   run NAME                                      the instruction
-//   queue NAME                                    vector (default), scalar, tensor, gpsimd, dma_load ...
-//   operand NAME SPACE FORMAT[P, N...] VALUES     by the spec's name; P partitions of N... elements; SPACE sbuf, psum or hbm;
-//                                                 no values: zeros; `iota`; `fill V`
-//   function0 NAME, function1 NAME                a unary or binary function's name
-//   immediate0 X, immediate1 X, extra N, flags NAME...
-//   expect NAME VALUES                            what the operand holds afterwards, exactly
-//   cycles CHIP N                                 what the cost rule says there, without the queue's fixed cycles (which are
-//                                                 calibrated, and not the instruction's)
-//   fault TEXT                                    the machine stops, with TEXT in the message
+// Runs the cases of isa/instructions/*.test, one file beside each instruction. A case is a block of
+// lines between empty lines; `#` starts a comment.
+//
+//   run NAME                            the instruction
+//   queue NAME                          vector (if absent), scalar, tensor, gpsimd, dma_load ...
+//   operand NAME SPACE TYPE VALUES      NAME is the spec's; SPACE is sbuf, psum or hbm; TYPE is
+//                                       float32[P,N...], P partitions of N... elements; VALUES are
+//                                       numbers, `iota` or `fill V`, and zeros if absent
+//   function0 NAME, function1 NAME      a unary or binary function's name
+//   immediate0 X, immediate1 X          numbers of the instruction
+//   extra N, flags NAME...              as in isa.h, in small letters
+//   expect NAME VALUES                  what the operand holds afterwards, exactly
+//   cycles CHIP N                       the cost rule's cycles there, without the queue's fixed
+//                                       ones, which are calibrated and not the instruction's
+//   fault TEXT                          the machine stops, with TEXT in the message
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -36,7 +39,9 @@ class TestMachine final : public MachineState {
   }
   HostBuffer host_buffer(BufferId id) const override {
     auto i = static_cast<size_t>(id);
-    return {bound_.contains(id) ? const_cast<std::byte*>(bound_.at(id)) : const_cast<std::byte*>(memory_[i].data()), stride_[i]};
+    return {bound_.contains(id) ? const_cast<std::byte*>(bound_.at(id))
+                                : const_cast<std::byte*>(memory_[i].data()),
+            stride_[i]};
   }
   void bind(BufferId id, const std::byte* data, int64_t row_stride_bytes) override {
     bound_[id] = data, stride_[static_cast<size_t>(id)] = row_stride_bytes;
@@ -63,15 +68,16 @@ struct Case {
   std::string where, mnemonic, fault;
   Program program;
   Instruction instruction;
-  std::map<std::string, int> operands;              // by name: index in Program::patterns
+  std::map<std::string, int> operands;  // by name: index in Program::patterns
   std::map<std::string, std::vector<double>> values, expected;
-  std::map<std::string, double> cycles;             // by chip
+  std::map<std::string, double> cycles;  // by chip
   const InstructionSpec* spec = nullptr;
 };
 
 // Names of Instruction::flags in test files.
-const std::map<std::string, uint16_t> kFlags = {{"accumulate", kAccumulate}, {"reverse0", kReverse0}, {"reverse1", kReverse1},
-                                                {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView}};
+const std::map<std::string, uint16_t> kFlags = {
+    {"accumulate", kAccumulate}, {"reverse0", kReverse0}, {"reverse1", kReverse1},
+    {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView}};
 
 std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   std::vector<double> values;
@@ -85,7 +91,8 @@ std::vector<double> read_values(std::istringstream& line, int64_t elements) {
       values.push_back(std::stod(word));
     }
   }
-  EXPECT_TRUE(values.empty() || static_cast<int64_t>(values.size()) == elements) << values.size() << " values for " << elements;
+  EXPECT_TRUE(values.empty() || static_cast<int64_t>(values.size()) == elements)
+      << values.size() << " values for " << elements;
   values.resize(static_cast<size_t>(elements));
   return values;
 }
@@ -113,8 +120,10 @@ void read_operand(std::istringstream& line, Case& test) {
   buffer.row_bytes = step * static_cast<int64_t>(numerics::byte_size(pattern.format));
   size_t index = 0;
   while (index < test.spec->operands.size() && test.spec->operands[index] != name) ++index;
-  ASSERT_LT(index, test.spec->operands.size()) << test.mnemonic << " has no operand '" << name << "'";
-  test.instruction.operands[index] = test.operands[name] = static_cast<int>(test.program.patterns.size());
+  ASSERT_LT(index, test.spec->operands.size())
+      << test.mnemonic << " has no operand '" << name << "'";
+  test.instruction.operands[index] = test.operands[name] =
+      static_cast<int>(test.program.patterns.size());
   test.values[name] = read_values(line, pattern.elements());
   test.program.buffers.push_back(buffer);
   test.program.patterns.push_back(pattern);
@@ -134,7 +143,8 @@ void read_line(const std::string& text, Case& test) {
   if (keyword == "run") {
     line >> test.mnemonic;
     for (uint16_t opcode = 0; opcode < instruction_table().size(); ++opcode) {
-      if (spec(opcode).mnemonic == test.mnemonic) test.spec = &spec(opcode), test.instruction.opcode = opcode;
+      if (spec(opcode).mnemonic == test.mnemonic)
+        test.spec = &spec(opcode), test.instruction.opcode = opcode;
     }
     ASSERT_NE(test.spec, nullptr) << "no instruction '" << test.mnemonic << "'";
   } else if (test.spec == nullptr) {
@@ -149,17 +159,20 @@ void read_line(const std::string& text, Case& test) {
     read_operand(line, test);
   } else if (keyword == "function0" || keyword == "function1") {
     line >> word;
-    (keyword == "function0" ? test.instruction.function0 : test.instruction.function1) = read_function(word);
+    (keyword == "function0" ? test.instruction.function0 : test.instruction.function1) =
+        read_function(word);
   } else if (keyword == "immediate0" || keyword == "immediate1") {
     line >> (keyword == "immediate0" ? test.instruction.immediate0 : test.instruction.immediate1);
   } else if (keyword == "extra") {
     line >> test.instruction.extra;
   } else if (keyword == "flags") {
-    while (line >> word) test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
+    while (line >> word)
+      test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
   } else if (keyword == "expect") {
     line >> word;
     ASSERT_TRUE(test.operands.contains(word)) << "no operand '" << word << "' in this case";
-    test.expected[word] = read_values(line, test.program.patterns[static_cast<size_t>(test.operands[word])].elements());
+    test.expected[word] = read_values(
+        line, test.program.patterns[static_cast<size_t>(test.operands[word])].elements());
   } else if (keyword == "cycles") {
     line >> word >> test.cycles[word];
   } else if (keyword == "fault") {
@@ -195,7 +208,8 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
 // Element (p, i) of a dense operand, in the cells that the host keeps.
 std::byte* cell(const Operand& operand, int64_t element) {
   int64_t p = element / operand.elements, i = element % operand.elements;
-  return operand.base + p * operand.row_stride_bytes + i * static_cast<int64_t>(numerics::byte_size(operand.cell));
+  return operand.base + p * operand.row_stride_bytes +
+         i * static_cast<int64_t>(numerics::byte_size(operand.cell));
 }
 
 double fixed_cycles(const CoreParameters& core, Queue queue) {
@@ -207,19 +221,25 @@ double fixed_cycles(const CoreParameters& core, Queue queue) {
 void run_case(const Case& test) {
   TestMachine machine(test.program);
   for (const auto& [name, values] : test.values) {
-    Operand operand = machine.resolve(test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
+    Operand operand = machine.resolve(
+        test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
     for (size_t i = 0; i < values.size(); ++i) {
-      numerics::store_from_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0, values[i]);
+      numerics::store_from_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0,
+                                  values[i]);
     }
   }
   test.spec->execute(machine, test.program, test.instruction);
   EXPECT_EQ(machine.faults.empty(), test.fault.empty()) << machine.faults;
   EXPECT_NE(machine.faults.find(test.fault), std::string::npos) << machine.faults;
   for (const auto& [name, values] : test.expected) {
-    Operand operand = machine.resolve(test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
+    Operand operand = machine.resolve(
+        test.program, test.program.patterns[static_cast<size_t>(test.operands.at(name))]);
     for (size_t i = 0; i < values.size(); ++i) {
-      double found = numerics::load_as_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0);
-      bool same = std::isnan(values[i]) ? std::isnan(found) : found == values[i] && std::signbit(found) == std::signbit(values[i]);
+      double found =
+          numerics::load_as_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0);
+      bool same = std::isnan(values[i])
+                      ? std::isnan(found)
+                      : found == values[i] && std::signbit(found) == std::signbit(values[i]);
       EXPECT_TRUE(same) << name << "[" << i << "] is " << found << ", expected " << values[i];
     }
   }
@@ -227,7 +247,8 @@ void run_case(const Case& test) {
     auto chip = chip::load(name);
     ASSERT_TRUE(chip.ok()) << chip.status().to_string();
     CoreParameters core = core_parameters(*chip);
-    double found = test.spec->cost(core, test.program, test.instruction).cycles - fixed_cycles(core, test.instruction.queue);
+    double found = test.spec->cost(core, test.program, test.instruction).cycles -
+                   fixed_cycles(core, test.instruction.queue);
     EXPECT_DOUBLE_EQ(found, cycles) << name;
   }
 }
@@ -260,7 +281,8 @@ TEST(Instructions, TheTableIsWellFormed) {
   std::map<std::string, int> seen;
   for (const InstructionSpec& spec : instruction_table()) {
     EXPECT_EQ(++seen[spec.mnemonic], 1) << spec.mnemonic << " stands twice";
-    EXPECT_FALSE(spec.summary.empty() || spec.source.empty()) << spec.mnemonic << " needs a meaning and a source";
+    EXPECT_FALSE(spec.summary.empty() || spec.source.empty())
+        << spec.mnemonic << " needs a meaning and a source";
     EXPECT_LE(spec.operands.size(), static_cast<size_t>(kMaxOperands)) << spec.mnemonic;
     EXPECT_TRUE(spec.execute != nullptr && spec.cost != nullptr) << spec.mnemonic;
   }

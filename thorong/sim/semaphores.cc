@@ -65,6 +65,12 @@ bool equal(const Range& a, const Range& b) { return covers(a, b) && covers(b, a)
 
 constexpr int64_t kEverything = int64_t{1} << 60;
 
+// Bytes up to `high` that buffer `id` used last.
+struct Piece {
+  int64_t high;
+  isa::BufferId id;
+};
+
 class Tracker {
  public:
   explicit Tracker(Program& program) : program_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
@@ -99,7 +105,8 @@ class Tracker {
     needed = std::max(needed, access.count);
   }
 
-  // First touch of a buffer: whatever used its addresses before must have finished.
+  // First touch of a buffer: whatever used its addresses before must have finished. What sticks out of an older buffer on
+  // either side stays known.
   void open(isa::BufferId id) {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
     auto& map = by_address_[static_cast<size_t>(buffer.space)];
@@ -108,20 +115,22 @@ class Tracker {
     if (it != map.begin()) --it;
     std::array<int32_t, isa::kQueues> last{};
     while (it != map.end() && it->first < high) {
-      const Buffer& old = program_.buffers[static_cast<size_t>(it->second)];
-      if (old.address + old.row_bytes <= low) {
+      auto [begin, old] = *it;
+      if (old.high <= low) {
         ++it;
         continue;
       }
-      for (const Access& a : accesses_[static_cast<size_t>(it->second)]) {
+      for (const Access& a : accesses_[static_cast<size_t>(old.id)]) {
         last[static_cast<size_t>(a.queue)] = std::max(last[static_cast<size_t>(a.queue)], a.count);
       }
       it = map.erase(it);
+      if (begin < low) map[begin] = {low, old.id};
+      if (old.high > high) map[high] = {old.high, old.id};
     }
     for (size_t q = 0; q < isa::kQueues; ++q) {
       if (last[q] > 0) accesses_[static_cast<size_t>(id)].push_back({{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
     }
-    map[low] = id;
+    map[low] = {high, id};
     live_[static_cast<size_t>(id)] = true;
   }
 
@@ -180,7 +189,7 @@ class Tracker {
   Program& program_;
   std::vector<std::vector<Access>> accesses_;
   std::vector<bool> live_;
-  std::array<std::map<int64_t, isa::BufferId>, 3> by_address_;
+  std::array<std::map<int64_t, Piece>, 3> by_address_;  // by first byte
   std::array<int32_t, isa::kQueues> counts_{};
   std::array<int32_t, isa::kQueues> needed_{};
   std::array<std::array<int32_t, isa::kQueues>, isa::kQueues> waited_{};

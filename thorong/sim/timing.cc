@@ -83,7 +83,9 @@ class Clockwork {
       time.end_ps = time.start_ps + duration(instruction, cost, time.start_ps);
       queue_free_[q] = time.end_ps;
       if (compute) token_free_ = token(time);
-      visible = time.end_ps + picoseconds(cost.latency_s);
+      // The vendor's overlap was calibrated on sums of busy times: pipeline and semaphore latencies are in it already.
+      bool latency = !compute || schedule_ == Schedule::kBest;
+      visible = time.end_ps + (latency ? picoseconds(cost.latency_s) : 0);
     }
     int64_t before = completed_[q].empty() ? 0 : completed_[q].back();
     completed_[q].push_back(std::max(before, visible));
@@ -117,7 +119,9 @@ class Clockwork {
     for (int32_t w = 0; w < instruction.waits; ++w) {
       const isa::Wait& wait = program_.waits[static_cast<size_t>(instruction.first_wait + w)];
       int64_t done = completed_[static_cast<size_t>(wait.queue)][static_cast<size_t>(wait.count - 1)];
-      ready = std::max(ready, done + semaphore_ps_);
+      bool between_engines = wait.queue <= Queue::kGpsimd && instruction.queue <= Queue::kGpsimd;
+      bool counted = between_engines && schedule_ == Schedule::kVendor;
+      ready = std::max(ready, done + (counted ? 0 : semaphore_ps_));
     }
     return ready;
   }

@@ -67,18 +67,24 @@ Equation split_equation(std::string text) {
   return equation;
 }
 
-// Without "->": the ellipsis, then the letters that occur once, sorted.
-Labels implicit_output(const std::vector<Term>& terms) {
-  std::map<int, int> counts;
-  for (const Term& term : terms) {
-    for (int label : term.labels) ++counts[label];
+// Without "->": the ellipsis, then the letters that occur once in the equation, sorted.
+Labels implicit_output(const Equation& equation, size_t ellipsis) {
+  std::map<char, int> counts;
+  bool has_dots = false;
+  for (const std::string& operand : equation.operands) {
+    for (char letter : operand) {
+      if (letter == '.') {
+        has_dots = true;
+      } else {
+        ++counts[letter];
+      }
+    }
   }
   Labels output;
-  for (auto entry = counts.rbegin(); entry != counts.rend(); ++entry) {
-    if (entry->first >= kEllipsis) output.push_back(entry->first);
-  }
-  for (const auto& [label, count] : counts) {
-    if (label < kEllipsis && count == 1) output.push_back(label);
+  for (size_t k = has_dots ? ellipsis : 0; k-- > 0;)
+    output.push_back(kEllipsis + static_cast<int>(k));
+  for (const auto& [letter, count] : counts) {
+    if (count == 1) output.push_back(letter);
   }
   return output;
 }
@@ -215,7 +221,7 @@ Status import_einsum(ImportContext& c, const NodeProto&) {
   Equation equation = split_equation(text);
   size_t ellipsis = 0;
   THORONG_TRY(auto terms, read_terms(c, equation, ellipsis));
-  Labels output = implicit_output(terms);
+  Labels output = implicit_output(equation, ellipsis);
   if (equation.has_output) {
     THORONG_TRY(output, parse_term(equation.output, ellipsis));
   }

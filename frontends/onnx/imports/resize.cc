@@ -32,11 +32,12 @@ float source(const Settings& s, const Axis& a, int64_t position) {
     float span = (a.roi_end - a.roi_start) * (in - 1);
     return a.roi_start * (in - 1) + (a.output > 1 ? x * span / (out - 1) : span / 2);
   }
+  if (s.coordinates == "tf_half_pixel_for_nn") return (x + 0.5F) / a.scale;
   if (s.coordinates == "pytorch_half_pixel" && a.output <= 1) return 0;
-  float half = (x + 0.5F) / a.scale - 0.5F;
-  if (s.coordinates != "half_pixel_symmetric") return half;
-  float adjustment = out / (a.scale * in);
-  return half + in / 2 * (1 - adjustment);
+  if (s.coordinates != "half_pixel_symmetric") return (x + 0.5F) / a.scale - 0.5F;
+  const float offset = in / 2 * (1 - out / (a.scale * in));
+  return static_cast<float>(static_cast<double>(offset) +
+                            (static_cast<double>(x) + 0.5) / static_cast<double>(a.scale) - 0.5);
 }
 
 bool is_outside(const Settings& s, const Axis& a, float x) {

@@ -118,6 +118,7 @@ class Product {
     }
     std::vector<int64_t> index(outer.size(), 0);
     if (stationary_.sbuf && !moving_.sbuf && plan_.moving.batch.empty()) return moving_once(outer);
+    if (shares_bank()) return batches_together(outer);
     do {
       THORONG_RETURN_IF_ERROR(matrix(index));
     } while (ops::next_index(index, outer));
@@ -179,6 +180,52 @@ class Product {
     }
     for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.out[i])] = n[i];
     return box;
+  }
+
+  // Small products of neighbouring batch indices (attention heads) share a PSUM bank and one pass of the engines behind: when
+  // everything is in SBUF, one block of columns suffices and the last batch dimension is the innermost outer one.
+  bool shares_bank() const {
+    int64_t d_size = plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
+    int64_t n = 1;
+    for (int64_t f : plan_.moving.free) n *= moving_.shape[static_cast<size_t>(f)];
+    bool only_d = plan_.stationary.free.size() <= 1;
+    return stationary_.sbuf && moving_.sbuf && !plan_.stationary.batch.empty() && only_d && 2 * n <= codegen_.builder().psum_elements() &&
+           d_size <= columns_;
+  }
+
+  Status batches_together(const Shape& outer) {
+    size_t last = plan_.stationary.batch.size() - 1;
+    int64_t n_elements = 1;
+    Box n;
+    for (int64_t f : plan_.moving.free) n.push_back({0, moving_.shape[static_cast<size_t>(f)]}), n_elements *= n.back().size;
+    Range d{0, plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)]};
+    int64_t group = std::min(outer[last], codegen_.builder().psum_elements() / n_elements);
+    Shape groups = outer;
+    groups[last] = (outer[last] + group - 1) / group;
+    std::vector<int64_t> index(outer.size(), 0);
+    do {
+      int64_t begin = index[last] * group, size = std::min(group, outer[last] - begin);
+      AccessPattern bank = codegen_.builder().psum(d.size, size * n_elements);
+      for (int64_t g = 0; g < size; ++g) {
+        std::vector<int64_t> at = index;
+        at[last] = begin + g;
+        AccessPattern part = bank;
+        part.offset += g * n_elements;
+        part.size[0] = static_cast<int32_t>(n_elements);
+        for (size_t k = 0; k < steps_.size(); ++k) {
+          THORONG_TRY(AccessPattern stays, codegen_.view(stationary_, stationary_box(at, steps_[k], d), static_cast<int>(s_k_)));
+          THORONG_TRY(AccessPattern moves, codegen_.view(moving_, moving_box(at, steps_[k], n), static_cast<int>(m_k_)));
+          codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {part, stays, moves},
+                                  {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
+        }
+      }
+      std::vector<int64_t> at = index;
+      at[last] = begin;
+      Box box = output_box(at, d, n);
+      box[last].size = size;
+      THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, box, bank));
+    } while (ops::next_index(index, groups));
+    return ok_status();
   }
 
   // Weights move and activations are resident: each piece of the weights is loaded once and meets every block of columns of

@@ -32,11 +32,13 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
   TileBuilder& b = codegen.builder();
   int64_t parts = (tile.length + kStatsRow - 1) / kStatsRow;
   auto epsilon = static_cast<float>(node.attributes.number("epsilon", 1e-5));
+  BufferId stats_buffer = scope.allocate(Format::kFloat32, tile.rows * parts * 6);
+  BufferId moments_buffer = scope.allocate(Format::kFloat32, tile.rows * 2);
+  if (stats_buffer < 0 || moments_buffer < 0) return resource_exhausted("no SBUF left for layer_norm");
   for (int64_t i = 0; i < tile.rows; ++i) {
-    BufferId stats_buffer = scope.allocate(Format::kFloat32, parts * 6), moments_buffer = scope.allocate(Format::kFloat32, 2);
-    if (stats_buffer < 0 || moments_buffer < 0) return resource_exhausted("no SBUF left for layer_norm");
     AccessPattern stats = b.dense(stats_buffer, tile.partitions, {parts * 6});
     AccessPattern moments = b.dense(moments_buffer, tile.partitions, {2});
+    stats.offset = i * parts * 6, moments.offset = i * 2;
     THORONG_RETURN_IF_ERROR(statistics(codegen, tile, i, stats, moments));
     AccessPattern mean = moments, variance = moments;
     mean.size[0] = 1, variance.size[0] = 1, variance.offset += 1;

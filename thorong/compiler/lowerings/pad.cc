@@ -13,6 +13,9 @@ bool accepts(const Graph& graph, const Node& node) {
   for (size_t d = 0; d < interior.size(); ++d) {
     if (interior[d] > 0 && (low[d] < 0 || high[d] < 0)) return false;
   }
+  // Some dimension must go on the partitions as it is.
+  bool plain = interior.empty() ? !low.empty() : std::find(interior.begin(), interior.end(), 0) != interior.end();
+  if (!plain) return false;
   return graph.is_constant(node.inputs[1]) && numerics::is_float(format) && format != Format::kFloat64;
 }
 

@@ -8,6 +8,7 @@
 namespace thorong::compiler {
 
 Status decompose(ops::Graph& graph);
+Status fold_constants(ops::Graph& graph);
 Status dilate_inputs(ops::Graph& graph);
 Status recognize_activations(ops::Graph& graph);
 

@@ -71,15 +71,19 @@ struct dma_copy {
     const AccessPattern &out = program.operand(instruction, 0), &in = program.operand(instruction, 1);
     bool out_hbm = program.buffer(out).space == Space::kHbm, in_hbm = program.buffer(in).space == Space::kHbm;
     double wire = std::max(wire_bytes(core, out, out_hbm), wire_bytes(core, in, in_hbm));
+    // A short transfer keeps few engines busy; others work on other transfers meanwhile. So it takes its share of the common
+    // bandwidth, and its own end comes later.
     constexpr double kPacketBytes = 4096;
     double engines = std::clamp(std::ceil(wire / kPacketBytes), 1.0, core.dma_engines);
+    double alone_s = wire / (engines * core.dma_engine_bytes_per_s);
     Cost cost;
-    cost.occupied_s = wire / (engines * core.dma_engine_bytes_per_s);
+    cost.occupied_s = wire / (core.dma_engines * core.dma_engine_bytes_per_s);
     double hbm = 0;
     if (in_hbm) hbm += static_cast<double>(in.partition_step == 0 && in.partitions > 1 ? in.bytes() / in.partitions : in.bytes());
     if (out_hbm) hbm += static_cast<double>(out.bytes());
     cost.occupied_s = std::max(cost.occupied_s, hbm / core.hbm_core_bytes_per_s);
-    cost.latency_s = core.dma_latency_s + core.dma_completion_s + std::max(0.0, core.dma_fixed_s - cost.occupied_s);
+    cost.latency_s = core.dma_latency_s + core.dma_completion_s + 
+                     std::max(0.0, std::max(alone_s, core.dma_fixed_s) - cost.occupied_s);
     cost.events.hbm_bytes = hbm;
     cost.events.dma_bytes = static_cast<double>(std::max(in.bytes(), out.bytes()));
     cost.events.dma_descriptors = engines;

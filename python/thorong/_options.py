@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of `run` and `compile`: their names and types, and the answer to a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from typing import Literal, TypedDict
+
+    class CompileOptions(TypedDict, total=False):
+        """Keywords of `thorong.compile`."""
+
+        dims: Mapping[str, int]
+        auto_cast: Literal["none", "matmult", "all"]
+        auto_cast_type: Literal["bf16", "fp16", "tf32", "fp8_e4m3"]
+        rounding: Literal["rne", "stochastic"]
+        seed: int
+        timing_only: bool
+        threads: int
+        repeat: int
+        schedule: Literal["vendor", "best"]
+        against: Literal["reference"] | None
+
+    class RunOptions(CompileOptions, total=False):
+        """Keywords of `thorong.run`."""
+
+        out: str | os.PathLike[str] | None
+        report: str | os.PathLike[str] | None
+        trace: str | os.PathLike[str] | None
+
+
+COMPILE = (
+    "dims", "auto_cast", "auto_cast_type", "rounding", "seed", "timing_only", "threads", "repeat", "schedule",
+    "against",
+)  # fmt: skip
+RUN = (*COMPILE, "out", "report", "trace")
+_OF_THE_CALL = ("chip", "inputs")
+
+Model = Union[str, "os.PathLike[str]", bytes, Any]
+
+
+def check_names(function: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises TypeError for the first name that `function` does not know, and says which is nearest."""
+    for name in options:
+        if name in known:
+            continue
+        nearest = difflib.get_close_matches(name, (*known, *_OF_THE_CALL), n=1, cutoff=0.4)
+        hint = f"; did you mean '{nearest[0]}'?" if nearest else "."
+        raise TypeError(f"{function}() has no option '{name}'{hint} Options: {', '.join(known)}")
+
+
+def for_core(chip: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the core reads them."""
+    given = {name: value for name, value in options.items() if name in COMPILE}
+    given["chip"] = os.fspath(chip) if isinstance(chip, os.PathLike) else chip
+    if isinstance(given.get("dims"), Mapping):
+        given["dims"] = dict(given["dims"])
+    elif given.get("dims", 0) is None:
+        del given["dims"]
+    return given

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run gives: values, and every figure of the command's JSON."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+import os
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._arrays import to_array
+
+
+class Result:
+    """The values and figures of one run. Made by `thorong.run` and `Executable`.
+
+    Every key of the JSON is an attribute of the same name; times are in seconds, energies in joules, sizes in bytes.
+    The JSON's `thorong` and `model` are the package's version and the model's path, hash and format. Beside them:
+
+    Example:
+        >>> result = thorong.run("model.onnx", dims={"batch": 8})
+        >>> result.latency_s, result.energy_by["tensor"], result.engines["tensor"]["utilization"]
+    """
+
+    thorong: str
+    model: dict[str, str]
+    chip: str
+    chip_title: str
+    cores_used: int
+    schedule: str
+    auto_cast: str
+    auto_cast_type: str
+    rounding: str
+    seed: int
+    timing_only: bool
+    latency_s: float
+    device_s: float
+    host_s: float
+    throughput_per_s: float
+    energy_j: float
+    energy_by: dict[str, float]
+    average_power_w: float
+    cost: dict[str, Any]
+    engines: dict[str, dict[str, Any]]
+    memory: dict[str, int]
+    roofline: dict[str, Any]
+    operators: list[dict[str, Any]]
+    random_inputs: list[str]
+    not_modelled: list[str]
+    assumed: list[dict[str, Any]]
+    expected_error: dict[str, Any] | None
+    hints: list[str]
+    wall: dict[str, float]
+
+    def __init__(self, core: _core.Result) -> None:
+        self._core = core
+
+    @cached_property
+    def _figures(self) -> dict[str, Any]:
+        return dict(json.loads(self._core.to_json()))
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            if name in self._figures:
+                return self._figures[name]
+            nearest = difflib.get_close_matches(name, dir(self), n=1)
+            hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+            raise AttributeError(f"a Result has no '{name}'{hint}")
+        raise AttributeError(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._figures})
+
+    @cached_property
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """The outputs by name, in the model's shapes and types (ml_dtypes for bf16 and fp8); empty with timing_only."""
+        return dict(zip(self._figures["outputs"], map(to_array, self._core.outputs())))
+
+    @property
+    def errors(self) -> dict[str, dict[str, float]]:
+        """With against="reference", each output's max_abs, max_rel and rms; else empty."""
+        return dict(self._figures.get("errors", {}))
+
+    @cached_property
+    def timeline(self) -> NDArray[Any]:
+        """Every instruction in program order: a structured array.
+
+        Fields: start_s and end_s in seconds on the modelled chip, engine, instruction and operator as names
+        (operator is empty where none asked for the instruction).
+
+        Example:
+            >>> events = result.timeline
+            >>> events[events["engine"] == "tensor"]["start_s"]
+        """
+        columns, names = self._core.timeline(), self._core.timeline_names()
+        fields = [(name, object if name in names else float) for name in columns]
+        events = np.empty(len(columns["start_s"]), dtype=fields)
+        for name, column in columns.items():
+            # An index of -1 is the last, empty name.
+            events[name] = np.array([*names[name], ""], dtype=object)[column] if name in names else column
+        return events
+
+    def to_json(self) -> str:
+        """The JSON object that `thorong run --json` prints, as text.
+
+        Returns:
+            One line without a newline.
+
+        Example:
+            >>> json.loads(result.to_json())["latency_s"]
+        """
+        return self._core.to_json()
+
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | os.PathLike[str]) -> None: ...
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """The self-contained HTML report.
+
+        Args:
+            path: the file to write, whole or not at all; None for the text.
+
+        Returns:
+            The page's text, or None when it was written to a file.
+
+        Raises:
+            IoError: the file cannot be written.
+
+        Example:
+            >>> result.to_html("report.html")
+        """
+        if path is None:
+            return self._core.to_html()
+        self._core.write_html(os.fspath(path))
+        return None
+
+    def trace(self, path: str | os.PathLike[str]) -> None:
+        """Writes the timeline for Perfetto and chrome://tracing.
+
+        Args:
+            path: the file to write, whole or not at all; a name that ends in .gz is compressed.
+
+        Raises:
+            IoError: the file cannot be written.
+
+        Example:
+            >>> result.trace("trace.json.gz")
+        """
+        self._core.write_trace(os.fspath(path))
+
+    def __repr__(self) -> str:
+        return f"<thorong.Result: {self._core.headline()}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in self._core.summary()
+        )
+        return f"<table><caption>{html.escape(self._core.headline())}</caption>{rows}</table>"
