@@ -5,15 +5,8 @@
 #include <cmath>
 
 namespace thorong::compiler {
-namespace {
-
-// What stays free for buffers that stream through, at least; the rest may hold whole tensors between operators.
-constexpr int64_t kLeastStreamBytes = 56 * 1024;  // rows of a softmax or normalisation, weights of a deep convolution
-
-}  // namespace
-
 TileBuilder::TileBuilder(const isa::CoreParameters& core)
-    : core_(core), sbuf_(0, core.sbuf_bytes_per_partition), hbm_(0, INT64_MAX / 4) {}
+    : core_(core), sbuf_(0, core.sbuf_bytes_per_partition), lasting_(0, INT64_MAX / 4), scratch_(0, INT64_MAX / 4) {}
 
 void TileBuilder::begin_operator(isa::OperatorInfo info) { program_.operators.push_back(std::move(info)); }
 
@@ -85,8 +78,7 @@ BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
 
 BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto spare = std::max(static_cast<int64_t>(stream_share_ * static_cast<double>(core_.sbuf_bytes_per_partition)),
-                        std::min(kLeastStreamBytes, core_.sbuf_bytes_per_partition * 3 / 4));
+  auto spare = static_cast<int64_t>(stream_share_ * static_cast<double>(core_.sbuf_bytes_per_partition));
   auto address = sbuf_.allocate_top(bytes, spare);
   if (!address) return -1;
   isa::Buffer buffer;
@@ -100,7 +92,7 @@ BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
 void TileBuilder::release(BufferId id) {
   const isa::Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
   if (buffer.space == isa::Space::kHbm) {
-    if (buffer.role == isa::BufferRole::kScratch) hbm_.free(buffer.address);
+    if (buffer.role == isa::BufferRole::kScratch) scratch_.free(buffer.address);
     return;
   }
   sbuf_.free(buffer.address);
@@ -127,7 +119,8 @@ BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format for
   buffer.role = role;
   buffer.format = format;
   buffer.row_bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  buffer.address = hbm_.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes)).value_or(0);
+  AddressSpace& region = role == isa::BufferRole::kScratch ? scratch_ : lasting_;
+  buffer.address = region.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes)).value_or(0);
   buffer.index = index;
   return add_buffer(std::move(buffer));
 }
@@ -156,7 +149,11 @@ AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions, std::initi
 }
 
 void TileBuilder::finish() {
-  program_.hbm_bytes = hbm_.peak();
+  // Scratch lies behind what lasts, whose size is known only now.
+  for (isa::Buffer& buffer : program_.buffers) {
+    if (buffer.space == isa::Space::kHbm && buffer.role == isa::BufferRole::kScratch) buffer.address += lasting_.peak();
+  }
+  program_.hbm_bytes = lasting_.peak() + scratch_.peak();
   program_.sbuf_peak_bytes = sbuf_.peak() * core_.partitions;
   program_.psum_peak_bytes = banks_touched_ * core_.psum_bank_bytes * core_.partitions;
 }

@@ -63,9 +63,8 @@ class TileBuilder {
   int64_t psum_elements() const { return core_.psum_bank_bytes / 4; }
 
   BufferId add_hbm(std::string name, isa::BufferRole role, Format format, int64_t elements, int32_t index = -1);
-  void release_hbm(BufferId buffer);
   BufferId add_constant(std::string name, Format format, int64_t elements, std::shared_ptr<const void> owner, const std::byte* data);
-  int64_t hbm_peak_bytes() const { return hbm_.peak(); }
+  int64_t hbm_peak_bytes() const { return lasting_.peak() + scratch_.peak(); }
 
   // A dense pattern over the whole row of a stream buffer.
   AccessPattern dense(BufferId buffer, int64_t partitions, std::initializer_list<int64_t> sizes) const;
@@ -78,7 +77,8 @@ class TileBuilder {
 
   isa::CoreParameters core_;
   isa::Program program_;
-  AddressSpace sbuf_, hbm_;
+  AddressSpace sbuf_;
+  AddressSpace lasting_, scratch_;  // HBM: inputs, outputs and constants, there from the start; intermediates
   double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
 };

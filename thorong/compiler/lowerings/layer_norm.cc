@@ -35,6 +35,12 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
   BufferId stats_buffer = scope.allocate(Format::kFloat32, tile.rows * parts * 6);
   BufferId moments_buffer = scope.allocate(Format::kFloat32, tile.rows * 2);
   if (stats_buffer < 0 || moments_buffer < 0) return resource_exhausted("no SBUF left for layer_norm");
+  std::optional<AccessPattern> scale, bias;
+  for (size_t operand = 1; operand < node.inputs.size() && operand <= 2; ++operand) {
+    if (node.inputs[operand] < 0) continue;
+    THORONG_TRY((operand == 1 ? scale : bias),
+                shared_row(codegen, node.inputs[operand], tile, codegen.output_pdim(), scope));
+  }
   for (int64_t i = 0; i < tile.rows; ++i) {
     AccessPattern stats = b.dense(stats_buffer, tile.partitions, {parts * 6});
     AccessPattern moments = b.dense(moments_buffer, tile.partitions, {2});
@@ -45,17 +51,24 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
     b.emit(Opcode::tensor_scalar, Queue::kVector, {variance, variance},
            {.function0 = static_cast<uint8_t>(BinaryFunction::kAdd), .function1 = static_cast<uint8_t>(BinaryFunction::kPower),
             .flags = isa::kHasOp1, .immediate0 = epsilon, .immediate1 = -0.5f});
-    b.emit(Opcode::tensor_scalar, Queue::kVector, {tile.row(tile.target, i), tile.row(tile.x, i), mean, variance},
+    AccessPattern target = tile.row(tile.target, i), x = tile.row(tile.x, i);
+    if (scale && bias) {
+      // ((x - mean) * scale) * rstd + bias: two passes instead of three.
+      b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {target, x, mean, *scale},
+             {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract), .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply)});
+      b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {target, target, variance, *bias},
+             {.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply), .function1 = static_cast<uint8_t>(BinaryFunction::kAdd)});
+      continue;
+    }
+    b.emit(Opcode::tensor_scalar, Queue::kVector, {target, x, mean, variance},
            {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract),
             .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply), .flags = isa::kHasOp1});
-  }
-  for (size_t operand = 1; operand < node.inputs.size() && operand <= 2; ++operand) {
-    if (node.inputs[operand] < 0) continue;
-    THORONG_TRY(AccessPattern row, shared_row(codegen, node.inputs[operand], tile, codegen.output_pdim(), scope));
-    auto function = operand == 1 ? BinaryFunction::kMultiply : BinaryFunction::kAdd;
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      AccessPattern target = tile.row(tile.target, i);
-      b.emit(Opcode::tensor_tensor, Queue::kVector, {target, target, row}, {.function0 = static_cast<uint8_t>(function)});
+    if (scale) {
+      b.emit(Opcode::tensor_tensor, Queue::kVector, {target, target, *scale},
+             {.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply)});
+    }
+    if (bias) {
+      b.emit(Opcode::tensor_tensor, Queue::kVector, {target, target, *bias}, {.function0 = static_cast<uint8_t>(BinaryFunction::kAdd)});
     }
   }
   return ok_status();
