@@ -73,9 +73,10 @@ std::string describe_operand(const isa::Program& tiles, const isa::Instruction& 
   const isa::Buffer& buffer = tiles.buffer(pattern);
   ops::Shape shape{pattern.partitions};
   for (size_t d = 0; d < pattern.rank; ++d) shape.push_back(pattern.size[d]);
-  return (i < names.size() ? names[i] : "operand " + std::to_string(i)) + ": '" + buffer.name +
-         "' in " + std::string(isa::name(buffer.space)) + ", " +
-         std::string(numerics::name(pattern.format)) + " " + ops::to_string(shape);
+  return (i < names.size() ? names[i] : "operand " + std::to_string(i)) + ": " +
+         (buffer.name.empty() ? "a buffer" : "'" + buffer.name + "'") + " in " +
+         std::string(isa::name(buffer.space)) + ", " + std::string(numerics::name(pattern.format)) +
+         " " + ops::to_string(shape);
 }
 
 std::optional<FaultPlace> fault_place(const runtime::Executable& executable) {

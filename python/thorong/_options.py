@@ -50,6 +50,8 @@ def check_names(function: str, options: Mapping[str, Any], known: tuple[str, ...
             continue
         nearest = difflib.get_close_matches(name, (*known, *_OF_THE_CALL), n=1, cutoff=0.4)
         hint = f"; did you mean '{nearest[0]}'?" if nearest else "."
+        if name in RUN:
+            hint = "; it is one of run()."
         raise TypeError(f"{function}() has no option '{name}'{hint} Options: {', '.join(known)}")
 
 

@@ -341,6 +341,14 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
           if (seen == before && shape[d] == out[static_cast<size_t>(below)]) return static_cast<int>(d);
         }
+        // The inner part of a dimension that is split: heads of 32, 64 or 128 lie side by side on the partitions.
+        int64_t inner = out[static_cast<size_t>(below)];
+        if (below == 0 || inner % 32 != 0 || 128 % inner != 0) continue;
+        int64_t outer = out[static_cast<size_t>(below) - 1];
+        seen = 1;
+        for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
+          if (seen == before / outer && shape[d] == outer * inner) return static_cast<int>(d);
+        }
       } else if (op == "slice" || node.op->category == ops::Category::kElementwise) {
         int below = wanted(node.outputs[0], depth + 1);
         if (below >= 0) return below;

@@ -46,7 +46,8 @@ class Codegen {
   Format storage_format(ValueId value) const;
 
   // The value with `pdim` on the partitions (SBUF), or in HBM loadable that way, in `format`. pdim -1: one row.
-  Result<Placed> acquire(ValueId value, int pdim, Format format);
+  // `split`: the caller takes one index at a time of dimensions that select partitions (Placed::partition_step).
+  Result<Placed> acquire(ValueId value, int pdim, Format format, bool split = false);
   // A pattern of SBUF over the box, loading it from HBM into `scope` when it is not there yet. For tensors in SBUF the box's
   // partitions must lie within one block.
   Result<AccessPattern> fetch(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope);

@@ -100,7 +100,8 @@ Result<Placed> Codegen::to_hbm_as(ValueId value, Format format) {
 Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
   int pdim = from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
   // A sliced partition dimension may start within a block: boxes must not straddle.
-  int64_t step = from.sbuf && from.partition_offset % block() != 0 ? 1 : block();
+  bool straddles = from.sbuf && (from.partition_offset % block() != 0 || !from.partition_step.empty());
+  int64_t step = straddles ? 1 : block();
   if (step == 1) {
     Placed aligned = allocate(from.shape, pdim, from.format, "aligned");
     THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(from.shape), from, whole(from.shape)));
@@ -140,7 +141,8 @@ Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from
     } else {
       // Peel the outermost dimension that is longer than one.
       size_t d = 0;
-      while (static_cast<int>(d) == pdim || a[d].size == 1) ++d;
+      while (d < a.size() && (static_cast<int>(d) == pdim || a[d].size == 1)) ++d;
+      if (d == a.size()) return internal_error("a copy of one row is not one access pattern");
       for (int64_t i = 0; i < a[d].size; ++i) {
         Box inner_a = a, inner_b = b;
         inner_a[d] = {a[d].begin + i, 1};
@@ -153,8 +155,12 @@ Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from
   return ok_status();
 }
 
-Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
+Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool split) {
   auto key = std::make_pair(value, std::make_pair(pdim, format));
+  if (split && graph_.value(value).producer >= 0) {
+    THORONG_TRY(Placed as_is, place(value));
+    if (as_is.sbuf && as_is.pdim == pdim && as_is.format == format && !as_is.partition_step.empty()) return as_is;
+  }
   if (auto it = variants_.find(key); it != variants_.end()) return it->second;
   if (auto it = constants_.find(key); it != constants_.end()) return it->second;
   THORONG_TRY(Placed placed, place(value));
@@ -180,7 +186,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
   }
   if (placed.pdim == pdim || (pdim >= 0 && placed.pdim < 0 && shape[p] == 1)) {
     if (placed.pdim < 0) placed.pdim = pdim;
-    if (placed.partition_offset != 0) {
+    if (placed.partition_offset != 0 || !placed.partition_step.empty()) {
       Placed aligned = allocate(shape, pdim, placed.format, name);
       THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(shape), placed, whole(shape)));
       placed = aligned;
@@ -196,7 +202,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format) {
   for (size_t d = 0; d < shape.size(); ++d) {
     has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 && placed.step[d] == 0);
   }
-  if (has_repeat || placed.partition_offset != 0) {
+  if (has_repeat || placed.partition_offset != 0 || !placed.partition_step.empty()) {
     THORONG_TRY(Placed dense, to_hbm(value));
     if (pdim < 0 || dense.step[p] != 1 || ops::element_count(shape) <= kSmallGather) return dense;
     THORONG_TRY(Placed from_hbm, relayout(dense, pdim, format, name));

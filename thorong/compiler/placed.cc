@@ -45,7 +45,38 @@ std::optional<std::vector<int64_t>> reshape_steps(const Shape& old, const std::v
   return step;
 }
 
+// A reshape that splits the partition dimension in two: the inner part stays on the partitions, the outer one selects groups of
+// them. The inner size divides 128 so that no group crosses a block, and is a multiple of 32, where engines may start.
+std::optional<Placed> split_partitions(const Placed& in, const Shape& out) {
+  constexpr int64_t kQuadrant = 32, kBlock = 128;
+  auto p = static_cast<size_t>(in.pdim);
+  int64_t before = product(in.shape, 0, p);
+  for (size_t j = 0; j + 1 < out.size(); ++j) {
+    bool here = product(out, 0, j) == before && out[j] * out[j + 1] == in.shape[p] && out[j] > 1;
+    if (!here || out[j + 1] % kQuadrant != 0 || kBlock % out[j + 1] != 0 || in.partition_offset % out[j + 1] != 0) continue;
+    auto at = static_cast<std::ptrdiff_t>(j);
+    auto prefix = reshape_steps(Shape(in.shape.begin(), in.shape.begin() + in.pdim),
+                                std::vector<int64_t>(in.step.begin(), in.step.begin() + in.pdim),
+                                Shape(out.begin(), out.begin() + at));
+    auto suffix = reshape_steps(Shape(in.shape.begin() + in.pdim + 1, in.shape.end()),
+                                std::vector<int64_t>(in.step.begin() + in.pdim + 1, in.step.end()),
+                                Shape(out.begin() + at + 2, out.end()));
+    if (!prefix || !suffix) continue;
+    Placed view = in;
+    view.shape = out;
+    view.step = *prefix;
+    view.step.insert(view.step.end(), 2, 0);
+    view.step.insert(view.step.end(), suffix->begin(), suffix->end());
+    view.pdim = static_cast<int>(j) + 1;
+    view.partition_step.assign(out.size(), 0);
+    view.partition_step[j] = out[j + 1];
+    return view;
+  }
+  return std::nullopt;
+}
+
 std::optional<Placed> view_reshape(const Placed& in, const Shape& out) {
+  if (!in.partition_step.empty()) return std::nullopt;
   Placed view = in;
   view.shape = out;
   if (product(out, 0, out.size()) == 0) return std::nullopt;
@@ -73,7 +104,7 @@ std::optional<Placed> view_reshape(const Placed& in, const Shape& out) {
     view.pdim = static_cast<int>(j);
     return view;
   }
-  return std::nullopt;
+  return split_partitions(in, out);
 }
 
 std::optional<Placed> view_transpose(const ops::Node& node, const Placed& in, const Shape& out) {
@@ -83,6 +114,7 @@ std::optional<Placed> view_transpose(const ops::Node& node, const Placed& in, co
   for (size_t i = 0; i < permutation.size(); ++i) {
     view.step[i] = in.step[static_cast<size_t>(permutation[i])];
     if (in.sbuf && permutation[i] == in.pdim) view.pdim = static_cast<int>(i);
+    if (!in.partition_step.empty()) view.partition_step[i] = in.partition_step[static_cast<size_t>(permutation[i])];
   }
   return view;
 }
@@ -99,12 +131,17 @@ std::optional<Placed> view_slice(const ops::Node& node, const Placed& in, const 
     } else {
       view.offset += start[i] * in.step[i];
       view.step[i] = in.step[i] * stride[i];
+      if (!in.partition_step.empty()) {
+        view.partition_offset += start[i] * in.partition_step[i];
+        view.partition_step[i] = in.partition_step[i] * stride[i];
+      }
     }
   }
   return view;
 }
 
 std::optional<Placed> view_broadcast(const ops::Node& node, const Placed& in, const Shape& out) {
+  if (!in.partition_step.empty()) return std::nullopt;
   auto dims = node.attributes.integers("broadcast_dimensions");
   Placed view = in;
   view.shape = out;
@@ -156,11 +193,17 @@ std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, 
   ap.buffer = placed.buffer;
   ap.format = placed.format;
   ap.offset = placed.offset;
+  int64_t selected = placed.partition_offset;  // the first partition of index 0 of pdim
+  for (size_t i = 0; i < placed.partition_step.size(); ++i) {
+    if (placed.partition_step[i] == 0) continue;
+    if (box[i].size != 1) return std::nullopt;
+    selected += box[i].begin * placed.partition_step[i];
+  }
   if (pdim >= 0) {
     const Range& range = box[static_cast<size_t>(pdim)];
     ap.partitions = static_cast<int32_t>(range.size);
     if (placed.sbuf) {
-      int64_t first = placed.partition_offset + range.begin;
+      int64_t first = selected + range.begin;
       ap.start_partition = static_cast<int32_t>(first % block);
       ap.offset += first / block * placed.tile_step;
       if (ap.start_partition + range.size > block) return std::nullopt;
@@ -168,9 +211,9 @@ std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, 
       ap.partition_step = placed.step[static_cast<size_t>(pdim)];
       ap.offset += range.begin * ap.partition_step;
     }
-  } else if (placed.sbuf && placed.partition_offset != 0) {
-    ap.start_partition = static_cast<int32_t>(placed.partition_offset % block);
-    ap.offset += placed.partition_offset / block * placed.tile_step;
+  } else if (placed.sbuf && selected != 0) {
+    ap.start_partition = static_cast<int32_t>(selected % block);
+    ap.offset += selected / block * placed.tile_step;
   }
   std::vector<std::pair<int64_t, int64_t>> dims;  // size, step
   for (size_t i = 0; i < box.size(); ++i) {

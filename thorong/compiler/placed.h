@@ -24,6 +24,9 @@ struct Placed {
   int pdim = -1;                  // SBUF: the dimension on partitions; -1: everything in one row of partition 0
   int64_t partition_offset = 0;   // SBUF: first index of pdim within the buffer's partitions (slices)
   int64_t tile_step = 0;          // SBUF: elements between blocks of 128 partitions
+  // SBUF: dimensions other than pdim that select partitions too, by so many partitions an index (attention heads side by side:
+  // the outer part of a dimension that a reshape split). Empty: none. A box may take one index of each.
+  std::vector<int64_t> partition_step;
 };
 
 struct Range {

@@ -368,8 +368,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
   Plan plan = choose(codegen, group, node);
   Format format = codegen.matmul_format(codegen.graph().type(node.inputs[0]).format);
   THORONG_TRY(Placed stationary, codegen.acquire(plan.stationary.value,
-                                                 static_cast<int>(plan.stationary.contract[plan.k]), format));
-  THORONG_TRY(Placed moving, codegen.acquire(plan.moving.value, static_cast<int>(plan.moving.contract[plan.k]), format));
+                                                 static_cast<int>(plan.stationary.contract[plan.k]), format, true));
+  THORONG_TRY(Placed moving, codegen.acquire(plan.moving.value, static_cast<int>(plan.moving.contract[plan.k]), format, true));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, plan.d_out));
   return Product(codegen, group, plan, stationary, moving, format).run();
 }

@@ -82,7 +82,7 @@ struct dma_copy {
     if (in_hbm) hbm += static_cast<double>(in.partition_step == 0 && in.partitions > 1 ? in.bytes() / in.partitions : in.bytes());
     if (out_hbm) hbm += static_cast<double>(out.bytes());
     cost.occupied_s = std::max(cost.occupied_s, hbm / core.hbm_core_bytes_per_s);
-    cost.latency_s = core.dma_latency_s + core.dma_completion_s + 
+    cost.latency_s = core.dma_latency_s + core.dma_completion_s +
                      std::max(0.0, std::max(alone_s, core.dma_fixed_s) - cost.occupied_s);
     cost.events.hbm_bytes = hbm;
     cost.events.dma_bytes = static_cast<double>(std::max(in.bytes(), out.bytes()));
