@@ -11,6 +11,7 @@ namespace thorong::onnx {
 namespace {
 
 constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kNewestOpset = 27;  // known when this was written; later ones may change meanings
 constexpr int kMaxCallDepth = 64;
 
 std::string function_key(const std::string& domain, const std::string& name,
@@ -82,10 +83,10 @@ Status GraphImporter::check_opsets() const {
   auto found = model_.opsets.find("");
   if (found == model_.opsets.end())
     return ok_status();  // nodes of the default domain are then refused
-  if (found->second >= kOldestOpset) return ok_status();
+  if (found->second >= kOldestOpset && found->second <= kNewestOpset) return ok_status();
   return unsupported("the model uses opset " + std::to_string(found->second) + "; opsets from " +
-                     std::to_string(kOldestOpset) +
-                     " on are done. Convert it with onnx.version_converter.");
+                     std::to_string(kOldestOpset) + " to " + std::to_string(kNewestOpset) +
+                     " are done. Convert it with onnx.version_converter.");
 }
 
 const FunctionProto* GraphImporter::find_function(const NodeProto& node) const {

@@ -53,8 +53,8 @@ Status RunOptions::resolve() {
     THORONG_TRY(auto pair, split(text, "--dim"));
     int64_t value = 0;
     auto [end, error] = std::from_chars(pair.second.data(), pair.second.data() + pair.second.size(), value);
-    if (error != std::errc() || end != pair.second.data() + pair.second.size() || value < 0) {
-      return invalid_argument("'" + pair.second + "' is not a size.", "--dim " + pair.first);
+    if (error != std::errc() || end != pair.second.data() + pair.second.size() || value < 1) {
+      return invalid_argument("'" + pair.second + "' is not a size of at least 1.", "--dim " + pair.first);
     }
     options.dims[pair.first] = value;
   }

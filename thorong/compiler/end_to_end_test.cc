@@ -502,7 +502,7 @@ class RandomGraph {
   }
 
   bool grow() {
-    switch (pick(0, 22)) {
+    switch (pick(0, 23)) {
       case 0:
       case 1: return unary();
       case 2:
@@ -525,6 +525,7 @@ class RandomGraph {
       case 19: return take();
       case 20: return select();
       case 21: return chance(50) ? clamp() : composite();
+      case 22: return heads();
       default: return reference_only();
     }
   }
@@ -775,6 +776,33 @@ class RandomGraph {
                      {"rhs_batching_dimensions", batch},
                      {"lhs_contracting_dimensions", other_contract},
                      {"rhs_contracting_dimensions", contract}}));
+  }
+
+  // Scores of attention heads that lie side by side in the innermost dimension.
+  bool heads() {
+    const int64_t rows = chance(30) ? pick(100, 150) : pick(1, 20);
+    const int64_t depth = 32 * pick(1, 2), count = pick(2, 4), width = depth * count;
+    const ValueId x = add_input({rows, 24});
+    const auto project = [&] {
+      ValueId v = add("dot_general", {x, constant({24, width}, 0.2)},
+                      {{"lhs_contracting_dimensions", Indices{1}},
+                       {"rhs_contracting_dimensions", Indices{0}}});
+      if (chance(50)) v = add("relu", {v});
+      v = add("reshape", {v}, {{"shape", Shape{rows, count, depth}}});
+      if (chance(20)) v = sliced(v);
+      return add("transpose", {v}, {{"permutation", Indices{1, 0, 2}}});
+    };
+    const ValueId a = project();
+    pool_.push_back(a);
+    const ValueId b = project();
+    if (shape_of(a)[0] != shape_of(b)[0] || shape_of(a)[2] != shape_of(b)[2]) return keep(b);
+    const ValueId scores = add("dot_general", {a, b},
+                               {{"lhs_batching_dimensions", Indices{0}},
+                                {"rhs_batching_dimensions", Indices{0}},
+                                {"lhs_contracting_dimensions", Indices{2}},
+                                {"rhs_contracting_dimensions", Indices{2}}});
+    pool_.push_back(b);
+    return keep(chance(50) ? add("softmax", {scores}, {{"axis", int64_t{-1}}}) : scores);
   }
 
   // A value of rank 3 to 5 with few enough elements, else a new input.

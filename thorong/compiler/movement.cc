@@ -410,19 +410,20 @@ Result<Placed> Codegen::relayout(const Placed& from, int pdim, Format format, co
   int source_dim = from.sbuf ? from.pdim : largest_dim(shape, pdim);
   auto q = static_cast<size_t>(std::max(source_dim, 0));
   // PSUM results are kept in the source's format; 32-bit and narrower floats only.
-  Format psum_format = from.format;
+  // What comes from HBM is cast on the way: a 16-bit transposition takes one pass, a 32-bit one several.
+  Format psum_format = from.sbuf ? from.format : format;
   int64_t chunk = from.sbuf ? INT64_MAX / 4 : std::max<int64_t>(kCopyChunk, block());
   for (const Box& outer : chunk_boxes(shape, source_dim, block(), chunk, pdim)) {
     StreamScope scope(builder_);
     AccessPattern loaded;
     if (!from.sbuf) {
-      THORONG_TRY(loaded, fetch(from, outer, source_dim, from.format, scope));
+      THORONG_TRY(loaded, fetch(from, outer, source_dim, psum_format, scope));
     }
     // Within the loaded box: one transposition a block of pdim and an index of the other dimensions.
     Placed local = from;
     if (!from.sbuf) {
       local = Placed{};
-      local.sbuf = true, local.buffer = loaded.buffer, local.format = from.format, local.pdim = source_dim;
+      local.sbuf = true, local.buffer = loaded.buffer, local.format = psum_format, local.pdim = source_dim;
       local.step.assign(shape.size(), 0);
       int64_t row = 1;
       for (size_t d = shape.size(); d-- > 0;) {

@@ -54,22 +54,36 @@ Result<isa::Program> generate(const ops::Graph& graph, std::vector<Group> groups
   }
 }
 
+Status check_memory(double bytes, const isa::CoreParameters& core) {
+  double needed = bytes + core.microcode_bytes;
+  if (needed <= core.hbm_bytes) return ok_status();
+  return resource_exhausted(fmt::format("the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "
+                                        "microcode) and the chip has {:.2f} GB. Use a chip with more memory, a smaller batch, "
+                                        "or --auto-cast all.", needed / 1e9, core.hbm_bytes / 1e9));
+}
+
+// What the model needs at least, before anything is generated: a model far too large would need a program far too large.
+double least_bytes(const ops::Graph& graph, const CompileOptions& options) {
+  double weights = 0, signature = 0;
+  for (const ops::Value& value : graph.values) weights += value.constant ? static_cast<double>(value.type.bytes()) : 0;
+  for (ops::ValueId v : graph.inputs) signature += static_cast<double>(graph.type(v).bytes());
+  for (ops::ValueId v : graph.outputs) signature += static_cast<double>(graph.type(v).bytes());
+  // Casting shrinks weights to a quarter at most.
+  return signature + weights * (options.auto_cast == AutoCast::kNone ? 1.0 : 0.25);
+}
+
 }  // namespace
 
 Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, const CompileOptions& options) {
   ops::remove_dead_nodes(graph);
+  THORONG_RETURN_IF_ERROR(check_memory(least_bytes(graph, options), core));
   THORONG_RETURN_IF_ERROR(decompose(graph));
   THORONG_RETURN_IF_ERROR(recognize_activations(graph));
   THORONG_RETURN_IF_ERROR(fold_constants(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);
   THORONG_TRY(isa::Program program, generate(graph, form_groups(graph), core, options));
-  auto needed = static_cast<double>(program.hbm_bytes) + core.microcode_bytes;
-  if (needed > core.hbm_bytes) {
-    return resource_exhausted(fmt::format("the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "
-                                          "microcode) and the chip has {:.2f} GB. Use a chip with more memory, a smaller batch, "
-                                          "or --auto-cast all.", needed / 1e9, core.hbm_bytes / 1e9));
-  }
+  THORONG_RETURN_IF_ERROR(check_memory(static_cast<double>(program.hbm_bytes), core));
   sim::insert_semaphores(program);
   return program;
 }

@@ -251,7 +251,7 @@ std::string to_comparison_table(std::span<const Result> results, bool color) {
   Style style(color);
   TextGrid grid;
   grid.column(printable(model_name(results.front())), Align::kLeft);
-  for (const Result& result : results) grid.column(printable(chip_name(result)), Align::kRight);
+  for (const Result& result : results) grid.column(printable(result.chip), Align::kRight);
   for (const ComparisonRow& row : kComparison) {
     std::vector<std::string> cells = {row.title};
     std::optional<size_t> best = best_of(row, results);

@@ -202,9 +202,11 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
   THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed, options.timing_only, &result.random_inputs));
   Stopwatch first;
   double shortest = 0;
+  const uint64_t executed = machine_->executed();  // repetitions are the same run, random bits included
   for (int i = 0; i < std::max(1, options.repeat) && !options.timing_only; ++i) {
     Stopwatch watch;
     THORONG_RETURN_IF_ERROR(write_inputs(inputs));
+    machine_->set_executed(executed);
     THORONG_RETURN_IF_ERROR(machine_->run(program_->tiles, interrupted));
     double seconds = watch.seconds();
     shortest = i == 0 ? seconds : std::min(shortest, seconds);

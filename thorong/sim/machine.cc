@@ -69,6 +69,7 @@ Status Machine::load(const isa::Program& program) {
       return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) + " bytes ('" + buffer.name +
                                 "'). Run on a larger machine, or with --timing-only.");
     }
+    std::memset(data, 0, bytes);
     hbm_.emplace_back(data, std::free);
     buffers_.push_back({data, 0});
   }

@@ -42,6 +42,9 @@ class Machine final : public isa::MachineState {
   std::byte* hbm_data(isa::BufferId buffer);
   // Runs all instructions. Stops at the first fault. `interrupted` is polled between instructions.
   Status run(const isa::Program& program, const bool* interrupted = nullptr);
+  // The executed-instruction count, which keys the random bits of stochastic rounding; set back to repeat a run exactly.
+  uint64_t executed() const { return executed_; }
+  void set_executed(uint64_t count) { executed_ = count; }
   const std::vector<Fault>& faults() const { return faults_; }
 
   isa::HostBuffer host_buffer(isa::BufferId buffer) const override { return buffers_[static_cast<size_t>(buffer)]; }
