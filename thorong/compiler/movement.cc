@@ -166,7 +166,9 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   THORONG_TRY(Placed placed, place(value));
   const Shape& shape = placed.shape;
   auto p = static_cast<size_t>(std::max(pdim, 0));
-  bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) && placed.step[p] == 0;
+  // A dimension that selects partitions has no step in the row, and does not repeat.
+  auto selects = [&](size_t d) { return !placed.partition_step.empty() && placed.partition_step[d] != 0; };
+  bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) && placed.step[p] == 0 && !selects(p);
   std::string name = graph_.value(value).name;
   if (repeats) {
     THORONG_TRY(Placed rows, broadcast_rows(placed, pdim, format));
@@ -200,9 +202,9 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   // A broadcast somewhere else: transposing repeated data is a waste, go through HBM where every view is free.
   bool has_repeat = false;
   for (size_t d = 0; d < shape.size(); ++d) {
-    has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 && placed.step[d] == 0);
+    has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 && placed.step[d] == 0 && !selects(d));
   }
-  if (has_repeat || placed.partition_offset != 0 || !placed.partition_step.empty()) {
+  if (has_repeat || placed.partition_offset % block() != 0 || (pdim >= 0 && selects(p))) {
     THORONG_TRY(Placed dense, to_hbm(value));
     if (pdim < 0 || dense.step[p] != 1 || ops::element_count(shape) <= kSmallGather) return dense;
     THORONG_TRY(Placed from_hbm, relayout(dense, pdim, format, name));
