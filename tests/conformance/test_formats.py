@@ -17,7 +17,7 @@ ml_dtypes = pytest.importorskip("ml_dtypes")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("THORONG_BUILD_DIR", "build/release"))
-TOOL = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "thorong/numerics/thorong_format_dump"
+TOOL = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "obj/numerics/thorong_format_dump"
 
 FLOATS = ["bfloat16", "float16", "float8_e4m3", "float8_e4m3fn", "float8_e5m2", "float8_e3m4"]
 INTEGERS = ["int8", "uint8", "int16", "uint16"]
