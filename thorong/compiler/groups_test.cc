@@ -213,7 +213,8 @@ TEST(Compile, TimingOnlyGivesTheSameInstructions) {
   x = b.add("softmax", {x}, {{"axis", int64_t{-1}}});
   b.output(b.add("add", {x, b.constant({40, 300})}));
   const isa::CoreParameters core = isa::core_parameters(*chip::load("trainium1"));
-  const auto full = compile(b.graph, core, {}), timed = compile(b.graph, core, {.timing_only = true});
+  const auto full = compile(b.graph, core, {});
+  const auto timed = compile(b.graph, core, {.timing_only = true});
   ASSERT_TRUE(full.ok() && timed.ok());
   ASSERT_EQ(full->instructions.size(), timed->instructions.size());
   for (size_t i = 0; i < full->instructions.size(); ++i) {

@@ -8,7 +8,7 @@
 #include <functional>
 #include <map>
 #include <random>
-#include <set>
+#include <vector>
 
 #include "thorong/compiler/address_space.h"
 #include "thorong/ops/operator_support.h"
@@ -110,7 +110,8 @@ View random_view(Random& random, Graph& graph, ValueId x) {
       Indices permutation;
       for (int64_t d = 0; d < rank; ++d) permutation.push_back(d);
       for (size_t d = permutation.size(); d-- > 1;) {
-        std::swap(permutation[d], permutation[static_cast<size_t>(random.pick(0, static_cast<int64_t>(d)))]);
+        const int64_t other = random.pick(0, static_cast<int64_t>(d));
+        std::swap(permutation[d], permutation[static_cast<size_t>(other)]);
       }
       made("transpose", make_attributes({{"permutation", permutation}}));
       view.source = [permutation](const Indices& index) {
@@ -275,17 +276,19 @@ TEST(Placed, PatternsRefuseWhatOneInstructionCannotVisit) {
 }
 
 TEST(ChunkBoxes, CoverEachElementOnce) {
-  for (uint64_t seed = 0; seed < 2000; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     Random random(seed);
     SCOPED_TRACE(seed);
     Shape shape = random_shape(random, random.pick(1, 6));
+    for (size_t d = shape.size(); d-- > 0 && ops::element_count(shape) > 3000;) shape[d] = 2;
     if (random.chance(20)) shape[0] = random.pick(1, 300);
     if (random.chance(3)) shape[0] = 0;
     const auto rank = static_cast<int64_t>(shape.size());
     const int pdim = static_cast<int>(random.pick(-1, rank - 1));
     const int64_t block = random.chance(50) ? 16 : 128, most = random.pick(1, 500);
     const int aligned = random.chance(20) ? static_cast<int>(random.pick(0, rank - 1)) : -1;
-    std::set<Indices> seen;
+    std::vector<int> visits(static_cast<size_t>(ops::element_count(shape)));
+    const Indices strides = ops::row_major_strides(shape);
     for (const Box& box : chunk_boxes(shape, pdim, block, most, aligned)) {
       int wide = 0;
       for (size_t d = 0; d < box.size(); ++d) {
@@ -298,17 +301,19 @@ TEST(ChunkBoxes, CoverEachElementOnce) {
         }
       }
       EXPECT_LE(wide, isa::kMaxFreeRank);
-      if (aligned < 0) EXPECT_LE(free_elements(box, pdim), most);
+      if (aligned < 0) {
+        EXPECT_LE(free_elements(box, pdim), most);
+      }
       Shape counts;
       for (const Range& range : box) counts.push_back(range.size);
       Indices at(counts.size(), 0);
       do {
-        Indices index = at;
-        for (size_t d = 0; d < index.size(); ++d) index[d] += box[d].begin;
-        ASSERT_TRUE(seen.insert(index).second) << "twice";
+        int64_t element = 0;
+        for (size_t d = 0; d < at.size(); ++d) element += (at[d] + box[d].begin) * strides[d];
+        ++visits[static_cast<size_t>(element)];
       } while (ops::next_index(at, counts));
     }
-    EXPECT_EQ(static_cast<int64_t>(seen.size()), ops::element_count(shape));
+    for (const int count : visits) ASSERT_EQ(count, 1);
   }
 }
 
@@ -324,7 +329,10 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
     int64_t peak = 0;
     const auto largest_gap = [&] {
       int64_t at = kBegin, best = 0;
-      for (const auto& [address, bytes] : used) best = std::max(best, address - at), at = address + bytes;
+      for (const auto& [address, bytes] : used) {
+        best = std::max(best, address - at);
+        at = address + bytes;
+      }
       return std::max(best, kEnd - at);
     };
     for (int step = 0; step < 120; ++step) {
@@ -334,13 +342,16 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
         space.free(it->first);
         used.erase(it);
       } else {
-        const int64_t bytes = random.pick(0, 500), rounded = std::max<int64_t>(1, (bytes + 63) / 64) * 64;
+        const int64_t bytes = random.pick(0, 500);
+        const int64_t rounded = std::max<int64_t>(1, (bytes + 63) / 64) * 64;
         const int64_t spare = random.pick(0, 700), gap = largest_gap();
         const int64_t kind = random.pick(0, 2);
         const auto address = kind == 0   ? space.allocate_first_fit(bytes)
                              : kind == 1 ? space.allocate_next_fit(bytes)
                                          : space.allocate_top(bytes, spare);
-        if (kind < 2) EXPECT_EQ(address.has_value(), rounded <= gap) << "refused with room";
+        if (kind < 2) {
+          EXPECT_EQ(address.has_value(), rounded <= gap) << "refused with room";
+        }
         if (!address) continue;
         EXPECT_EQ(*address % 64, 0);
         EXPECT_GE(*address, kBegin);
@@ -358,7 +369,9 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
           }
         }
         used[*address] = rounded;
-        if (kind == 2) EXPECT_GE(largest_gap(), spare);
+        if (kind == 2) {
+          EXPECT_GE(largest_gap(), spare);
+        }
       }
       int64_t total = 0;
       for (const auto& [address, bytes] : used) total += bytes;

@@ -271,7 +271,8 @@ void case_tensor_scalar(TestMachine& m) {
   if (m.pick(0, 1) == 1) s1 = m.tile(any_format(m), P, {1});
   const BinaryFunction f0 = any_binary(m), f1 = any_binary(m);
   Instruction instruction;
-  instruction.function0 = static_cast<uint8_t>(f0), instruction.function1 = static_cast<uint8_t>(f1);
+  instruction.function0 = static_cast<uint8_t>(f0);
+  instruction.function1 = static_cast<uint8_t>(f1);
   instruction.immediate0 = 1.5F, instruction.immediate1 = -0.3F;
   const bool two = m.pick(0, 1) == 1, r0 = m.pick(0, 1) == 1, r1 = m.pick(0, 1) == 1;
   instruction.flags = static_cast<uint16_t>((two ? kHasOp1 : 0) | (r0 ? kReverse0 : 0) |
@@ -295,7 +296,8 @@ void case_scalar_tensor_tensor(TestMachine& m) {
   if (m.pick(0, 1) == 1) s = m.tile(any_format(m), P, {1});
   const BinaryFunction f0 = any_binary(m), f1 = any_binary(m);
   Instruction instruction;
-  instruction.function0 = static_cast<uint8_t>(f0), instruction.function1 = static_cast<uint8_t>(f1);
+  instruction.function0 = static_cast<uint8_t>(f0);
+  instruction.function1 = static_cast<uint8_t>(f1);
   instruction.immediate0 = 0.7F;
   check(m, Opcode::scalar_tensor_tensor, {out, a, s, b}, instruction, [&](int64_t p, int64_t i) {
     const float scalar = s.buffer < 0 ? 0.7F : m.get(s, p, 0);
@@ -391,7 +393,8 @@ void case_bn_stats(TestMachine& m) {
 void case_bn_aggr(TestMachine& m) {
   const int32_t P = any_partitions(m), parts = static_cast<int32_t>(m.pick(1, 4));
   const int32_t n = static_cast<int32_t>(m.pick(1, 20)) * parts;
-  const auto in = m.tile(Format::kFloat32, P, {n}), stats = m.tile(Format::kFloat32, P, {parts * 6}),
+  const auto in = m.tile(Format::kFloat32, P, {n}),
+             stats = m.tile(Format::kFloat32, P, {parts * 6}),
              out = m.tile(Format::kFloat32, P, {2});
   for (int32_t part = 0; part < parts; ++part) {
     AccessPattern piece = in, target = stats;
@@ -442,7 +445,8 @@ void case_dma_copy(TestMachine& m) {
   const int32_t P = any_partitions(m);
   const bool integers = m.pick(0, 3) == 0;
   const Format from = integers ? Format::kInt64 : any_format(m);
-  const Format to = integers ? (m.pick(0, 1) == 0 ? Format::kInt64 : Format::kInt32) : any_format(m);
+  Format to = any_format(m);
+  if (integers) to = m.pick(0, 1) == 0 ? Format::kInt64 : Format::kInt32;
   const Space spaces[] = {Space::kHbm, Space::kSbuf};
   const auto out = m.tile(to, P, shape, spaces[m.pick(0, 1)]);
   auto in = m.tile(from, P, shape, spaces[m.pick(0, 1)]);
@@ -582,7 +586,8 @@ TEST(Meaning, AccumulationRoundsOncePerProduct) {
   // sums to 2 first.
   TestMachine m(0);
   const auto psum = m.tile(Format::kFloat32, 1, {1}, Space::kPsum);
-  const auto stationary = m.tile(Format::kFloat32, 2, {1}), moving = m.tile(Format::kFloat32, 2, {1});
+  const auto stationary = m.tile(Format::kFloat32, 2, {1}),
+             moving = m.tile(Format::kFloat32, 2, {1});
   for (int64_t k = 0; k < 2; ++k) m.set(stationary, k, 0, 1), m.set(moving, k, 0, 1);
   Instruction add;
   add.flags = kAccumulate;

@@ -127,7 +127,9 @@ TEST_F(MachineTest, RandomBitsFollowTheSeedAndTheInstructionCount) {
   const auto run = [&](uint64_t seed, int times, bool stochastic = true) {
     Machine machine(core, pool, {seed, stochastic, 0, 0});
     EXPECT_TRUE(machine.load(b.program).ok());
-    for (int i = 0; i < 256; ++i) floats(machine.hbm_data(in))[i] = 1 + static_cast<float>(i) / 1e4F;
+    for (int i = 0; i < 256; ++i) {
+      floats(machine.hbm_data(in))[i] = 1 + static_cast<float>(i) / 1e4F;
+    }
     for (int i = 0; i < times; ++i) EXPECT_TRUE(machine.run(b.program).ok());
     std::vector<float> values(256);
     std::memcpy(values.data(), machine.hbm_data(out), 1024);
