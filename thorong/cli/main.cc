@@ -85,7 +85,6 @@ int exit_status(Code code) {
 
 int main(int argc, char** argv) {
   std::signal(SIGINT, thorong::cli::on_interrupt);
-  std::signal(SIGPIPE, SIG_IGN);
   thorong::set_check_handler(thorong::cli::on_bug);
   try {
     return thorong::cli::run(argc, argv);

