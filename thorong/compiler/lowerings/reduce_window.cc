@@ -129,12 +129,10 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
       windows.shape.push_back(box[d].size), windows.step.push_back(tile.step[d] * pool.stride[d]);
       window_box.push_back({0, box[d].size});
     }
-    int64_t taps = 1;
     for (size_t d = 0; d < rank; ++d) {
       if (pool.window[d] == 1) continue;
       windows.shape.push_back(pool.window[d]), windows.step.push_back(tile.step[d] * pool.dilation[d]);
       window_box.push_back({0, pool.window[d]});
-      taps *= pool.window[d];
     }
     THORONG_TRY(AccessPattern in, codegen.view(windows, window_box, pdim));
     int64_t elements = free_elements(box, pdim);
