@@ -364,12 +364,26 @@ bool accepts(const Graph& graph, const Node& node) {
   return contracts && numerics::is_float(a) && a == b && a != Format::kFloat64;
 }
 
+// An operand with its contracting dimension on the partitions. Heads that lie side by side there are taken as they are, unless
+// the head dimension is one of those that a tile covers.
+Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k, const std::vector<int64_t>& tiled, Format format) {
+  int pdim = static_cast<int>(side.contract[k]);
+  THORONG_TRY(Placed placed, codegen.acquire(side.value, pdim, format, true));
+  for (int64_t d : tiled) {
+    bool selects = !placed.partition_step.empty() && placed.partition_step[static_cast<size_t>(d)] != 0;
+    if (selects) return codegen.acquire(side.value, pdim, format);
+  }
+  return placed;
+}
+
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
   Plan plan = choose(codegen, group, node);
   Format format = codegen.matmul_format(codegen.graph().type(node.inputs[0]).format);
-  THORONG_TRY(Placed stationary, codegen.acquire(plan.stationary.value,
-                                                 static_cast<int>(plan.stationary.contract[plan.k]), format, true));
-  THORONG_TRY(Placed moving, codegen.acquire(plan.moving.value, static_cast<int>(plan.moving.contract[plan.k]), format, true));
+  // A tile takes many indices of these dimensions at once.
+  std::vector<int64_t> tiled;
+  if (plan.d >= 0) tiled.push_back(plan.d);
+  THORONG_TRY(Placed stationary, acquire_side(codegen, plan.stationary, plan.k, tiled, format));
+  THORONG_TRY(Placed moving, acquire_side(codegen, plan.moving, plan.k, plan.moving.free, format));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, plan.d_out));
   return Product(codegen, group, plan, stationary, moving, format).run();
 }
