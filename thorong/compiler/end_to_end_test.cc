@@ -717,5 +717,35 @@ TEST(EndToEnd, OneTensorInTwoLayouts) {
   }
 }
 
+// Two heads of 64 lie side by side on the partitions, and the product covers both at once: the head dimension is a free one.
+TEST(EndToEnd, HeadsThatAProductCoversTogether) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {Format::kFloat32, {11, 24}});
+  const ValueId w = graph.add_input("w", {Format::kFloat32, {24, 128}});
+  const ValueId y = graph.add_input("y", {Format::kFloat32, {17, 64}});
+  const ValueId product = *graph.add1("dot_general", {x, w},
+                                      make_attributes({{"lhs_contracting_dimensions", Indices{1}},
+                                                       {"rhs_contracting_dimensions", Indices{0}}}));
+  const ValueId split =
+      *graph.add1("reshape", {product}, make_attributes({{"shape", Shape{11, 2, 64}}}));
+  const ValueId heads =
+      *graph.add1("transpose", {split}, make_attributes({{"permutation", Indices{1, 0, 2}}}));
+  graph.outputs = {*graph.add1("dot_general", {heads, y},
+                               make_attributes({{"lhs_contracting_dimensions", Indices{2}},
+                                                {"rhs_contracting_dimensions", Indices{1}}}))};
+  graph.output_names = {"z"};
+  std::vector<Tensor> inputs;
+  for (ValueId v : graph.inputs) {
+    std::vector<double> numbers(static_cast<size_t>(graph.type(v).elements()));
+    for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i % 7) - 3;
+    inputs.push_back(Tensor::from_doubles(graph.type(v), numbers));
+  }
+  auto outputs = run_on(testing::core_of(kChips[0]), graph, inputs);
+  ASSERT_TRUE(outputs.ok()) << outputs.status().to_string();
+  auto reference = ops::evaluate(graph, inputs);
+  ASSERT_TRUE(reference.ok());
+  EXPECT_EQ((*outputs)[0], (*reference)[0].to_doubles());  // small integers: exact in any order
+}
+
 }  // namespace
 }  // namespace thorong::compiler
