@@ -143,17 +143,9 @@ Status Codegen::run_group(const Group& group) {
 }
 
 Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std::string& name) {
-  Placed placed;
-  placed.shape = shape;
-  placed.format = format;
-  placed.pdim = pdim;
-  placed.step.assign(shape.size(), 0);
-  int64_t row = 1;
-  for (size_t i = shape.size(); i-- > 0;) {
-    if (static_cast<int>(i) == pdim) continue;
-    placed.step[i] = row;
-    row *= std::max<int64_t>(1, shape[i]);
-  }
+  Placed placed = dense_tile(-1, format, shape, pdim);
+  placed.sbuf = false;
+  int64_t row = row_elements(shape, pdim);
   int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
   if (BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks)); buffer >= 0) {
     placed.sbuf = true;
@@ -222,16 +214,7 @@ Status Codegen::finish_box(const Group& group, const Box& box, const std::option
   AccessPattern staged = builder_.dense(buffer, partitions, {elements});
   THORONG_RETURN_IF_ERROR(emitter.run(anchor, staged));
   // The staged tile as a Placed of the box's shape, stored dimension by dimension where more than four remain.
-  Placed from;
-  from.sbuf = true, from.buffer = buffer, from.format = output_.format, from.pdim = output_pdim_;
-  from.step.assign(box.size(), 0);
-  int64_t row = 1;
-  for (size_t i = box.size(); i-- > 0;) {
-    from.shape.insert(from.shape.begin(), box[i].size);
-    if (static_cast<int>(i) == output_pdim_) continue;
-    from.step[i] = row;
-    row *= box[i].size;
-  }
+  Placed from = dense_tile(buffer, output_.format, sizes(box), output_pdim_);
   return copy_box(output_, box, from, whole(from.shape));
 }
 

@@ -390,14 +390,7 @@ Status Codegen::fill(const Placed& placed, float value) {
     }
     if (placed.sbuf) return internal_error("a box to fill is not one access pattern");
     StreamScope scope(builder_);
-    Placed staged;
-    staged.sbuf = true, staged.format = placed.format, staged.pdim = pdim, staged.step.assign(box.size(), 0);
-    int64_t row = 1;
-    for (size_t d = box.size(); d-- > 0;) {
-      staged.shape.insert(staged.shape.begin(), box[d].size);
-      if (static_cast<int>(d) != pdim) staged.step[d] = row, row *= box[d].size;
-    }
-    staged.buffer = scope.allocate(placed.format, row);
+    Placed staged = dense_tile(scope.allocate(placed.format, free_elements(box, pdim)), placed.format, sizes(box), pdim);
     if (staged.buffer < 0) return resource_exhausted("no SBUF left to fill a tensor");
     THORONG_TRY(AccessPattern tile, view(staged, whole(staged.shape), pdim));
     builder_.emit(Opcode::memset, Queue::kVector, {tile}, {.immediate0 = value});

@@ -170,6 +170,33 @@ Box whole(const Shape& shape) {
   return box;
 }
 
+Shape sizes(const Box& box) {
+  Shape shape;
+  for (const Range& range : box) shape.push_back(range.size);
+  return shape;
+}
+
+int64_t row_elements(const Shape& shape, int pdim) {
+  int64_t row = 1;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (static_cast<int>(d) != pdim) row *= std::max<int64_t>(1, shape[d]);
+  }
+  return row;
+}
+
+Placed dense_tile(isa::BufferId buffer, Format format, const Shape& shape, int pdim) {
+  Placed tile;
+  tile.sbuf = true, tile.buffer = buffer, tile.format = format, tile.shape = shape, tile.pdim = pdim;
+  tile.step.assign(shape.size(), 0);
+  int64_t row = 1;
+  for (size_t d = shape.size(); d-- > 0;) {
+    if (static_cast<int>(d) == pdim) continue;
+    tile.step[d] = row;
+    row *= std::max<int64_t>(1, shape[d]);
+  }
+  return tile;
+}
+
 Placed dense_hbm(isa::BufferId buffer, Format format, const Shape& shape) {
   Placed placed;
   placed.buffer = buffer;

@@ -36,6 +36,14 @@ using Box = std::vector<Range>;  // one range a dimension
 
 Box whole(const Shape& shape);
 
+// The sizes of a box.
+Shape sizes(const Box& box);
+
+// A dense SBUF tile with `pdim` on the partitions (-1: none) and the other dimensions row-major along the row.
+Placed dense_tile(isa::BufferId buffer, Format format, const Shape& shape, int pdim);
+// Elements of its row.
+int64_t row_elements(const Shape& shape, int pdim);
+
 // The dense row-major Placed of an HBM buffer.
 Placed dense_hbm(isa::BufferId buffer, Format format, const Shape& shape);
 

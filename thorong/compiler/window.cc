@@ -59,16 +59,10 @@ class Depthwise {
     for (size_t i = 0; i < window_.out.size(); ++i) in_box.push_back(window_.input_range(i, box[i + 2], x_shape_[i + 2]));
     THORONG_TRY(Placed x, codegen_.bring(x_, in_box, 1, x_.format, scope));
     THORONG_TRY(Placed w, codegen_.bring(weights_, {box[1], {0, taps_}}, 0, weights_.format, scope));
-    Placed sum;
-    sum.sbuf = true, sum.pdim = 1, sum.step.assign(box.size(), 0);
-    int64_t row = 1;
-    for (size_t d = box.size(); d-- > 0;) {
-      sum.shape.insert(sum.shape.begin(), box[d].size);
-      if (d != 1) sum.step[d] = row, sum.offset -= box[d].begin * row, row *= box[d].size;
-      else sum.partition_offset = -box[d].begin;
-    }
-    sum.buffer = scope.allocate(Format::kFloat32, row);
+    Placed sum = dense_tile(scope.allocate(Format::kFloat32, free_elements(box, 1)), Format::kFloat32, sizes(box), 1);
     if (sum.buffer < 0) return resource_exhausted("no SBUF left for a depthwise sum");
+    for (size_t d = 0; d < box.size(); ++d) sum.offset -= box[d].begin * sum.step[d];  // coordinates are the output's
+    sum.partition_offset = -box[1].begin;
     THORONG_TRY(AccessPattern all, codegen_.view(sum, box, 1));
     THORONG_RETURN_IF_ERROR(taps(box, x, w, sum, all));
     return codegen_.finish_box(group_, box, all);

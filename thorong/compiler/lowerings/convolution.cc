@@ -222,16 +222,9 @@ class Convolution {
   Result<Placed> stack_rows(const Box& super, StreamScope& scope) {
     size_t h = window_.out.size() - 2;
     const Range& rows = super[h + 1];
-    Placed stacked;
-    stacked.sbuf = true, stacked.format = format_, stacked.pdim = 1;
-    stacked.shape = x_shape_;
-    stacked.shape[0] = super[0].size, stacked.shape[h + 2] = rows.size;
-    int64_t row = 1;
-    stacked.step.assign(x_shape_.size(), 0);
-    for (size_t d = x_shape_.size(); d-- > 0;) {
-      if (d != 1) stacked.step[d] = row, row *= stacked.shape[d];
-    }
-    stacked.buffer = scope.allocate(format_, row);
+    Shape shape = x_shape_;
+    shape[0] = super[0].size, shape[h + 2] = rows.size;
+    Placed stacked = dense_tile(scope.allocate(format_, row_elements(shape, 1)), format_, shape, 1);
     if (stacked.buffer < 0) return resource_exhausted("no SBUF left to stack a convolution's rows");
     int64_t kernel = window_.kernel[h];
     std::vector<Range> reached;
@@ -330,15 +323,9 @@ class Convolution {
 
   // The part r of a bank that holds the chunk row-major.
   Result<AccessPattern> bank_part(const AccessPattern& bank, const Box& chunk, const Box& r) {
-    Placed placed;
-    placed.sbuf = true, placed.buffer = bank.buffer, placed.format = bank.format, placed.step.assign(chunk.size(), 0);
-    int64_t row = 1;
+    Placed placed = dense_tile(bank.buffer, bank.format, sizes(chunk), -1);
     Box box = r;
-    for (size_t d = chunk.size(); d-- > 0;) {
-      placed.shape.insert(placed.shape.begin(), chunk[d].size);
-      placed.step[d] = row, row *= chunk[d].size;
-      box[d].begin -= chunk[d].begin;
-    }
+    for (size_t d = 0; d < chunk.size(); ++d) box[d].begin -= chunk[d].begin;
     THORONG_TRY(AccessPattern part, codegen_.view(placed, box, -1));
     part.partitions = bank.partitions;
     return part;
