@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of one memory while code is emitted: next-fit from the bottom for short-lived stream buffers (so that consecutive
-// loads land in different places and overlap), from the top for residents. Freed addresses may be handed out at once: the semaphores make a new
-// user wait for the old ones.
+// Addresses of one memory while code is emitted. Freed addresses may be handed out at once: the semaphores make a new user wait for
+// the old ones. So short-lived stream buffers get the place that has been free for longest: its last user is done soonest, and
+// loads run ahead of the work. Residents lie at the top.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -12,19 +14,40 @@ namespace thorong::compiler {
 
 class AddressSpace {
  public:
-  AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end), cursor_(begin) {}
+  AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end) { free_[begin] = {end - begin, 0}; }
 
-  std::optional<int64_t> allocate_first_fit(int64_t bytes) { return allocate(bytes, begin_); }
-  // Starts the search behind the last allocation and wraps around.
-  std::optional<int64_t> allocate_next_fit(int64_t bytes) {
-    auto address = allocate(bytes, cursor_);
-    if (!address) address = allocate(bytes, begin_);
-    if (address) cursor_ = *address + round(bytes);
-    return address;
+  std::optional<int64_t> allocate_first_fit(int64_t bytes) {
+    bytes = round(bytes);
+    int64_t at = begin_;
+    for (const auto& [address, size] : used_) {
+      if (address - at >= bytes) break;
+      at = address + size;
+    }
+    if (at + bytes > end_) return std::nullopt;
+    return take(at, bytes);
+  }
+  // The place whose most recent user gave it back earliest; the lowest of equals.
+  std::optional<int64_t> allocate_oldest(int64_t bytes) {
+    bytes = round(bytes);
+    std::optional<int64_t> best;
+    int64_t best_stamp = 0;
+    for (auto first = free_.begin(); first != free_.end(); ++first) {
+      int64_t stamp = 0, at = first->first;
+      auto it = first;
+      while (it != free_.end() && it->first == at && at - first->first < bytes) {
+        stamp = std::max(stamp, it->second.stamp);
+        at += it->second.bytes;
+        ++it;
+      }
+      if (at - first->first < bytes || (best && stamp >= best_stamp)) continue;
+      best = first->first, best_stamp = stamp;
+    }
+    if (!best) return std::nullopt;
+    return take(*best, bytes);
   }
   // The highest free place, leaving at least `spare` bytes of one stretch below it.
   std::optional<int64_t> allocate_top(int64_t bytes, int64_t spare) {
-    bytes = round(bytes > 0 ? bytes : 1);
+    bytes = round(bytes);
     int64_t top = end_;
     for (auto it = used_.rbegin();; ++it) {
       int64_t floor = it == used_.rend() ? begin_ : it->first + it->second;
@@ -35,9 +58,7 @@ class AddressSpace {
           used_.erase(at);
           return std::nullopt;
         }
-        in_use_ += bytes;
-        peak_ = peak_ > in_use_ ? peak_ : in_use_;
-        return at;
+        return take(at, bytes);
       }
       if (it == used_.rend()) return std::nullopt;
       top = it->first;
@@ -47,7 +68,10 @@ class AddressSpace {
     auto it = used_.find(address);
     if (it == used_.end()) return;
     in_use_ -= it->second;
+    free_[address] = {it->second, ++clock_};
     used_.erase(it);
+    constexpr size_t kMostPieces = 256;
+    if (free_.size() > kMostPieces) merge_neighbours();
   }
   int64_t in_use() const { return in_use_; }
   int64_t peak() const { return peak_; }
@@ -63,29 +87,41 @@ class AddressSpace {
   }
 
  private:
-  static int64_t round(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+  struct Piece {
+    int64_t bytes, stamp;  // when it was given back; 0: never used
+  };
 
-  std::optional<int64_t> allocate(int64_t bytes, int64_t from) {
-    bytes = round(bytes > 0 ? bytes : 1);
-    int64_t at = from;
-    auto it = used_.upper_bound(from);
-    if (it != used_.begin()) {
-      auto before = std::prev(it);
-      if (before->first + before->second > at) at = before->first + before->second;
-    }
-    for (; it != used_.end(); ++it) {
-      if (it->first - at >= bytes) break;
-      at = it->first + it->second;
-    }
-    if (at + bytes > end_) return std::nullopt;
+  static int64_t round(int64_t bytes) { return (std::max<int64_t>(1, bytes) + 63) / 64 * 64; }
+
+  int64_t take(int64_t at, int64_t bytes) {
     used_[at] = bytes;
     in_use_ += bytes;
-    peak_ = peak_ > in_use_ ? peak_ : in_use_;
+    peak_ = std::max(peak_, in_use_);
+    auto it = std::prev(free_.upper_bound(at));
+    while (it != free_.end() && it->first < at + bytes) {
+      auto [begin, piece] = *it;
+      it = free_.erase(it);
+      if (begin < at) free_[begin] = {at - begin, piece.stamp};
+      if (int64_t end = begin + piece.bytes; end > at + bytes) free_[at + bytes] = {end - at - bytes, piece.stamp};
+    }
     return at;
   }
 
-  int64_t begin_, end_, cursor_;
+  void merge_neighbours() {
+    for (auto it = free_.begin(); it != free_.end();) {
+      auto next = std::next(it);
+      if (next == free_.end() || it->first + it->second.bytes != next->first) {
+        it = next;
+        continue;
+      }
+      it->second = {it->second.bytes + next->second.bytes, std::max(it->second.stamp, next->second.stamp)};
+      free_.erase(next);
+    }
+  }
+
+  int64_t begin_, end_, clock_ = 0;
   std::map<int64_t, int64_t> used_;  // address -> bytes
+  std::map<int64_t, Piece> free_;    // address -> piece; neighbours that were given back at different times stay apart
   int64_t in_use_ = 0, peak_ = 0;
 };
 

@@ -28,6 +28,23 @@ Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups, const isa
     for (int n : groups[g].elementwise) read(n);
   }
   for (ValueId v : graph.outputs) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups.size());
+  weights_bound_ = find_weights_bound();
+}
+
+// Whether loading the weights takes longer than the work on them: the products themselves, and at least as long again on the
+// engines that take the results up.
+bool Codegen::find_weights_bound() const {
+  const isa::CoreParameters& core = builder_.core();
+  double bytes = 0, multiply_adds = 0;
+  for (const Node& node : graph_.nodes) {
+    if (node.op->name != "dot_general" && node.op->name != "convolution") continue;
+    for (ValueId v : node.inputs) {
+      if (v < 0 || !graph_.is_constant(base_of(v))) continue;
+      bytes += static_cast<double>(graph_.type(v).elements()) * static_cast<double>(numerics::byte_size(matmul_format(graph_.type(v).format)));
+    }
+    multiply_adds += node.op->work(graph_, node).multiply_adds;
+  }
+  return bytes / (core.dma_engines * core.dma_engine_bytes_per_s) > 2 * multiply_adds / (core.rows * core.columns * core.tensor_hz);
 }
 
 bool Codegen::is_view(const Node& node) const { return is_view_operator(node); }
@@ -174,7 +191,7 @@ Status Codegen::begin_output(const Group& group, int pdim) {
   }
   placed_[group.result] = output_;
   std::set<ValueId> inside;
-  if (group.anchor >= 0) inside.insert(graph_.nodes[static_cast<size_t>(group.anchor)].outputs[0]);
+  if (group.anchor >= 0) inside.insert(anchor_value(graph_, group));
   for (int n : group.elementwise) {
     const Node& node = graph_.nodes[static_cast<size_t>(n)];
     for (ValueId v : node.inputs) {

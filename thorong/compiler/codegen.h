@@ -76,6 +76,9 @@ class Codegen {
     return placed.ok() && placed->sbuf ? placed->pdim : -1;
   }
 
+  // The program is bound by the loading of its weights: DMA is dear and the engines wait.
+  bool weights_bound() const { return weights_bound_; }
+
   // The partition dimension that suits the consumers of `value`; `choices` in order of the producer's preference.
   int preferred_pdim(ValueId value, const std::vector<int>& choices) const;
 
@@ -112,6 +115,7 @@ class Codegen {
   void release_original(ValueId value);
 
   ValueId base_of(ValueId value) const;
+  bool find_weights_bound() const;
   bool is_view(const Node& node) const;
 
   const Graph& graph_;
@@ -131,6 +135,7 @@ class Codegen {
   std::map<ValueId, Placed> externals_;
   std::vector<std::pair<std::string, std::pair<BufferId, AccessPattern>>> row_cache_;  // fetched operands that repeat
   size_t group_index_ = 0;
+  bool weights_bound_ = false;
 };
 
 // A lowering: emits tiles for groups anchored at a node of `op`; return unsupported to fall back on the reference.

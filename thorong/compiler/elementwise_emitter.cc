@@ -93,7 +93,26 @@ Result<AccessPattern> ElementwiseEmitter::expanded(const Value& value) {
   return ap;
 }
 
+// The anchor's tile in PSUM, if the way from it to `id` leads through values that nobody else reads: the intermediate may take
+// its place, and an instruction with one operand in PSUM and one in SBUF is fast.
+bool ElementwiseEmitter::may_replace_anchor(ValueId id) const {
+  if (!anchor_ || codegen_.builder().program().buffer(*anchor_).space != isa::Space::kPsum) return false;
+  if (codegen_.storage_format(id) != anchor_->format) return false;
+  ValueId anchor = anchor_value(codegen_.graph(), group_);
+  auto leads = [&](const auto& self, ValueId v) -> bool {
+    if (uses_in_group(v) != 1) return false;
+    if (v == anchor) return true;
+    int producer = codegen_.graph().value(v).producer;
+    if (producer < 0) return false;
+    if (std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) == group_.elementwise.end()) return false;
+    const Node& node = codegen_.graph().nodes[static_cast<size_t>(producer)];
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return self(self, input); });
+  };
+  return leads(leads, id);
+}
+
 Result<AccessPattern> ElementwiseEmitter::temporary(ValueId id) {
+  if (may_replace_anchor(id)) return *anchor_;
   int64_t elements = free_elements(box_, pdim_);
   BufferId buffer = scope_.allocate(codegen_.storage_format(id), elements);
   if (buffer < 0) return resource_exhausted("no SBUF left for an intermediate of a fused group");
@@ -127,12 +146,11 @@ const Node* ElementwiseEmitter::foldable(ValueId id) const {
 }
 
 Status ElementwiseEmitter::run(const std::optional<AccessPattern>& anchor, const AccessPattern& target) {
-  const Graph& graph = codegen_.graph();
   if (group_.anchor >= 0) {
     anchor_ = anchor;
     Value v;
     v.pattern = *anchor;
-    done_[graph.nodes[static_cast<size_t>(group_.anchor)].outputs[0]] = v;
+    done_[anchor_value(codegen_.graph(), group_)] = v;
   }
   if (group_.elementwise.empty()) {
     codegen_.builder().copy(target, *anchor);

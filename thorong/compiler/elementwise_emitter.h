@@ -46,6 +46,7 @@ class ElementwiseEmitter {
   // x op scalar: which operand is the tensor; nullopt if neither or both are scalars.
   std::optional<int> tensor_operand(const Node& node);
   int uses_in_group(ValueId id) const;
+  bool may_replace_anchor(ValueId id) const;
 
   Codegen& codegen_;
   const Group& group_;

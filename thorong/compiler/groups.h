@@ -12,10 +12,18 @@ namespace thorong::compiler {
 struct Group {
   int anchor = -1;               // node index; -1: elementwise only
   std::vector<int> elementwise;  // node indices in graph order, after the anchor
+  // The value that the anchor's tiles hold: its own, or that of an elementwise node which the anchor does as well (then not in
+  // `elementwise`). -1: its own.
+  ops::ValueId anchor_value = -1;
   ops::ValueId result = -1;      // the group's only output value (anchors with several outputs: the first)
   bool by_reference = false;     // no lowering: gpsimd or host
   int last() const { return elementwise.empty() ? anchor : elementwise.back(); }
 };
+
+// The value that the tiles of the group's anchor hold.
+inline ops::ValueId anchor_value(const ops::Graph& graph, const Group& group) {
+  return group.anchor_value >= 0 ? group.anchor_value : graph.nodes[static_cast<size_t>(group.anchor)].outputs[0];
+}
 
 // Pre: composites without a lowering are decomposed (passes/decompose.cc).
 std::vector<Group> form_groups(const ops::Graph& graph);

@@ -347,7 +347,7 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
         const int64_t spare = random.pick(0, 700), gap = largest_gap();
         const int64_t kind = random.pick(0, 2);
         const auto address = kind == 0   ? space.allocate_first_fit(bytes)
-                             : kind == 1 ? space.allocate_next_fit(bytes)
+                             : kind == 1 ? space.allocate_oldest(bytes)
                                          : space.allocate_top(bytes, spare);
         if (kind < 2) {
           EXPECT_EQ(address.has_value(), rounded <= gap) << "refused with room";
@@ -383,16 +383,21 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
   }
 }
 
-TEST(AddressSpace, NextFitGoesRound) {
+TEST(AddressSpace, HandsOutThePlaceThatIsFreeForLongest) {
   AddressSpace space(0, 256);
-  EXPECT_EQ(space.allocate_next_fit(64), 0);
+  EXPECT_EQ(space.allocate_oldest(64), 0);
   space.free(0);
-  EXPECT_EQ(space.allocate_next_fit(64), 64) << "not the place that was just freed";
-  EXPECT_EQ(space.allocate_next_fit(128), 128);
-  EXPECT_EQ(space.allocate_next_fit(64), 0);
-  EXPECT_EQ(space.allocate_next_fit(1), std::nullopt);
+  EXPECT_EQ(space.allocate_oldest(64), 64) << "not the place that was just freed";
+  EXPECT_EQ(space.allocate_oldest(128), 128);
+  EXPECT_EQ(space.allocate_oldest(64), 0);
+  EXPECT_EQ(space.allocate_oldest(1), std::nullopt);
+  space.free(128);
+  space.free(0);
+  space.free(64);
+  EXPECT_EQ(space.allocate_oldest(64), 128) << "given back first";
+  EXPECT_EQ(space.allocate_oldest(128), 0) << "across two pieces, the later of which counts";
   space.free(12345);  // nothing there
-  EXPECT_EQ(space.in_use(), 256);
+  EXPECT_EQ(space.in_use(), 192);
   EXPECT_EQ(space.capacity(), 256);
 }
 

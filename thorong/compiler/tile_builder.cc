@@ -66,7 +66,7 @@ BufferId TileBuilder::add_buffer(isa::Buffer buffer) {
 
 BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto address = sbuf_.allocate_next_fit(bytes);
+  auto address = sbuf_.allocate_oldest(bytes);
   if (!address) return -1;
   isa::Buffer buffer;
   buffer.format = format;

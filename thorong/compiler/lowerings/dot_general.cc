@@ -109,6 +109,22 @@ class Product {
     make_k_steps();
   }
 
+  // `row`: what every element of the result gets added, by its moving dimensions, as one more row of K: 1 x row.
+  Status add_row(ValueId row, StreamScope& scope) {
+    Box box = whole(codegen_.graph().type(group_.result).shape);
+    for (size_t d = 0; d < box.size(); ++d) {
+      bool moves = std::find(plan_.moving.out.begin(), plan_.moving.out.end(), static_cast<int>(d)) != plan_.moving.out.end();
+      if (!moves) box[d] = {0, 1};
+    }
+    THORONG_TRY(Placed placed, codegen_.place(row));
+    THORONG_TRY(row_, codegen_.bring(placed, box, -1, Format::kFloat32, scope));
+    BufferId ones = scope.allocate(Format::kFloat32, columns_);
+    if (ones < 0) return resource_exhausted("no SBUF left for a row of ones");
+    ones_ = codegen_.builder().dense(ones, 1, {columns_});
+    codegen_.builder().emit(Opcode::memset, Queue::kVector, {ones_}, {.immediate0 = 1.0f});
+    return ok_status();
+  }
+
   Status run() {
     // Indices of the dimensions that neither tile: batch, then the stationary side's other free dimensions.
     Shape outer;
@@ -343,8 +359,21 @@ class Product {
       }
     }
     for (size_t i = 0; i < psum.size(); ++i) {
-      THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, output_box(index, ranges[i], n), psum[i]));
+      Box box = output_box(index, ranges[i], n);
+      if (ones_.buffer >= 0) THORONG_RETURN_IF_ERROR(accumulate_row(psum[i], box));
+      THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, box, psum[i]));
     }
+    return ok_status();
+  }
+
+  Status accumulate_row(const AccessPattern& bank, Box box) {
+    AccessPattern ones = ones_;
+    ones.size[0] = bank.partitions;
+    for (size_t d = 0; d < box.size(); ++d) {
+      if (row_.step[d] == 0) box[d] = {0, 1};
+    }
+    THORONG_TRY(AccessPattern row, codegen_.view(row_, box, -1));
+    codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {bank, ones, row}, {.flags = isa::kAccumulate});
     return ok_status();
   }
 
@@ -356,7 +385,32 @@ class Product {
   int64_t columns_ = 128, rows_ = 128;
   size_t s_k_ = 0, m_k_ = 0;
   std::vector<KStep> steps_;
+  Placed row_;
+  AccessPattern ones_;
 };
+
+// A constant that the first elementwise node adds to the product and that varies along the moving dimensions only, all of them: it
+// would be needed on every partition, 128 times the DMA traffic. As one more row of K it is added with the same single rounding.
+// Worth it where DMA is what the program waits for. -1: none.
+ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& node, const Plan& plan) {
+  if (!codegen.weights_bound() || !codegen.core().fp32_operands || group.elementwise.empty() || plan.d < 0) return -1;
+  if (!plan.stationary.batch.empty()) return -1;
+  const Graph& graph = codegen.graph();
+  const Node& add = graph.nodes[static_cast<size_t>(group.elementwise.front())];
+  if (add.op->name != "add" || graph.type(add.outputs[0]).format != Format::kFloat32) return -1;
+  if (codegen.storage_format(add.outputs[0]) != Format::kFloat32 && group.elementwise.size() > 1) return -1;
+  for (size_t i = 0; i < 2; ++i) {
+    if (add.inputs[i] != node.outputs[0] || add.inputs[1 - i] == node.outputs[0]) continue;
+    ValueId row = add.inputs[1 - i], base = codegen.base(row);
+    int64_t moving = 1;
+    for (int64_t f : plan.moving.free) moving *= graph.type(plan.moving.value).shape[static_cast<size_t>(f)];
+    const ops::Tensor* constant = codegen.constant(base);
+    const Shape& shape = graph.type(add.outputs[0]).shape;
+    bool last = plan.moving.out.size() == 1 && plan.moving.out[0] == static_cast<int>(shape.size()) - 1;
+    if (constant != nullptr && last && constant->type.elements() == moving && moving > 1 && constant->type.shape.back() == moving) return row;
+  }
+  return -1;
+}
 
 bool accepts(const Graph& graph, const Node& node) {
   Format a = graph.type(node.inputs[0]).format, b = graph.type(node.inputs[1]).format;
@@ -384,8 +438,17 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
   if (plan.d >= 0) tiled.push_back(plan.d);
   THORONG_TRY(Placed stationary, acquire_side(codegen, plan.stationary, plan.k, tiled, format));
   THORONG_TRY(Placed moving, acquire_side(codegen, plan.moving, plan.k, plan.moving.free, format));
-  THORONG_RETURN_IF_ERROR(codegen.begin_output(group, plan.d_out));
-  return Product(codegen, group, plan, stationary, moving, format).run();
+  Group rest = group;
+  ValueId row = shared_addend(codegen, group, node, plan);
+  if (row >= 0) {
+    rest.anchor_value = codegen.graph().nodes[static_cast<size_t>(rest.elementwise.front())].outputs[0];
+    rest.elementwise.erase(rest.elementwise.begin());
+  }
+  THORONG_RETURN_IF_ERROR(codegen.begin_output(rest, plan.d_out));
+  Product product(codegen, rest, plan, stationary, moving, format);
+  StreamScope scope(codegen.builder());
+  if (row >= 0) THORONG_RETURN_IF_ERROR(product.add_row(row, scope));
+  return product.run();
 }
 
 }  // namespace

@@ -11,5 +11,6 @@ Status decompose(ops::Graph& graph);
 Status fold_constants(ops::Graph& graph);
 Status dilate_inputs(ops::Graph& graph);
 Status recognize_activations(ops::Graph& graph);
+Status move_scales(ops::Graph& graph);
 
 }  // namespace thorong::compiler

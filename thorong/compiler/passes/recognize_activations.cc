@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "thorong/compiler/passes/match.h"
 #include "thorong/compiler/passes/passes.h"
 #include "thorong/ops/operator.h"
 
@@ -24,22 +25,8 @@ class Matcher {
  public:
   explicit Matcher(const Graph& graph) : graph_(graph) {}
 
-  // The node that makes v, if it is `op`.
-  const Node* made_by(ValueId v, std::string_view op) const {
-    int producer = graph_.value(v).producer;
-    if (producer < 0) return nullptr;
-    const Node& node = graph_.nodes[static_cast<size_t>(producer)];
-    return node.op->name == op ? &node : nullptr;
-  }
-
-  // The one number that v holds everywhere, if it does.
-  std::optional<double> number(ValueId v) const {
-    while (const Node* view = made_by(v, "broadcast_in_dim")) v = view->inputs[0];
-    while (const Node* view = made_by(v, "reshape")) v = view->inputs[0];
-    if (!graph_.is_constant(v) || graph_.type(v).elements() != 1) return std::nullopt;
-    const ops::Tensor& tensor = graph_.value(v).constant;
-    return numerics::load_as_double(tensor.type.format, tensor.data, 0);
-  }
+  const Node* made_by(ValueId v, std::string_view op) const { return compiler::made_by(graph_, v, op); }
+  std::optional<double> number(ValueId v) const { return compiler::number(graph_, v); }
 
   // v as a product: its factors that are not numbers, and the product of the numbers. Divisions by numbers count.
   void factors(ValueId v, std::vector<ValueId>& parts, double& scale, int depth = 0) const {
