@@ -10,19 +10,8 @@
 namespace thorong::compiler {
 namespace {
 
-// Free elements of one chunk of a copy: long enough for efficient DMA, short enough to double-buffer.
-constexpr int64_t kCopyChunk = 2048;
 // Below this many elements an element-wise DMA is cheaper than bringing the tensor elsewhere first.
 constexpr int64_t kSmallGather = 2048;
-
-int largest_dim(const Shape& shape, int except) {
-  int best = -1;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (static_cast<int>(d) == except) continue;
-    if (best < 0 || shape[d] > shape[static_cast<size_t>(best)]) best = static_cast<int>(d);
-  }
-  return best;
-}
 
 }  // namespace
 
@@ -397,115 +386,6 @@ Status Codegen::fill(const Placed& placed, float value) {
     THORONG_RETURN_IF_ERROR(copy_box(placed, box, staged, whole(staged.shape)));
   }
   return ok_status();
-}
-
-// Moves `pdim` onto the partitions by transposes on the tensor engine: blocks of 128 x 128 into PSUM, copied back together.
-Result<Placed> Codegen::relayout(const Placed& from, int pdim, Format format, const std::string& name) {
-  Placed to = allocate(from.shape, pdim, format, name);
-  const Shape& shape = from.shape;
-  int source_dim = from.sbuf ? from.pdim : largest_dim(shape, pdim);
-  auto q = static_cast<size_t>(std::max(source_dim, 0));
-  // PSUM results are kept in the source's format; 32-bit and narrower floats only.
-  // What comes from HBM is cast on the way: a 16-bit transposition takes one pass, a 32-bit one several.
-  Format psum_format = from.sbuf ? from.format : format;
-  int64_t chunk = from.sbuf ? INT64_MAX / 4 : std::max<int64_t>(kCopyChunk, block());
-  for (const Box& outer : chunk_boxes(shape, source_dim, block(), chunk, pdim)) {
-    StreamScope scope(builder_);
-    AccessPattern loaded;
-    if (!from.sbuf) {
-      THORONG_TRY(loaded, fetch(from, outer, source_dim, psum_format, scope));
-    }
-    // Within the loaded box: one transposition a block of pdim and an index of the other dimensions.
-    Placed local = from;
-    if (!from.sbuf) {
-      local = Placed{};
-      local.sbuf = true, local.buffer = loaded.buffer, local.format = psum_format, local.pdim = source_dim;
-      local.step.assign(shape.size(), 0);
-      int64_t row = 1;
-      for (size_t d = shape.size(); d-- > 0;) {
-        local.shape.insert(local.shape.begin(), outer[d].size);
-        if (static_cast<int>(d) == source_dim) continue;
-        if (from.step[d] != 0 || from.shape[d] == 1) local.step[d] = row, row *= outer[d].size;
-      }
-    }
-    Shape counts;
-    for (size_t d = 0; d < shape.size(); ++d) {
-      bool moving = static_cast<int>(d) == source_dim;
-      int64_t size = moving ? 1 : static_cast<int>(d) == pdim ? (outer[d].size + block() - 1) / block() : outer[d].size;
-      counts.push_back(size);
-    }
-    // Results of neighbouring indices of the innermost other dimension share a PSUM bank and one copy.
-    int inner = -1;
-    for (int d = static_cast<int>(shape.size()) - 1; d >= 0 && inner < 0; --d) {
-      if (d != source_dim && d != pdim && outer[static_cast<size_t>(d)].size > 1) inner = d;
-    }
-    int64_t q_here = source_dim < 0 ? 1 : outer[q].size;
-    int64_t per_bank = std::max<int64_t>(1, builder_.psum_elements() / std::max<int64_t>(1, q_here));
-    Shape outer_counts = counts;
-    if (inner >= 0) outer_counts[static_cast<size_t>(inner)] = (counts[static_cast<size_t>(inner)] + per_bank - 1) / per_bank;
-    std::vector<int64_t> index(shape.size(), 0);
-    do {
-      int64_t group = 1, group_begin = 0;
-      if (inner >= 0) {
-        group_begin = index[static_cast<size_t>(inner)] * per_bank;
-        group = std::min(per_bank, counts[static_cast<size_t>(inner)] - group_begin);
-      }
-      auto p = static_cast<size_t>(pdim);
-      int64_t p_begin = pdim >= 0 ? index[p] * block() : 0;
-      int64_t p_size = pdim >= 0 ? std::min(block(), outer[p].size - p_begin) : 1;
-      AccessPattern bank = builder_.psum(p_size, group * q_here, psum_format);
-      for (int64_t g = 0; g < group; ++g) {
-        Box in_box;
-        for (size_t d = 0; d < shape.size(); ++d) {
-          int64_t base = from.sbuf ? outer[d].begin : 0;
-          if (static_cast<int>(d) == source_dim) in_box.push_back({base, outer[d].size});
-          else if (static_cast<int>(d) == pdim) in_box.push_back({base + p_begin, p_size});
-          else if (static_cast<int>(d) == inner) in_box.push_back({base + group_begin + g, 1});
-          else in_box.push_back({base + index[d], 1});
-        }
-        auto in = pattern(local, in_box, source_dim, block());
-        if (!in) return internal_error("a transposed block is not one access pattern");
-        AccessPattern out = bank;
-        out.offset += g * q_here;
-        out.size[0] = static_cast<int32_t>(q_here);
-        builder_.emit(Opcode::nc_transpose, Queue::kTensor, {out, *in});
-      }
-      Box out_box;
-      for (size_t d = 0; d < shape.size(); ++d) {
-        if (static_cast<int>(d) == source_dim) out_box.push_back(outer[d]);
-        else if (static_cast<int>(d) == pdim) out_box.push_back({outer[d].begin + p_begin, p_size});
-        else if (static_cast<int>(d) == inner) out_box.push_back({outer[d].begin + group_begin, group});
-        else out_box.push_back({outer[d].begin + index[d], 1});
-      }
-      // The bank holds [group][q]; the destination's pattern must visit in that order.
-      Placed bank_placed;
-      bank_placed.sbuf = true, bank_placed.buffer = bank.buffer, bank_placed.format = psum_format;
-      bank_placed.pdim = pdim, bank_placed.shape = shape, bank_placed.step.assign(shape.size(), 0);
-      if (source_dim >= 0) bank_placed.step[q] = 1;
-      if (inner >= 0) bank_placed.step[static_cast<size_t>(inner)] = q_here;
-      Box bank_box;
-      for (const Range& range : out_box) bank_box.push_back({0, range.size});
-      auto from_bank = pattern(bank_placed, bank_box, pdim, block());
-      if (!from_bank) return internal_error("a transposed bank is not one access pattern");
-      if (to.sbuf) {
-        auto target = pattern(to, out_box, pdim, block());
-        if (!target) return internal_error("a transposed block's place is not one access pattern");
-        builder_.copy(*target, *from_bank);
-      } else {
-        BufferId staged = scope.allocate(format, group * q_here);
-        if (staged < 0) return resource_exhausted("no SBUF left for a transposed block");
-        Placed staging = bank_placed;
-        staging.buffer = staged, staging.format = format;
-        auto stage = pattern(staging, bank_box, pdim, block());
-        builder_.copy(*stage, *from_bank);
-        Shape staged_shape;
-        for (const Range& range : out_box) staged_shape.push_back(range.size);
-        staging.shape = staged_shape;
-        THORONG_RETURN_IF_ERROR(copy_box(to, out_box, staging, whole(staged_shape)));
-      }
-    } while (ops::next_index(index, outer_counts));
-  }
-  return to;
 }
 
 }  // namespace thorong::compiler

@@ -263,6 +263,15 @@ std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, 
   return ap;
 }
 
+int largest_dim(const Shape& shape, int except) {
+  int best = -1;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (static_cast<int>(d) == except) continue;
+    if (best < 0 || shape[d] > shape[static_cast<size_t>(best)]) best = static_cast<int>(d);
+  }
+  return best;
+}
+
 int64_t free_elements(const Box& box, int pdim) {
   int64_t n = 1;
   for (size_t i = 0; i < box.size(); ++i) {

@@ -36,6 +36,12 @@ using Box = std::vector<Range>;  // one range a dimension
 
 Box whole(const Shape& shape);
 
+// Free elements of one chunk of a copy: long enough for efficient DMA, short enough to double-buffer.
+inline constexpr int64_t kCopyChunk = 2048;
+
+// The longest dimension but `except`; -1 if there is none.
+int largest_dim(const Shape& shape, int except);
+
 // The sizes of a box.
 Shape sizes(const Box& box);
 
