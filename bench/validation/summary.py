@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -88,3 +89,18 @@ def as_markdown(lines: Sequence[Line], results: Sequence[dict[str, Any]]) -> str
     )
     rows += ["", said, "Error is predicted / published - 1 in the row's own unit."]
     return "\n".join(rows) + "\n"
+
+
+def write_prediction_errors(lines: Sequence[Line], chips: Path) -> None:
+    """Replaces the section `prediction_errors` at the end of each chip's file, from which results state their error."""
+    for path in sorted(chips.glob("*.yaml")):
+        of_chip = [line for line in lines if line.chip == path.stem and line.kind.startswith("inference-")]
+        text = path.read_text(encoding="utf-8").split("\nprediction_errors:")[0].rstrip("\n") + "\n"
+        if of_chip:
+            text += "\nprediction_errors:  # written by ./dev validate --write-errors; of |predicted / published - 1|\n"
+        for line in of_chip:
+            text += (
+                f"  - {{kind: {line.kind}, median: {line.median:.3f}, p90: {line.p90:.3f}, rows: {line.rows},\n"
+                '     source: "bench/validation: published measurements, calibration half"}\n'
+            )
+        path.write_text(text, encoding="utf-8")

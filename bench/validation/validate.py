@@ -176,6 +176,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--kind", help="only rows of this kind, for example inference-encoder")
     parser.add_argument("--json", action="store_true", help="one JSON object a row on stdout")
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument(
+        "--write-errors", action="store_true", help="also write each chip's errors into its file, for the results to state"
+    )
     parser.add_argument("--no-cache", action="store_true", help="run everything again")
     parser.add_argument("--thorong", type=Path, default=Path(os.environ.get("THORONG", ROOT / "build/release/thorong")))
     for name, what in (("nki-library", "aws-neuron/nki-library"), ("nki-samples", "aws-neuron/nki-samples")):
@@ -189,6 +192,8 @@ def report(args: argparse.Namespace, results: list[dict[str, Any]]) -> None:
     lines = summary.summarize(results)
     if args.markdown:
         args.markdown.write_text(summary.as_markdown(lines, results), encoding="utf-8")
+    if args.write_errors:
+        summary.write_prediction_errors(lines, ROOT / "chips")
     if args.json:
         return
     print("\nskipped:")

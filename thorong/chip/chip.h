@@ -50,6 +50,14 @@ struct Instance {
   std::string source;
 };
 
+// How wrong predictions of one kind of workload have been on this chip, against published measurements.
+struct PredictionError {
+  std::string kind;  // as in bench/validation: "inference-encoder"
+  double median = 0, p90 = 0;  // of |predicted / published - 1|
+  int rows = 0;
+  std::string source;
+};
+
 struct Chip {
   std::string name;
   std::string title;         // "AWS Trainium2"
@@ -57,6 +65,7 @@ struct Chip {
   std::string file;
   std::vector<Block> blocks;
   std::vector<Instance> instances;
+  std::vector<PredictionError> prediction_errors;  // of this very chip: a variant has none of its own
   std::vector<std::string> not_modelled;  // sentences, shown with every result
   std::string price_reason;               // why no price is known, when instances is empty
 

@@ -287,6 +287,38 @@ Status read_instances(const YamlNode& root, bool has_base, const FileContext& co
   return ok_status();
 }
 
+Result<PredictionError> read_prediction_error(const YamlNode& node, const FileContext& context) {
+  const std::vector<std::string> keys = {"kind", "median", "p90", "rows", "source"};
+  THORONG_RETURN_IF_ERROR(expect_keys(node, keys, "a prediction error", context));
+  for (const std::string& key : keys) {
+    if (node.find(key) == nullptr)
+      return error_at(node, "a prediction error lacks " + key + "; it needs " + list_names(keys),
+                      context);
+  }
+  PredictionError error;
+  THORONG_TRY(error.kind, read_text(*node.find("kind"), "kind of a prediction error", context));
+  const std::string of = " of prediction error '" + error.kind + "'";
+  THORONG_TRY(error.median, read_number(*node.find("median"), "median" + of, 0, 1e6, context));
+  THORONG_TRY(error.p90, read_number(*node.find("p90"), "p90" + of, 0, 1e6, context));
+  THORONG_TRY(const double rows, read_number(*node.find("rows"), "rows" + of, 1, 1e6, context));
+  error.rows = static_cast<int>(rows);
+  THORONG_TRY(error.source, read_source(*node.find("source"), "source" + of, context));
+  return error;
+}
+
+// Errors that were measured for a base say nothing of a variant, so they are never inherited.
+Status read_prediction_errors(const YamlNode& root, const FileContext& context, Chip& chip) {
+  chip.prediction_errors.clear();
+  const YamlNode* errors = root.find("prediction_errors");
+  if (errors == nullptr) return ok_status();
+  THORONG_RETURN_IF_ERROR(expect(*errors, Type::kList, "prediction_errors", context));
+  for (const YamlNode& item : errors->items) {
+    THORONG_TRY(PredictionError error, read_prediction_error(item, context));
+    chip.prediction_errors.push_back(std::move(error));
+  }
+  return ok_status();
+}
+
 Status read_not_modelled(const YamlNode& root, const FileContext& context, Chip& chip) {
   const YamlNode* sentences = root.find("not_modelled");
   if (sentences == nullptr) return ok_status();
@@ -316,7 +348,7 @@ Status read_chip(const YamlNode& root, const std::string& where, bool has_base, 
   THORONG_RETURN_IF_ERROR(
       expect_keys(root,
                   {"schema", "name", "base", "title", "generation", "sources", "remove", "blocks",
-                   "set", "instances", "price_reason", "not_modelled"},
+                   "set", "instances", "price_reason", "not_modelled", "prediction_errors"},
                   "a chip file", context));
   const std::string base_name = chip.name;
   THORONG_RETURN_IF_ERROR(read_sources(root, context));
@@ -326,6 +358,7 @@ Status read_chip(const YamlNode& root, const std::string& where, bool has_base, 
   THORONG_RETURN_IF_ERROR(read_blocks(root, context, chip));
   THORONG_RETURN_IF_ERROR(read_set(root, context, chip));
   THORONG_RETURN_IF_ERROR(read_instances(root, has_base, context, base_name, chip));
+  THORONG_RETURN_IF_ERROR(read_prediction_errors(root, context, chip));
   return read_not_modelled(root, context, chip);
 }
 

@@ -8,6 +8,7 @@
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/runtime/session.h"
+#include "thorong/runtime/workload.h"
 #include "thorong/version.h"
 
 namespace thorong::runtime {
@@ -267,6 +268,16 @@ void add_occupancy(const Program& program, report::Result& result) {
   steps(changes[static_cast<size_t>(isa::Space::kHbm)], result.hbm_occupancy);
 }
 
+// What predictions of this kind of program have been worth on this chip, if published measurements tell. They were compared
+// under the vendor's schedule, which is what those measurements ran under.
+void add_expected_error(const Program& program, report::Result& result) {
+  if (program.options.schedule != sim::Schedule::kVendor) return;
+  const std::string kind = workload_kind(program.graph);
+  for (const chip::PredictionError& error : program.chip.prediction_errors) {
+    if (error.kind == kind) result.expected_error = report::ExpectedError{error.median, error.p90, error.rows, error.kind};
+  }
+}
+
 void add_roofline(const Program& program, report::Result& result) {
   numerics::Format format = numerics::Format::kFloat32;
   if (program.options.auto_cast != compiler::AutoCast::kNone) format = program.options.auto_cast_type;
@@ -308,6 +319,7 @@ report::Result describe(const Program& program) {
   add_assumed(program, result);
   add_not_modelled(program, result);
   add_hints(program, result);
+  add_expected_error(program, result);
   add_occupancy(program, result);
   return result;
 }

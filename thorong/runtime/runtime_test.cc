@@ -6,6 +6,7 @@
 #include "frontends/onnx/model_writer.h"
 #include "thorong/runtime/inputs.h"
 #include "thorong/runtime/session.h"
+#include "thorong/runtime/workload.h"
 
 namespace thorong::runtime {
 namespace {
@@ -214,6 +215,34 @@ TEST(Inputs, RandomOnesDependOnSeedAndNameOnly) {
   std::vector<std::string> random;
   EXPECT_FALSE(static_cast<bool>((*complete_inputs({x}, {}, 0, true, &random))[0]))
       << "no values where only times are asked for";
+}
+
+TEST(Workload, IsNamedAfterWhatItsProductsAre) {
+  using ops::Graph;
+  const auto graph = [](bool attention, bool convolution) {
+    Graph g;
+    ops::ValueId x = g.add_input("x", {Format::kFloat32, {4, 8}});
+    ops::Attributes contract;
+    contract.set("lhs_contracting_dimensions", std::vector<int64_t>{1});
+    contract.set("rhs_contracting_dimensions", std::vector<int64_t>{1});
+    if (attention) {
+      ops::ValueId scores = *g.add1("dot_general", {x, x}, contract);
+      EXPECT_TRUE(g.add1("softmax", {scores}).ok());
+    } else {
+      ops::ValueId w = g.add_constant("w", ops::Tensor::from_doubles({Format::kFloat32, {8, 8}}, std::vector<double>(64)));
+      EXPECT_TRUE(g.add1("dot_general", {x, w}, contract).ok());
+    }
+    if (convolution) {
+      ops::ValueId image = g.add_input("image", {Format::kFloat32, {1, 3, 16, 16}});
+      ops::ValueId w = g.add_constant("f", ops::Tensor::from_doubles({Format::kFloat32, {8, 3, 3, 3}}, std::vector<double>(216)));
+      EXPECT_TRUE(g.add1("convolution", {image, w}).ok());
+    }
+    return workload_kind(g);
+  };
+  EXPECT_EQ(graph(true, false), "inference-encoder");
+  EXPECT_EQ(graph(true, true), "inference-vit");
+  EXPECT_EQ(graph(false, true), "inference-cnn");
+  EXPECT_EQ(graph(false, false), "");
 }
 
 TEST(Options, NamesOfCastsGoBothWays) {
