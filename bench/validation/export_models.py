@@ -87,6 +87,10 @@ def _export_into(entry: dict[str, Any], shape: Shape, folder: Path) -> None:
     import torch
 
     if "kernel" in entry:
+        direct = kernels.matmul_model(entry)
+        if direct is not None:
+            onnx.save(direct, folder / "model.onnx")
+            return
         built = kernels.build(entry)
     else:
         built = builders.build(entry, builders.Sizes(shape.batch, shape.seq_len, shape.image))

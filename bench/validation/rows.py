@@ -192,7 +192,8 @@ def predicted_value(row: Row, result: dict[str, Any]) -> tuple[float, str]:
     """
     if row.kind == "kernel":
         scale = {"us": 1e6, "ms": 1e3, "ns": 1e9, "s": 1.0}[row.unit]
-        return result["device_s"] * scale, "device_s"
+        seconds = result["device_s"] + result["program_start_s"] + result["program_stop_s"]
+        return seconds * scale, "device_s with the program's start and stop"
     cores, batch = int(row.neuroncores_used), int(row.batch_size)
     if float(row.in_flight or cores) / cores > 1.5 and result.get("throughput_per_s"):
         return result["throughput_per_s"] * cores / CORES[chip_of(row.chip)], "throughput_per_s"

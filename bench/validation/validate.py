@@ -64,7 +64,10 @@ class Runner:
             result = dict(json.loads(done.stdout))
         except (json.JSONDecodeError, ValueError):
             raise Fault("thorong run printed something that is not one JSON object.") from None
-        wanted = ("latency_s", "device_s", "host_s", "throughput_per_s", "energy_j", "engines", "wall", "not_modelled")
+        wanted = (
+            "latency_s", "device_s", "host_s", "throughput_per_s", "program_start_s", "program_stop_s", "energy_j", "engines", "wall",
+            "not_modelled",
+        )  # fmt: skip
         kept = {key: result.get(key) for key in wanted}
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = cached.with_suffix(f".{os.getpid()}")

@@ -43,6 +43,8 @@ class Result:
     device_s: float
     host_s: float
     throughput_per_s: float
+    program_start_s: float
+    program_stop_s: float
     energy_j: float
     energy_by: dict[str, float]
     average_power_w: float

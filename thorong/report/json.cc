@@ -132,6 +132,8 @@ void add_figures(const Result& result, Json& json) {
   json["device_s"] = result.device_s;
   json["host_s"] = result.host_s;
   json["throughput_per_s"] = result.throughput_per_s;
+  json["program_start_s"] = result.program_start_s;
+  json["program_stop_s"] = result.program_stop_s;
   json["energy_j"] = result.energy_j;
   json["energy_by"] = energy_json(result);
   json["average_power_w"] = result.average_power_w;

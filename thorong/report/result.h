@@ -103,6 +103,8 @@ struct Result {
   bool timing_only = false;
 
   double latency_s = 0, device_s = 0, host_s = 0, throughput_per_s = 0;
+  // What a measurement of the device program alone has around device_s: start and stop on the device.
+  double program_start_s = 0, program_stop_s = 0;
   double energy_j = 0;
   std::array<double, kEnergyComponents> energy_by{};
   double average_power_w = 0;

@@ -127,6 +127,7 @@ double batch(const Program& program) {
 void add_totals(const Program& program, report::Result& result) {
   const isa::CoreParameters& core = program.core;
   result.device_s = static_cast<double>(program.timing.end_ps) * kSeconds;
+  result.program_start_s = core.start_s, result.program_stop_s = core.stop_s;
   double copies = host_copy_s(program);
   result.host_s = core.dispatch_s + copies;
   result.latency_s = result.device_s + result.host_s;
