@@ -44,6 +44,8 @@ bool is_outside(const Settings& s, const Axis& a, float x) {
   return s.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<float>(a.input - 1));
 }
 
+constexpr float kTieMargin = 1e-6F;
+
 int64_t nearest_index(const Settings& s, const Axis& a, float x) {
   float index = 0, below = std::floor(x);
   if (s.nearest == "floor")
@@ -52,10 +54,13 @@ int64_t nearest_index(const Settings& s, const Axis& a, float x) {
     index = std::ceil(x);
   else if (s.nearest == "simple")
     index = a.scale < 1 ? std::ceil(x) : std::trunc(x);
-  else if (s.nearest == "round_prefer_ceil")
+  else {
+    // A tie that fp32 misses by a rounding of scale or x is one: size 2 of 7 puts position 1 at 3.5,
+    // and 1 / fl(2/7) is 3.4999998. ONNX Runtime takes the same margin.
+    bool tie = std::fabs(x - below - 0.5F) <= kTieMargin;
     index = x - below < 0.5F ? below : below + 1;
-  else
-    index = x - below <= 0.5F ? below : below + 1;
+    if (tie) index = s.nearest == "round_prefer_ceil" ? below + 1 : below;
+  }
   if (!(index > 0)) return 0;  // NaN as well
   return index >= static_cast<float>(a.input) ? a.input - 1 : static_cast<int64_t>(index);
 }
