@@ -28,7 +28,8 @@ ops::Tensor random_tensor(const Signature& signature, uint64_t seed) {
   auto n = static_cast<size_t>(signature.type.elements());
   for (size_t i = 0; i < n; ++i) {
     uint64_t bits = mix(key + i);
-    double value = static_cast<double>(bits & 1);
+    auto count = static_cast<uint64_t>(signature.range.high - signature.range.low) + 1;
+    auto value = static_cast<double>(signature.range.low + static_cast<int64_t>((bits >> 11) % count));
     if (floats) {
       // The sum of twelve uniforms is normal enough, and the same on every host (no libm).
       value = -6;

@@ -10,8 +10,8 @@
 
 namespace thorong::runtime {
 
-// Tensors parallel to `declared`. Random floats are standard normal, integers and bools 0 or 1. Names of made-up inputs are
-// appended to `random`. Errors: an input that the model does not have (names those it has), wrong shape or type.
+// Tensors parallel to `declared`. Random floats are standard normal, integers and bools uniform in the declaration's range (input_ranges.h).
+// Names of made-up inputs are appended to `random`. Errors: an input that the model does not have (names those it has), wrong shape or type.
 Result<std::vector<ops::Tensor>> complete_inputs(const std::vector<Signature>& declared,
                                                  const std::map<std::string, ops::Tensor>& given, uint64_t seed,
                                                  bool timing_only, std::vector<std::string>* random);

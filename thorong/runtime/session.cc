@@ -57,7 +57,10 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   THORONG_TRY(program->chip, chip::load(options.chip));
   program->core = isa::core_parameters(program->chip);
   program->graph = std::move(model.graph);
-  for (ops::ValueId v : program->graph.inputs) program->inputs.push_back({program->graph.value(v).name, program->graph.type(v)});
+  std::vector<IntegerRange> ranges = input_ranges(program->graph);
+  for (ops::ValueId v : program->graph.inputs) {
+    program->inputs.push_back({program->graph.value(v).name, program->graph.type(v), ranges[program->inputs.size()]});
+  }
   for (size_t i = 0; i < program->graph.outputs.size(); ++i) {
     program->outputs.push_back({program->graph.output_names[i], program->graph.type(program->graph.outputs[i])});
   }

@@ -14,6 +14,7 @@
 #include "thorong/chip/chip.h"
 #include "thorong/compiler/options.h"
 #include "thorong/report/result.h"
+#include "thorong/runtime/input_ranges.h"
 #include "thorong/sim/energy.h"
 #include "thorong/sim/machine.h"
 #include "thorong/sim/timing.h"
@@ -45,6 +46,7 @@ std::string auto_cast_type_name(numerics::Format format);
 struct Signature {
   std::string name;
   ops::TensorType type;
+  IntegerRange range{};  // of made-up integers
 };
 
 struct Program {
