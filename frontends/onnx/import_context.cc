@@ -146,7 +146,8 @@ Result<std::vector<ValueId>> ImportContext::add_many(std::string_view op,
 
 Status ImportContext::check_generated(int64_t elements) const {
   if (elements >= 0 && elements <= options_.max_generated_elements) return ok_status();
-  return resource_exhausted("a constant of " + std::to_string(elements) +
+  return resource_exhausted("a constant of " +
+                            (elements < 0 ? "more than 2^63" : std::to_string(elements)) +
                             " elements would be needed; the limit is " +
                             std::to_string(options_.max_generated_elements) + ".");
 }

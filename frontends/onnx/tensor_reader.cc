@@ -192,7 +192,8 @@ Result<ops::Tensor> decode(const TensorProto& header, const RawFields& raw,
   auto element_bytes = static_cast<int64_t>(numerics::byte_size(type.format));
   if (count < 0 || count > kMaxTensorBytes / element_bytes) {
     return invalid_argument("the dimensions " + ops::to_string(type.shape) +
-                            " are negative or their product is too large.");
+                            " are negative or their product is too large: a tensor has at most " +
+                            std::to_string(kMaxTensorBytes >> 30) + " GiB. Is the file damaged?");
   }
   if (raw.is_external) return external_tensor(type, raw, external);
   if (count == 0) {

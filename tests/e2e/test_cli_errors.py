@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -181,7 +183,7 @@ MODELS = [
     pytest.param(undefined_value, "ghost", id="undefined_value"),
     pytest.param(defined_twice, "y", id="defined_twice"),
     pytest.param(unknown_operator, "(?s)(?=.*Frobnicate)(?=.*com\\.example)(?=.*culprit)", id="unknown_operator"),
-    pytest.param(overflowing_shape, "8589934592|overflow|too (large|big)|more than", id="overflowing_shape"),
+    pytest.param(overflowing_shape, "8589934592.*at most 1024 GiB.*--dim", id="overflowing_shape"),
     pytest.param(mismatched_shapes, "product", id="mismatched_shapes"),
     pytest.param(old_opset, "opset", id="old_opset"),
     pytest.param(future_opset, "opset", id="future_opset"),
@@ -221,7 +223,8 @@ def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
         (["--dim", "batch=4", "--dim", "sequence=3"], "sequence"),
         (["--dim", "batch=0"], "batch"),
         (["--dim", "batch=four"], "four|batch"),
-        (["--dim", "batch=4", "--chip", "trainum1"], "trainium1"),
+        (["--dim", "batch=4", "--chip", "trainum1"], "did you mean 'trainium1'\\? Shipped"),
+        (["--dim", "batch=4", "--chip", "gpu"], "no chip 'gpu'\\. Shipped: 'inferentia1', .* 'trainium3'"),
         (["--dim", "batch=4", "--auto-cast", "sometimes"], "sometimes|matmult"),
         (["--dim", "batch=4", "--auto-cast", "all", "--auto-cast-type", "fp13"], "fp13|bf16"),
         (["--dim", "batch=4", "--rounding", "upwards"], "upwards|stochastic"),
@@ -277,14 +280,15 @@ def edit_chip(pattern: str, replacement: str, path: Path) -> Path:
         (r"(\n      clock_hz:)", r"\n      frobnication: {value: 1, kind: assumed, source: choice}\1", "frobnication"),
         (r"\ngeneration: v3", "\ngeneration: v3\nfrobnicate: yes", "frobnicate"),
         (r", source: nki_v3\}|, source: chip_v3\}", "}", "source"),
-        (r"operands: sbuf\.engines", "operands: sbuf.nowhere", "nowhere"),
+        (r"operands: sbuf\.engines", "operands: sbuf.nowhere", "nowhere.*a sbuf_port is 'sbuf\\.engines'"),
         (r"operands: sbuf\.engines", "operands: nothing.engines", "nothing"),
-        (r"(power_budget_w: \{value:) \d+", r"\1 1", "power|budget"),
+        (r"operands: sbuf\.engines", "operands: hbm.dma", "needs a sbuf_port.*connect it to 'sbuf\\.engines'"),
+        (r"(power_budget_w: \{value:) \d+", r"\1 1", "raise the budget, or lower clocks"),
         (r"(rows: \{value:) 128", r"\1 -128", "rows"),
         (r"type: systolic_array", "type: systolic_aray", "systolic_array"),
         (r"blocks:\n", "blocks: [\n", ":\\d+"),
     ],
-    ids=["unknown_parameter", "unknown_key", "no_source", "port", "block", "budget", "range", "block_type", "syntax"],
+    ids=["unknown_parameter", "unknown_key", "no_source", "port", "block", "port_kind", "budget", "range", "block_type", "syntax"],
 )
 def test_bad_chip_files_are_refused(
     pattern: str, replacement: str, says: str, thorong: Command, tmp_path: Path
@@ -319,17 +323,47 @@ def test_an_unwritable_folder_is_refused(thorong: Command, tmp_path: Path) -> No
     assert blocker.read_text(encoding="utf-8") == "keep me"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
 @pytest.mark.parametrize("option", ["--report", "--trace"])
-def test_a_full_disk_is_an_error(option: str, thorong: Command, tmp_path: Path) -> None:
-    """Writing to /dev/full fails with a sentence."""
-    path = tmp_path / ("r.html" if option == "--report" else "t.json")
+def test_a_full_device_is_an_error(option: str, thorong: Command, tmp_path: Path) -> None:
+    """A link to /dev/full: the error is reported, and the link and the device stay what they are."""
+    path = tmp_path / "link"
     path.symlink_to("/dev/full")
-    done = thorong("run", make_conv(tmp_path / "m.onnx"), option, path)
-    if done.status == 0:  # written beside and renamed over the link: nothing was lost
-        assert path.stat().st_size > 0 and not path.is_symlink()
-    else:
-        assert done.status == 2 and done.stderr.strip()
+    rejected(thorong, "run", make_conv(tmp_path / "m.onnx"), option, path, says="No space left")
+    assert path.is_symlink() and path.is_char_device()
+
+
+@pytest.mark.parametrize(("option", "name"), [("--out", "out/below"), ("--report", "r.html"), ("--trace", "t.json")])
+def test_a_full_disk_leaves_nothing(option: str, name: str, thorong: Command, tmp_path: Path) -> None:
+    """A limit on file sizes stops the writing in its midst, as a full disk does."""
+    model = make_matmul(tmp_path / "m.onnx", 64)
+    done = subprocess.run(
+        [thorong.binary, "run", model, option, tmp_path / name],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert "File too large" in done.stderr and "Nothing was left behind" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "says"),
+    [
+        ("--out", "m.onnx", "not a folder"),
+        ("--out", "m.onnx/below", "not a folder"),
+        ("--report", "none/r.html", "No such file"),
+        ("--trace", "none/t.json", "No such file"),
+    ],
+)
+def test_an_impossible_place_is_refused_before_the_run(
+    option: str, name: str, says: str, thorong: Command, tmp_path: Path
+) -> None:
+    """A run of hours does not end with this: the message comes before the model is read."""
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    rejected(thorong, "run", tmp_path / "m.onnx", option, tmp_path / name, says=f"{says}.*Choose a folder")
 
 
 def test_stdout_on_a_full_disk_is_an_error(thorong: Command, tmp_path: Path) -> None:
@@ -358,10 +392,38 @@ def test_interruption_ends_with_130_and_leaves_nothing(thorong: Command, tmp_pat
     assert not (tmp_path / "r.html").exists()
 
 
+@pytest.mark.parametrize("phase", ["run", "timing_only", "compare"])
+def test_interruption_does_not_wait_for_a_phase_to_end(phase: str, thorong: Command, tmp_path: Path) -> None:
+    """Also while compiling, where no instruction runs; with --json as an object."""
+    words = {
+        "run": ["run"],
+        "timing_only": ["run", "--timing-only"],
+        "compare": ["compare", "--timing-only", "--chips", "trainium1,trainium2"],
+    }[phase]
+    model = make_matmul(tmp_path / "m.onnx", 8192 if phase == "run" else 40_000)
+    out = ["--report", tmp_path / "r.html", *(["--out", tmp_path / "out"] if phase == "run" else [])]
+    process = subprocess.Popen(
+        [thorong.binary, *words, model, "--json", *out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(0.1)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    stdout, stderr = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == 130
+    assert stderr == "thorong: interrupted; nothing was written.\n"
+    assert json.loads(stdout) == {"error": {"code": "interrupted", "message": "interrupted; nothing was written.", "where": ""}}
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
 def test_no_command_and_an_unknown_one(thorong: Command) -> None:
     """Both are the user's mistake; help is not."""
     assert thorong().status == 2
-    assert thorong("frobnicate").status == 2
+    unknown = thorong("compair")
+    assert unknown.status == 2
+    assert "no command 'compair'; did you mean 'compare'?" in unknown.stderr
+    assert thorong("frobnicate", "--json").json()["error"]["code"] == "invalid_argument"
     assert thorong("--help").status == 0
     assert thorong("run", "--help").status == 0
     assert thorong("chip", "trainum2").status == 2

@@ -170,6 +170,43 @@ TEST(WriteFile, LeavesNothingWhenRenamingFails) {
   EXPECT_TRUE(fs::is_directory(path));
 }
 
+TEST(WriteFile, DevicesAndLinksStayWhatTheyAre) {
+  const std::string_view parts[] = {"text"};
+  for (const char* device : {"/dev/null", "/dev/full"}) {
+    if (!fs::is_character_file(device)) continue;
+    const Status status = write_file_atomically(device, parts);
+    EXPECT_EQ(status.ok(), std::string(device) == "/dev/null") << status.to_string();
+    ASSERT_TRUE(fs::is_character_file(device)) << device;
+  }
+  const Folder folder;
+  fs::create_symlink(folder.file("real"), folder.file("link"));
+  for (int i = 0; i < 2; ++i) {  // the first time it points nowhere
+    ASSERT_TRUE(write_file_atomically(folder.file("link"), parts).ok());
+    EXPECT_TRUE(fs::is_symlink(folder.file("link")));
+    EXPECT_EQ(*read_text_file(folder.file("real")), "text");
+  }
+  EXPECT_EQ(folder.entries(), 2U);
+}
+
+TEST(CheckPlace, SaysBeforeARunWhereNothingCanBeWritten) {
+  const Folder folder;
+  std::ofstream(folder.file("taken")) << "x";
+  EXPECT_TRUE(check_place(folder.file("new.html")).ok());
+  EXPECT_TRUE(check_place(folder.file("some/folders/deep"), true).ok());
+  EXPECT_TRUE(check_place("here.html").ok());
+  const Status missing = check_place(folder.file("none/new.html"));
+  EXPECT_EQ(missing.code(), Code::kIo);
+  EXPECT_NE(missing.message().find("/none': No such file or directory. Choose a folder"),
+            std::string::npos)
+      << missing.message();
+  for (const char* below : {"taken", "taken/a/b"}) {
+    const Status blocked = check_place(folder.file(below), true);
+    EXPECT_EQ(blocked.code(), Code::kIo);
+    EXPECT_NE(blocked.message().find("/taken': it is not a folder."), std::string::npos)
+        << blocked.message();
+  }
+}
+
 TEST(WriteFile, FullDiskKeepsTheOldFile) {
   const Folder folder;
   const std::string path = folder.file("result.json");

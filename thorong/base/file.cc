@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 namespace thorong {
@@ -75,8 +76,45 @@ void MappedFile::drop_resident_pages() const {
   if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
 }
 
+namespace {
+
+// A device or a pipe is written to; renaming a file over it would take it away.
+Status write_through(const std::string& path, std::span<const std::string_view> parts) {
+  int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  bool good = descriptor >= 0;
+  for (std::string_view part : parts) good = good && write_all(descriptor, part);
+  std::string reason = good ? "" : system_reason();
+  if (descriptor >= 0) good = (::close(descriptor) == 0) && good;
+  if (good) return ok_status();
+  return io_error("cannot write there: " + reason + ". Choose another place.", path);
+}
+
+}  // namespace
+
+Status check_place(const std::string& path, bool is_folder) {
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::absolute(path, error);
+  if (!is_folder) folder = folder.parent_path();
+  while (is_folder && !std::filesystem::exists(folder, error) && folder.has_relative_path()) {
+    folder = folder.parent_path();
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) == 0 && std::filesystem::is_directory(folder, error)) return ok_status();
+  std::string reason = std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error)
+                           ? "it is not a folder"
+                           : system_reason();
+  return io_error("cannot write into the folder '" + folder.string() + "': " + reason +
+                      ". Choose a folder that exists and is writable.",
+                  path);
+}
+
 Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts) {
-  std::string temporary = path + ".XXXXXX";
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return write_through(path, parts);
+  // What a symbolic link points to is replaced, not the link.
+  std::error_code error;
+  std::string target = std::filesystem::is_symlink(path, error) ? std::filesystem::weakly_canonical(path, error).string() : path;
+  if (error || target.empty()) target = path;
+  std::string temporary = target + ".XXXXXX";
   int descriptor = ::mkstemp(temporary.data());
   if (descriptor < 0) {
     return io_error("cannot create a file there: " + system_reason() + ". Choose a folder that exists and is writable.",
@@ -87,7 +125,7 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
   good = good && ::fchmod(descriptor, 0644) == 0 && ::fsync(descriptor) == 0;
   std::string reason = good ? "" : system_reason();
   good = (::close(descriptor) == 0) && good;
-  if (good && ::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (good && ::rename(temporary.c_str(), target.c_str()) != 0) {
     reason = system_reason();
     good = false;
   }

@@ -224,9 +224,10 @@ TEST(BadChip, EditsOfAShippedChip) {
   expect_edit_rejected("operands: sbuf.engines", "operands: sbuf",
                        "is connected to 'sbuf', which no block offers");
   expect_edit_rejected("operands: sbuf.engines", "operands: hbm.dma",
-                       "needs a sbuf_port, but 'hbm.dma' is a memory_port");
+                       "needs a sbuf_port, but 'hbm.dma' is a memory_port; connect it to "
+                       "'sbuf.engines'");
   expect_edit_rejected("operands: sbuf.engines", "operands: vector.sbuf",
-                       "which no block offers; name a sbuf_port as BLOCK.PORT");
+                       "which no block offers; a sbuf_port is 'sbuf.engines'");
   expect_edit_rejected("technology: {value: HBM2E,", "technology: {value: 2, unit: bytes,",
                        "accepted");
 }

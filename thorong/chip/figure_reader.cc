@@ -151,9 +151,10 @@ Result<std::string> read_word(const YamlNode& node, const std::string& what,
   for (const std::string& candidate : words) {
     if (candidate == word) return word;
   }
+  const std::string hint = did_you_mean(word, words);
   return error_at(node,
-                  what + " cannot be '" + word.substr(0, 60) + "'" + did_you_mean(word, words) +
-                      " Legal: " + list_names(words),
+                  what + " cannot be '" + word.substr(0, 60) + "'" +
+                      (hint.empty() ? ". " : hint + " ") + "Legal: " + list_names(words),
                   context);
 }
 

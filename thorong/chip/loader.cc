@@ -61,8 +61,9 @@ Status unknown_chip(const std::string& name) {
       shipped.empty()
           ? "No chips were found in " + chips_folder() + "; set THORONG_CHIPS to their folder"
           : "Shipped: " + list_names(shipped) + "; a file's name must end in .yaml";
-  return not_found("there is no chip '" + name.substr(0, 60) + "'" + did_you_mean(name, shipped) +
-                   " " + have);
+  const std::string hint = did_you_mean(name, shipped);
+  return not_found("there is no chip '" + name.substr(0, 60) + "'" +
+                   (hint.empty() ? ". " : hint + " ") + have);
 }
 
 Result<std::string> shipped_path(const std::string& name) {

@@ -63,6 +63,7 @@ class Checker {
   void check_port(const Block& block, const PortSpec& port);
   void check_width(const Block& block, const PortSpec& port, const Block& target,
                    const PortSpec& offered);
+  std::string offers(const std::string& kind) const;
   void check_rules();
   void check_budgets();
 
@@ -133,6 +134,18 @@ void Checker::check_ports() {
   }
 }
 
+// The chip's ports of one kind as one would write them.
+std::string Checker::offers(const std::string& kind) const {
+  std::vector<std::string> names;
+  for (const Block& block : chip_.blocks) {
+    for (const PortSpec& port : find_block_spec(block.type)->ports) {
+      if (port.direction == Direction::kOffers && port.kind == kind)
+        names.push_back(block.name + "." + port.name);
+    }
+  }
+  return names.empty() ? "offered by none of its blocks" : list_names(names);
+}
+
 void Checker::check_port(const Block& block, const PortSpec& port) {
   const std::string path = block.name + "." + port.name;
   const auto found = block.connections.find(port.name);
@@ -149,12 +162,13 @@ void Checker::check_port(const Block& block, const PortSpec& port) {
                                 : target_spec->find_port(found->second.substr(dot + 1));
   if (offered == nullptr || offered->direction == Direction::kUses) {
     return find_in_block(block, "port '" + path + "' is connected to '" + found->second +
-                                    "', which no block offers; name a " + port.kind +
-                                    " as BLOCK.PORT");
+                                    "', which no block offers; a " + port.kind + " is " +
+                                    offers(port.kind));
   }
   if (offered->kind != port.kind) {
     return find_in_block(block, "port '" + path + "' needs a " + port.kind + ", but '" +
-                                    found->second + "' is a " + offered->kind);
+                                    found->second + "' is a " + offered->kind + "; connect it to " +
+                                    offers(port.kind));
   }
   check_width(block, port, *target, *offered);
 }

@@ -15,8 +15,17 @@ struct Exit {
   bool json = false;
 };
 
-// Set by Ctrl-C.
-const bool* interrupted();
+// Ctrl-C ends the command at once, except while one of these exists: files are written whole or not at all, so what has
+// begun is finished first. `finish` says whether to go on.
+class WritingFiles {
+ public:
+  WritingFiles();
+  ~WritingFiles();
+  WritingFiles(const WritingFiles&) = delete;
+  WritingFiles& operator=(const WritingFiles&) = delete;
+  Status finish() const;  // interrupted, if Ctrl-C came meanwhile
+};
+
 // Whether progress may be shown: stderr is a terminal, or -v.
 bool verbose();
 void set_verbose(bool on);

@@ -2,11 +2,13 @@
 // The command: subcommands from commands/, exit statuses and error printing of the contract.
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
 
+#include "thorong/chip/block_spec.h"
 #include "thorong/cli/commands.h"
 #include "thorong/version.h"
 
@@ -18,12 +20,33 @@ namespace thorong::cli {
 
 namespace {
 
-bool g_interrupted = false;  // written by the signal handler only
+enum Phase { kBeforeFiles, kWritingFiles, kAfterFiles };
+volatile std::sig_atomic_t g_phase = kBeforeFiles;
+volatile std::sig_atomic_t g_interrupted = 0;
+bool g_json = false;
 bool g_verbose = false;
 
+#define THORONG_NOTHING_WRITTEN "interrupted; nothing was written."
+#define THORONG_ALL_WRITTEN "interrupted; the files that were asked for are complete."
+#define THORONG_AS_JSON(text) "{\"error\":{\"code\":\"interrupted\",\"message\":\"" text "\",\"where\":\"\"}}\n"
+
+template <size_t N>
+void say(int descriptor, const char (&text)[N]) {
+  [[maybe_unused]] ssize_t ignored = ::write(descriptor, text, N - 1);
+}
+
+// Calls only what a signal handler may.
 void on_interrupt(int) {
-  if (g_interrupted) _exit(130);  // the second Ctrl-C does not wait
-  g_interrupted = true;
+  g_interrupted = 1;
+  if (g_phase == kWritingFiles) return;
+  if (g_phase == kBeforeFiles) {
+    say(STDERR_FILENO, "thorong: " THORONG_NOTHING_WRITTEN "\n");
+    if (g_json) say(STDOUT_FILENO, THORONG_AS_JSON(THORONG_NOTHING_WRITTEN));
+  } else {
+    say(STDERR_FILENO, "thorong: " THORONG_ALL_WRITTEN "\n");
+    if (g_json) say(STDOUT_FILENO, THORONG_AS_JSON(THORONG_ALL_WRITTEN));
+  }
+  _exit(130);
 }
 
 void on_bug(const std::string& text) {
@@ -42,6 +65,16 @@ int report(const Exit& exit) {
   return exit_status(status.code());
 }
 
+// What the parser would only call a missing subcommand.
+Status check_subcommand(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), word) != names.end()) return ok_status();
+  std::string hint = chip::did_you_mean(word, names);
+  return invalid_argument("there is no command '" + word.substr(0, 60) + "'" + (hint.empty() ? ". " : hint + " ") + "Commands: " +
+                              chip::list_names(names) + "; thorong --help explains them.", "command line");
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Thorong runs unmodified programs on models of Amazon's Inferentia and Trainium chips and tells what comes out, how long "
                "it takes, how much energy it needs and what it costs.\n\nExample:\n  thorong run model.onnx --chip trainium1 --report report.html"};
@@ -52,11 +85,14 @@ int run(int argc, char** argv) {
 #define THORONG_ENTRY(stem) command_##stem(app, exit);
 #include "thorong/cli/commands.inc"
 #undef THORONG_ENTRY
+  for (int i = 1; i < argc; ++i) g_json = g_json || std::string(argv[i]) == "--json";
+  exit.json = g_json;
+  if (argc > 1 && argv[1][0] != '-') exit.status = check_subcommand(app, argv[1]);
+  if (!exit.status.ok()) return report(exit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    for (int i = 1; i < argc; ++i) exit.json = exit.json || std::string(argv[i]) == "--json";
     exit.status = invalid_argument(std::string(error.what()) + " (thorong --help lists commands and options)", "command line");
   }
   return report(exit);
@@ -64,7 +100,12 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-const bool* interrupted() { return &g_interrupted; }
+WritingFiles::WritingFiles() { g_phase = kWritingFiles; }
+WritingFiles::~WritingFiles() { g_phase = kAfterFiles; }
+Status WritingFiles::finish() const {
+  return g_interrupted != 0 ? Status(Code::kInterrupted, THORONG_ALL_WRITTEN) : ok_status();
+}
+
 bool verbose() { return g_verbose || ::isatty(STDERR_FILENO) == 1; }
 void set_verbose(bool on) { g_verbose = on; }
 void progress(const std::string& text) {
@@ -85,12 +126,13 @@ int exit_status(Code code) {
 
 int main(int argc, char** argv) {
   std::signal(SIGINT, thorong::cli::on_interrupt);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
   thorong::set_check_handler(thorong::cli::on_bug);
   try {
     return thorong::cli::run(argc, argv);
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "thorong: the host has no memory left. Run on a larger machine, or with --timing-only.\n");
-    return 2;
+    return thorong::cli::report({thorong::resource_exhausted("the host has no memory left. Run on a larger machine, or with --timing-only.", "host"),
+                                 thorong::cli::g_json});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "thorong: internal error: %s. This is a bug in Thorong; please report it.\n", error.what());
     return 70;

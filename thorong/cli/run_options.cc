@@ -40,7 +40,6 @@ void RunOptions::add_to(CLI::App& command) {
 
 Status RunOptions::resolve() {
   set_verbose(verbose);
-  options.interrupted = interrupted();
   THORONG_TRY(options.auto_cast, runtime::parse_auto_cast(auto_cast));
   THORONG_TRY(options.auto_cast_type, runtime::parse_auto_cast_type(auto_cast_type));
   if (rounding != "rne" && rounding != "stochastic") return invalid_argument("'" + rounding + "' is not rne or stochastic.", "--rounding");

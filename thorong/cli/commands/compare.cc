@@ -14,6 +14,7 @@ namespace {
 
 Status compare(RunOptions& run, const std::vector<std::string>& chips) {
   THORONG_RETURN_IF_ERROR(run.resolve());
+  if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
   std::vector<report::Result> results;
   for (const std::string& chip : chips.empty() ? chip::shipped_chips() : chips) {
     run.options.chip = chip;
@@ -22,13 +23,17 @@ Status compare(RunOptions& run, const std::vector<std::string>& chips) {
     results.push_back(std::move(result));
   }
   if (!run.report.empty()) {
+    const WritingFiles writing;
     std::string html = report::to_comparison_html(results);
     std::string_view part = html;
     THORONG_RETURN_IF_ERROR(write_file_atomically(run.report, {&part, 1}));
+    THORONG_RETURN_IF_ERROR(writing.finish());
   }
   std::string text = run.json ? report::to_comparison_json(results) + "\n"
                               : report::to_comparison_table(results, ::isatty(STDOUT_FILENO) == 1);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return io_error("cannot write the result to standard output.", "stdout");
+  }
   return ok_status();
 }
 

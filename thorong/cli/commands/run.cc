@@ -13,6 +13,8 @@ namespace {
 
 Status write_views(const RunOptions& run, report::Result& result) {
   // Everything that can fail comes before the first file is complete; each file is written whole or not at all.
+  if (run.out.empty() && run.report.empty() && run.trace.empty()) return ok_status();
+  const WritingFiles writing;
   if (!run.out.empty()) THORONG_RETURN_IF_ERROR(report::write_outputs(result, run.out));
   if (!run.report.empty()) {
     std::string html = report::to_html(result);
@@ -24,11 +26,19 @@ Status write_views(const RunOptions& run, report::Result& result) {
     THORONG_RETURN_IF_ERROR(report::write_trace(result, run.trace));
     progress("trace: " + run.trace);
   }
+  return writing.finish();
+}
+
+Status check_places(const RunOptions& run) {
+  if (!run.out.empty()) THORONG_RETURN_IF_ERROR(check_place(run.out, true));
+  if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
+  if (!run.trace.empty()) THORONG_RETURN_IF_ERROR(check_place(run.trace));
   return ok_status();
 }
 
 Status run_model(RunOptions& run) {
   THORONG_RETURN_IF_ERROR(run.resolve());
+  THORONG_RETURN_IF_ERROR(check_places(run));
   progress("reading and compiling " + run.model + " for " + run.options.chip + " ...");
   THORONG_TRY(auto program, runtime::compile_file(run.model, run.options));
   progress(run.options.timing_only ? "timing ..." : "executing ...");
