@@ -417,6 +417,15 @@ def test_interruption_does_not_wait_for_a_phase_to_end(phase: str, thorong: Comm
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
+def test_the_model_may_stand_after_the_options(thorong: Command, tmp_path: Path) -> None:
+    """A repeatable option takes one value, not what follows it."""
+    model = make_mlp(tmp_path / "m.onnx")
+    assert thorong("run", "--timing-only", "--dim", "batch=4", model).status == 0
+    assert thorong("compare", "--timing-only", "--dim", "batch=4", "--chips", "trainium1,trainium2", model).status == 0
+    np.save(tmp_path / "x.npy", np.zeros((4, 64), np.float32))
+    assert thorong("run", "--input", f"x={tmp_path / 'x.npy'}", model).status == 0
+
+
 def test_no_command_and_an_unknown_one(thorong: Command) -> None:
     """Both are the user's mistake; help is not."""
     assert thorong().status == 2

@@ -21,8 +21,8 @@ Result<std::pair<std::string, std::string>> split(const std::string& text, const
 void RunOptions::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX file")->required()->type_name("MODEL.onnx");
   command.add_option("--input", inputs, "An input's values: .npy, .npz or .pb (TensorProto). Repeatable; missing inputs are seeded random values")
-      ->type_name("NAME=FILE");
-  command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")->type_name("NAME=N");
+      ->type_name("NAME=FILE")->allow_extra_args(false);
+  command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")->type_name("NAME=N")->allow_extra_args(false);
   command.add_option("--auto-cast", auto_cast, "What is cast down: none, matmult (operands of matrix products), all")->type_name("WHAT")->capture_default_str();
   command.add_option("--auto-cast-type", auto_cast_type, "To which format: bf16, fp16, tf32, fp8_e4m3")->type_name("TYPE")->capture_default_str();
   command.add_option("--rounding", rounding, "rne (nearest even) or stochastic")->type_name("MODE")->capture_default_str();
