@@ -69,30 +69,84 @@ def test_the_report_draws_without_errors(produced: tuple[Path, dict[str, Any]], 
     assert "m.onnx" in plain and all(operator["name"] in plain for operator in result["operators"])
 
 
-def _check_trace(trace: Any) -> int:
-    """The documented Chrome form: complete events with names and microseconds; returns how many."""
-    events = trace["traceEvents"] if isinstance(trace, dict) else trace
-    complete = 0
+METADATA = {"process_name": "name", "thread_name": "name", "thread_sort_index": "sort_index"}
+
+
+def _is_time(value: object) -> bool:
+    """A JSON number, as the format wants it; bool is one in Python only."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def _check_event(event: dict[str, Any]) -> None:
+    """One event by the Trace Event Format: its phase, and the keys and types that the phase needs."""
+    assert event["ph"] in {"X", "M", "C"}, event
+    assert type(event["pid"]) is int and isinstance(event["name"], str) and event["name"], event
+    assert _is_time(event["ts"]), event
+    assert isinstance(event.get("args", {}), dict), event
+    keys = {"ph", "pid", "tid", "ts", "name", "args"}
+    if event["ph"] == "X":
+        assert type(event["tid"]) is int and _is_time(event["dur"]) and isinstance(event["cat"], str), event
+        assert set(event) <= keys | {"dur", "cat"}, event
+    elif event["ph"] == "M":
+        kind = METADATA[event["name"]]
+        assert type(event["tid"]) is int and set(event["args"]) == {kind} and set(event) == keys, event
+        assert isinstance(event["args"][kind], int if kind == "sort_index" else str), event
+    else:  # a counter: numbers by series
+        assert event["args"] and all(type(value) is int and value >= 0 for value in event["args"].values()), event
+
+
+def _check_trace(trace: Any) -> list[dict[str, Any]]:
+    """The JSON Object Format: threads named before use, bars of one thread in order and side by side. Returns the bars."""
+    assert set(trace) <= {"traceEvents", "displayTimeUnit", "otherData"} and trace["displayTimeUnit"] in {"ms", "ns"}
+    events = trace["traceEvents"]
+    named: dict[tuple[str, int], int] = {}
+    last_ps = -1
+    ends: dict[int, int] = {}
+    counters: dict[str, int] = {}
     for event in events:
-        assert isinstance(event["ph"], str) and "pid" in event
+        _check_event(event)
+        start = round(event["ts"] * 1e6)  # picoseconds: the times have six decimals
+        if event["ph"] == "M":
+            key = (event["name"], event["tid"])
+            named[key] = named.get(key, 0) + 1
+            continue
+        assert start >= last_ps, f"not sorted by time: {event}"
+        last_ps = start
         if event["ph"] == "X":
-            assert event["dur"] >= 0 and event["ts"] >= 0 and event["name"] and "tid" in event
-            complete += 1
-        elif event["ph"] == "M":
-            assert event["name"] in {"process_name", "thread_name", "thread_sort_index", "process_sort_index"}
-    return complete
+            assert ("thread_name", event["tid"]) in named and ("thread_sort_index", event["tid"]) in named, event
+            assert start >= ends.get(event["tid"], 0), f"overlaps the bar before it on its thread: {event}"
+            ends[event["tid"]] = start + round(event["dur"] * 1e6)
+        else:
+            counters[event["name"]] = event["pid"]
+    assert all(count == 1 for count in named.values()), "a thread is named twice"
+    assert sum(name == "process_name" for name, _ in named) == 1
+    assert len({event["pid"] for event in events}) == 1
+    assert set(counters) == {"SBUF bytes", "PSUM bytes", "HBM bytes"}
+    return [event for event in events if event["ph"] == "X"]
 
 
 def test_the_trace_has_the_documented_form(produced: tuple[Path, dict[str, Any]]) -> None:
-    """Events of every busy engine, none after the device's end; the packed file says the same."""
-    folder, result = produced
+    """Every event by the format; the packed file says the same."""
+    folder, _ = produced
     trace = json.loads((folder / "t.json").read_text(encoding="utf-8"))
-    assert _check_trace(trace) > 0
+    assert _check_trace(trace)
     with gzip.open(folder / "t.json.gz", "rt", encoding="utf-8") as file:
         assert json.load(file) == trace
-    events = trace["traceEvents"] if isinstance(trace, dict) else trace
-    last = max(event["ts"] + event["dur"] for event in events if event["ph"] == "X")
-    assert last <= result["latency_s"] * 1e6 * 1.001
+
+
+def test_the_trace_shows_the_results_figures(produced: tuple[Path, dict[str, Any]]) -> None:
+    """An engine's bars are its instructions and add up to its busy time; each operator has one; none ends after the device."""
+    folder, result = produced
+    trace = json.loads((folder / "t.json").read_text(encoding="utf-8"))
+    bars = _check_trace(trace)
+    threads = {e["tid"]: e["args"]["name"] for e in trace["traceEvents"] if e["name"] == "thread_name"}
+    for name, engine in result["engines"].items():
+        own = [bar for bar in bars if re.fullmatch(re.escape(name) + r"( \(\d+\))?", threads[bar["tid"]])]
+        assert len(own) == engine["instructions"], name
+        assert abs(sum(bar["dur"] for bar in own) * 1e-6 - engine["busy_s"]) <= 1e-12 * (1 + len(own)), name
+    operators = [bar["name"] for bar in bars if bar["cat"] == "operator"]
+    assert sorted(operators) == sorted(operator["name"] for operator in result["operators"])
+    assert max(bar["ts"] + bar["dur"] for bar in bars) <= result["device_s"] * 1e6 * (1 + 1e-9)
 
 
 @pytest.mark.slow
