@@ -135,7 +135,7 @@ def test_the_trace_has_the_documented_form(produced: tuple[Path, dict[str, Any]]
 
 
 def test_the_trace_shows_the_results_figures(produced: tuple[Path, dict[str, Any]]) -> None:
-    """An engine's bars are its instructions and add up to its busy time; each operator has one; none ends after the device."""
+    """An engine's bars are its instructions and its busy time; each operator has one; none ends after the device."""
     folder, result = produced
     trace = json.loads((folder / "t.json").read_text(encoding="utf-8"))
     bars = _check_trace(trace)
