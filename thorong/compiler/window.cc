@@ -16,7 +16,17 @@ Window window_of(const Graph& graph, const Node& node) {
   window.stride = node.attributes.integers("strides", std::vector<int64_t>(rank, 1));
   window.dilation = node.attributes.integers("rhs_dilation", std::vector<int64_t>(rank, 1));
   window.padding = node.attributes.integers("padding_low", std::vector<int64_t>(rank, 0));
+  window.spread = node.attributes.integers("lhs_dilation", std::vector<int64_t>(rank, 1));
   return window;
+}
+
+bool takes_spread_input(const Graph& graph, const Node& node) {
+  if (!graph.is_constant(node.inputs[1]) || is_depthwise(graph, node)) return false;
+  const Window window = window_of(graph, node);
+  for (size_t i = 0; i < window.in.size(); ++i) {
+    if (window.spread[i] > 1 && window.stride[i] != 1) return false;
+  }
+  return true;
 }
 
 bool is_depthwise(const Graph& graph, const Node& node) {

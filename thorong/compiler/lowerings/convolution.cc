@@ -5,8 +5,13 @@
 // - Padding: a tap covers only the outputs whose input exists; a tap that covers all goes first, else PSUM is cleared.
 // - Few channels (a picture's 3): rows of the kernel are stacked on the partitions by DMA (kh x C of them), so that a matmul
 //   takes a whole column of taps.
+// - A transposed convolution (its input dilated): a tap covers the outputs of one phase, every spread-th in each dimension, and
+//   writes them with that step into PSUM. The zeros between the inputs are never made, and no matmul multiplies them.
 // - Groups: weights are laid out block-diagonally within 128 x 128 tiles, tiles of zeros are skipped. Zeros meet values of
 //   other groups, so an infinity or NaN there would spread within the tile; depthwise goes to the Vector engine (depthwise.cc).
+#include <map>
+#include <set>
+
 #include "thorong/compiler/window.h"
 
 namespace thorong::compiler {
@@ -28,7 +33,7 @@ class Convolution {
 
   Status run() {
     THORONG_TRY(x_, codegen_.acquire(node_.inputs[0], 1, format_));
-    stacks_ = groups_ == 1 && channels_ <= kMostStackedChannels && window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
+    stacks_ = !window_.spreads() && groups_ == 1 && channels_ <= kMostStackedChannels && window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
               channels_ * window_.kernel[window_.kernel.size() - 2] <= rows_;
     make_steps();
     THORONG_RETURN_IF_ERROR(prepare_weights());
@@ -69,8 +74,7 @@ class Convolution {
     int64_t missing = 0;
     for (size_t i = 0; i < tap.size(); ++i) {
       if (stacks_ && i + 2 == tap.size()) continue;
-      Range r = window_.reached(i, tap[i], {0, window_.out[i]});
-      missing += window_.out[i] - r.size;
+      missing += window_.out[i] - window_.reach(i, tap[i], {0, window_.out[i]}).size;
     }
     return missing;
   }
@@ -172,7 +176,7 @@ class Convolution {
     if (window_.out.size() >= 2) {
       size_t h = window_.out.size() - 2;
       int64_t overlap = (window_.kernel[h] - 1) * window_.dilation[h] + 1;
-      rows = std::max<int64_t>(1, (elements / blocks / row - overlap) / window_.stride[h]);
+      rows = std::max<int64_t>(1, (elements / blocks / row - overlap) * window_.spread[h] / window_.stride[h]);
       if (stacks_) rows = std::max<int64_t>(1, std::min<int64_t>(elements / row / 2, 32));
       rows = std::min(rows, window_.out[h]);
     }
@@ -256,18 +260,54 @@ class Convolution {
     return all;
   }
 
-  // The moving pattern of a step over the part `r` of the output.
-  Result<AccessPattern> window_pattern(const Placed& input, const Step& step, const Box& r) {
-    Placed view = input;
-    Box box(x_shape_.size());
-    box[0] = r[0], box[1] = stacks_ ? Range{0, step.size} : Range{step.begin, step.size};
+  // What a step reaches of a chunk, over its batch and spatial dimensions; sizes are those of the chunk's part.
+  std::vector<Reach> reach(const Step& step, const Box& chunk) const {
+    std::vector<Reach> part{{chunk[0].begin, chunk[0].size, 1, chunk[0].begin}};
     for (size_t i = 0; i < window_.out.size(); ++i) {
       bool stacked_row = stacks_ && i + 2 == window_.out.size();
-      if (!stacked_row) {
-        view.offset += (step.tap[i] * window_.dilation[i] - window_.padding[i]) * input.step[i + 2];
-        view.step[i + 2] *= window_.stride[i];
-      }
-      box[i + 2] = r[i + 1];
+      part.push_back(stacked_row ? Reach{chunk[i + 1].begin, chunk[i + 1].size, 1, chunk[i + 1].begin}
+                                 : window_.reach(i, step.tap[i], chunk[i + 1]));
+    }
+    return part;
+  }
+
+  static int64_t elements_of(const std::vector<Reach>& part) {
+    int64_t elements = 1;
+    for (const Reach& r : part) elements *= r.size;
+    return elements;
+  }
+
+  // Which residues of the outputs a part consists of: all taps of one phase reach the same ones.
+  static std::vector<int64_t> phase(const std::vector<Reach>& part) {
+    std::vector<int64_t> residues;
+    for (const Reach& r : part) residues.push_back(r.first % r.step);
+    return residues;
+  }
+
+  // Whether the first taps of all phases write the whole bank, so that nothing has to be cleared.
+  bool is_covered(const Box& chunk, const Range& outputs) const {
+    std::map<std::vector<int64_t>, int64_t> first;
+    for (const Step& step : steps_) {
+      std::vector<Reach> part = reach(step, chunk);
+      if (elements_of(part) == 0 || skipped(step, outputs)) continue;
+      first.try_emplace(phase(part), elements_of(part));
+      if (!window_.spreads()) break;  // there is one phase
+    }
+    int64_t covered = 0;
+    for (const auto& [residues, elements] : first) covered += elements;
+    return covered == free_elements(chunk, -1);
+  }
+
+  // The moving pattern of a step over the part `r` of the output.
+  Result<AccessPattern> window_pattern(const Placed& input, const Step& step, const std::vector<Reach>& r) {
+    Placed view = input;
+    Box box(x_shape_.size());
+    box[0] = {r[0].first, r[0].size}, box[1] = stacks_ ? Range{0, step.size} : Range{step.begin, step.size};
+    for (size_t i = 0; i < window_.out.size(); ++i) {
+      bool stacked_row = stacks_ && i + 2 == window_.out.size();
+      view.offset += r[i + 1].input * input.step[i + 2];
+      if (!stacked_row) view.step[i + 2] *= window_.stride[i];
+      box[i + 2] = {0, r[i + 1].size};
     }
     return codegen_.view(view, box, 1);
   }
@@ -276,20 +316,18 @@ class Convolution {
     int64_t elements = free_elements(chunk, -1);
     std::vector<AccessPattern> banks;
     std::vector<Range> ranges;
-    std::vector<bool> started;
+    std::vector<bool> cleared;
+    std::vector<std::set<std::vector<int64_t>>> begun;  // phases
     for (int64_t c = o.begin; c < o.begin + o.size; c += columns_) {
       ranges.push_back({c, std::min(columns_, o.begin + o.size - c)});
       banks.push_back(codegen_.builder().psum(ranges.back().size, elements));
-      started.push_back(false);
+      cleared.push_back(!is_covered(chunk, ranges.back()));
+      begun.emplace_back();
+      if (cleared.back()) codegen_.builder().emit(Opcode::memset, Queue::kVector, {banks.back()}, {.immediate0 = 0.0f});
     }
     for (size_t s = 0; s < steps_.size(); ++s) {
-      Box r = chunk;
-      bool empty = false;
-      for (size_t i = 0; i < window_.out.size(); ++i) {
-        if (!(stacks_ && i + 2 == window_.out.size())) r[i + 1] = window_.reached(i, steps_[s].tap[i], chunk[i + 1]);
-        empty = empty || r[i + 1].size <= 0;
-      }
-      if (empty) continue;
+      const std::vector<Reach> r = reach(steps_[s], chunk);
+      if (elements_of(r) == 0) continue;
       StreamScope scope(codegen_.builder());
       const Placed& input = inputs[stacks_ ? 0 : static_cast<size_t>(steps_[s].begin / rows_)];
       THORONG_TRY(AccessPattern moving, window_pattern(input, steps_[s], r));
@@ -302,18 +340,12 @@ class Convolution {
         }
         THORONG_TRY(AccessPattern stationary, codegen_.view(w, {{0, steps_[s].size}, ranges[b]}, 0));
         THORONG_TRY(AccessPattern target, bank_part(banks[b], chunk, r));
-        bool all = free_elements(r, -1) == elements;
-        if (!started[b] && !all) {
-          codegen_.builder().emit(Opcode::memset, Queue::kVector, {banks[b]}, {.immediate0 = 0.0f});
-          started[b] = true;
-        }
+        bool adds = !begun[b].insert(phase(r)).second || cleared[b];
         codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {target, stationary, moving},
-                                {.flags = started[b] ? isa::kAccumulate : uint16_t{0}});
-        started[b] = true;
+                                {.flags = adds ? isa::kAccumulate : uint16_t{0}});
       }
     }
     for (size_t b = 0; b < banks.size(); ++b) {
-      if (!started[b]) codegen_.builder().emit(Opcode::memset, Queue::kVector, {banks[b]}, {.immediate0 = 0.0f});
       Box out{chunk[0], ranges[b]};
       out.insert(out.end(), chunk.begin() + 1, chunk.end());
       THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, out, banks[b]));
@@ -322,10 +354,14 @@ class Convolution {
   }
 
   // The part r of a bank that holds the chunk row-major.
-  Result<AccessPattern> bank_part(const AccessPattern& bank, const Box& chunk, const Box& r) {
+  Result<AccessPattern> bank_part(const AccessPattern& bank, const Box& chunk, const std::vector<Reach>& r) {
     Placed placed = dense_tile(bank.buffer, bank.format, sizes(chunk), -1);
-    Box box = r;
-    for (size_t d = 0; d < chunk.size(); ++d) box[d].begin -= chunk[d].begin;
+    Box box(chunk.size());
+    for (size_t d = 0; d < chunk.size(); ++d) {
+      placed.offset += (r[d].first - chunk[d].begin) * placed.step[d];
+      placed.step[d] *= r[d].step;
+      box[d] = {0, r[d].size};
+    }
     THORONG_TRY(AccessPattern part, codegen_.view(placed, box, -1));
     part.partitions = bank.partitions;
     return part;
@@ -348,8 +384,8 @@ class Convolution {
 bool accepts(const Graph& graph, const Node& node) {
   Format x = graph.type(node.inputs[0]).format;
   bool floats = numerics::is_float(x) && x != Format::kFloat64 && graph.type(node.inputs[1]).format == x;
-  // Dilated inputs were rewritten before (passes/dilate_inputs.cc).
-  for (int64_t d : node.attributes.integers("lhs_dilation")) floats = floats && d == 1;
+  // Other dilated inputs were rewritten before (passes/dilate_inputs.cc).
+  if (window_of(graph, node).spreads() && !takes_spread_input(graph, node)) return false;
   return floats && graph.is_constant(node.inputs[1]) && graph.type(node.inputs[0]).shape.size() <= 5;
 }
 

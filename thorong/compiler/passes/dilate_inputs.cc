@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// dilate_inputs: a convolution whose input is dilated (a transposed convolution) reads an input with zeros put between.
+// dilate_inputs: a convolution whose input is dilated (a transposed convolution) reads an input with zeros put between,
+// unless the lowering takes it as it is (the usual case: constant weights, stride 1, not depthwise).
 //
 //   before:  y = convolution(x, w) {lhs_dilation = [2, 2]}
 //   after:   z = pad(x, 0) {interior = [0, 0, 1, 1]}   y = convolution(z, w)
 #include <algorithm>
 
 #include "thorong/compiler/passes/passes.h"
+#include "thorong/compiler/window.h"
 #include "thorong/ops/operator.h"
 
 namespace thorong::compiler {
@@ -15,7 +17,8 @@ Status dilate_inputs(ops::Graph& graph) {
   graph.nodes.clear();
   for (ops::Node& node : old) {
     auto dilation = node.attributes.integers("lhs_dilation");
-    bool dilated = node.op->name == "convolution" && std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d > 1; });
+    bool dilated = node.op->name == "convolution" && std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d > 1; }) &&
+                   !takes_spread_input(graph, node);
     if (dilated) {
       size_t rank = dilation.size() + 2;
       std::vector<int64_t> zeros(rank, 0), interior(rank, 0);
