@@ -53,12 +53,12 @@ def test_cast_columns_become_options() -> None:
 def test_a_run_converts_to_the_rows_unit() -> None:
     """Two cores of 1 ms each are 2000 inferences a second; queued requests use the chip's throughput."""
     latency = by_id("enc-bert-base-cased-inf2xlarge-b1")
-    run = {"latency_s": 1e-3, "device_s": 0.6e-3, "throughput_per_s": 3000.0}
+    run = {"latency_s": 1e-3, "device_s": 0.6e-3, "throughput_per_s": 3000.0, "program_start_s": 15e-6, "program_stop_s": 5e-6}
     assert rows.predicted_value(latency, run) == (pytest.approx(2000.0), "latency_s")
     queued = by_id("cnn-resnet101-inf2xlarge-b64")
     assert rows.predicted_value(queued, run) == (pytest.approx(3000.0), "throughput_per_s")
     kernel = by_id("ker-exp-trn1")
-    assert rows.predicted_value(kernel, run)[0] == pytest.approx(600.0)
+    assert rows.predicted_value(kernel, run)[0] == pytest.approx(620.0)
 
 
 def test_the_summary_leaves_out_doubtful_rows() -> None:
