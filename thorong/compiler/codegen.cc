@@ -145,10 +145,26 @@ double group_flops(const Graph& graph, const Group& group) {
 
 }  // namespace
 
+// Parts of one operator count as one in reports.
+void Codegen::begin_operator(const Group& group, const Node& first) {
+  std::string path = !group.by_reference ? "tile" : builder_.core().has_gpsimd ? "gpsimd" : "host";
+  std::string text = describe(graph_, group);
+  double flops = group_flops(graph_, group);
+  auto known = first.copy_of < 0 ? copies_.end() : copies_.find({first.copy_of, text + path});
+  if (known != copies_.end()) {
+    builder_.resume_operator(known->second);
+    builder_.current_operator().flops += flops;
+    return;
+  }
+  builder_.begin_operator({first.name, text, path, flops});
+  if (first.copy_of >= 0) copies_[{first.copy_of, text + path}] = builder_.operator_index();
+}
+
 Status Codegen::run_group(const Group& group) {
   const Node& first = graph_.nodes[static_cast<size_t>(group.anchor >= 0 ? group.anchor : group.elementwise.front())];
-  std::string path = !group.by_reference ? "tile" : builder_.core().has_gpsimd ? "gpsimd" : "host";
-  builder_.begin_operator({first.name, describe(graph_, group), path, group_flops(graph_, group)});
+  bool nothing = first.op->name == "concatenate" && std::all_of(first.inputs.begin(), first.inputs.end(),
+                                                                [&](ValueId v) { return in_place(v); });
+  if (!nothing) begin_operator(group, first);
   if (graph_.type(group.result).elements() == 0) {
     placed_[group.result] = allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
     return ok_status();
@@ -177,18 +193,62 @@ Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std:
   return placed;
 }
 
+// A result that leaves the program only goes to its output at once; otherwise it is kept in SBUF while there is room.
+Placed Codegen::place_result(ValueId value, int pdim) {
+  const ops::TensorType& type = graph_.type(value);
+  auto out = output_buffers_.find(value);
+  if (out != output_buffers_.end() && consumers_[static_cast<size_t>(value)].empty()) {
+    return dense_hbm(out->second, type.format, type.shape);
+  }
+  if (auto place = place_in_join(value, pdim)) return *place;
+  Placed placed = allocate(type.shape, pdim, storage_format(value), graph_.value(value).name);
+  if (!placed.sbuf) spilled_.push_back(value);
+  return placed;
+}
+
+bool Codegen::joins(ValueId value) const {
+  const auto& readers = consumers_[static_cast<size_t>(value)];
+  if (readers.size() != 1 || output_buffers_.contains(value)) return false;
+  return graph_.nodes[static_cast<size_t>(readers[0])].op->name == "concatenate";
+}
+
+// A value that only a concatenate reads is written into its place of that result, which gets its room with the first operand.
+std::optional<Placed> Codegen::place_in_join(ValueId value, int pdim) {
+  if (!joins(value)) return std::nullopt;
+  int n = consumers_[static_cast<size_t>(value)][0];
+  const Node& reader = graph_.nodes[static_cast<size_t>(n)];
+  auto by_reference = [&](const Group& group) { return group.by_reference && group.anchor == n; };
+  if (std::any_of(groups_.begin(), groups_.end(), by_reference)) return std::nullopt;
+  ValueId result = reader.outputs[0];
+  const Shape& shape = graph_.type(value).shape;
+  int64_t dimension = reader.attributes.integer("dimension");
+  auto d = static_cast<size_t>(dimension < 0 ? dimension + static_cast<int64_t>(shape.size()) : dimension);
+  int64_t at = 0;
+  for (size_t i = 0; reader.inputs[i] != value; ++i) at += graph_.type(reader.inputs[i]).shape[d];
+  // On the partitions, only whole blocks can stand behind each other.
+  if (static_cast<int>(d) == pdim && at % block() != 0) return std::nullopt;
+  auto known = joins_.find(result);
+  if (known == joins_.end()) known = joins_.emplace(result, place_result(result, pdim)).first;
+  Placed place = known->second;
+  if (place.sbuf && place.pdim != pdim) return std::nullopt;
+  place.shape = shape;
+  if (place.sbuf && static_cast<int>(d) == pdim) place.offset += at / block() * place.tile_step;
+  else place.offset += at * place.step[d];
+  in_place_.insert(value);
+  return place;
+}
+
+std::optional<Placed> Codegen::joined(ValueId result) const {
+  auto it = joins_.find(result);
+  return it == joins_.end() ? std::nullopt : std::optional<Placed>(it->second);
+}
+
 Status Codegen::begin_output(const Group& group, int pdim) {
   const ops::TensorType& type = graph_.type(group.result);
   output_pdim_ = pdim;
   row_cache_.clear();
   externals_.clear();
-  auto out = output_buffers_.find(group.result);
-  bool only_output = out != output_buffers_.end() && consumers_[static_cast<size_t>(group.result)].empty();
-  if (only_output) {
-    output_ = dense_hbm(out->second, type.format, type.shape);
-  } else {
-    output_ = allocate(type.shape, pdim, storage_format(group.result), graph_.value(group.result).name);
-  }
+  output_ = place_result(group.result, pdim);
   placed_[group.result] = output_;
   std::set<ValueId> inside;
   if (group.anchor >= 0) inside.insert(anchor_value(graph_, group));
@@ -248,7 +308,7 @@ void Codegen::release_after(size_t g) {
         continue;
       }
       const isa::Buffer& buffer = builder_.program().buffers[static_cast<size_t>(it->second.buffer)];
-      bool owned = buffer.role == isa::BufferRole::kScratch;
+      bool owned = buffer.role == isa::BufferRole::kScratch && !in_place_.contains(v);
       if (owned && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
       it = map.erase(it);
     }
@@ -303,6 +363,14 @@ Status Codegen::store_outputs() {
 
 int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) const {
   THORONG_CHECK(!choices.empty(), "a lowering offers no partition dimension");
+  // What only leaves the program is stored in rows: its innermost dimension on the partitions would scatter single elements.
+  ValueId leaves = value;
+  while (joins(leaves)) leaves = graph_.nodes[static_cast<size_t>(consumers_[static_cast<size_t>(leaves)][0])].outputs[0];
+  if (consumers_[static_cast<size_t>(leaves)].empty()) {
+    int innermost = static_cast<int>(graph_.type(value).shape.size()) - 1;
+    auto row = std::find_if(choices.begin(), choices.end(), [&](int d) { return d != innermost; });
+    return row == choices.end() ? choices[0] : *row;
+  }
   // Follows readers until one says what it wants; depth bounded, first reader wins.
   std::function<int(ValueId, int)> wanted = [&](ValueId v, int depth) -> int {
     if (depth > 12) return -1;
@@ -349,7 +417,7 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
           if (seen == before / outer && shape[d] == outer * inner) return static_cast<int>(d);
         }
-      } else if (op == "slice" || node.op->category == ops::Category::kElementwise) {
+      } else if (op == "slice" || op == "concatenate" || node.op->category == ops::Category::kElementwise) {
         int below = wanted(node.outputs[0], depth + 1);
         if (below >= 0) return below;
       }

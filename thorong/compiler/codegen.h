@@ -33,6 +33,8 @@ class Codegen {
   isa::Program take_program() { return std::move(builder_.program()); }
   // The group at which run() stopped; the number of groups if it got through them.
   size_t group_index() const { return group_index_; }
+  // Results of groups that found no room in SBUF.
+  const std::vector<ValueId>& spilled() const { return spilled_; }
 
   // --- for lowerings ---
   const Graph& graph() const { return graph_; }
@@ -58,6 +60,9 @@ class Codegen {
   // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded to `format`.
   Result<BufferId> prepare_constant(const std::string& name, Format format, int64_t elements,
                                     const std::function<void(float*)>& fill);
+  // Where the result of a concatenate is, if operands have been written into their places of it; in_place: whether this one.
+  std::optional<Placed> joined(ValueId result) const;
+  bool in_place(ValueId operand) const { return in_place_.contains(operand); }
   // Sets a whole tensor to one value.
   Status fill(const Placed& placed, float value);
   // Where the value is now, whatever its layout.
@@ -113,6 +118,10 @@ class Codegen {
   Status copy_to_hbm(const Placed& from, const Placed& to);
   void release_after(size_t group_index);
   void release_original(ValueId value);
+  void begin_operator(const Group& group, const Node& first);
+  bool joins(ValueId value) const;  // whether a concatenate is all that reads it
+  std::optional<Placed> place_in_join(ValueId value, int pdim);
+  Placed place_result(ValueId value, int pdim);
 
   ValueId base_of(ValueId value) const;
   bool find_weights_bound() const;
@@ -128,6 +137,10 @@ class Codegen {
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> variants_;  // other layouts and formats of a value
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> constants_;
   std::map<ValueId, isa::BufferId> output_buffers_;
+  std::map<ValueId, Placed> joins_;              // results of concatenates whose operands are being written into them
+  std::set<ValueId> in_place_;                   // those operands: their buffer is the result's
+  std::vector<ValueId> spilled_;
+  std::map<std::pair<int32_t, std::string>, int32_t> copies_;  // Node::copy_of and what the group does -> operator
   // of the present group
   Placed output_;
   int output_pdim_ = -1;

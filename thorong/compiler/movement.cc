@@ -177,6 +177,10 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   }
   if (placed.pdim == pdim || (pdim >= 0 && placed.pdim < 0 && shape[p] == 1)) {
     if (placed.pdim < 0) placed.pdim = pdim;
+    if (placed.partition_step.empty() && placed.partition_offset % block() == 0) {  // a slice of whole blocks
+      placed.offset += placed.partition_offset / block() * placed.tile_step;
+      placed.partition_offset = 0;
+    }
     if (placed.partition_offset != 0 || !placed.partition_step.empty()) {
       Placed aligned = allocate(shape, pdim, placed.format, name);
       THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(shape), placed, whole(shape)));

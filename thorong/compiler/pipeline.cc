@@ -6,6 +6,7 @@
 #include "thorong/compiler/codegen.h"
 #include "thorong/compiler/compile.h"
 #include "thorong/compiler/passes/passes.h"
+#include "thorong/compiler/strip_search.h"
 #include "thorong/sim/semaphores.h"
 
 namespace thorong::compiler {
@@ -30,14 +31,18 @@ std::vector<Group> by_reference(const Group& group) {
 
 // Tiles of all groups. Where one does not fit SBUF, fewer values are kept there; where that does not help or a lowering
 // gives up, the group runs by reference (D6: no refusal).
-Result<isa::Program> generate(const ops::Graph& graph, std::vector<Group> groups, const isa::CoreParameters& core,
-                              const CompileOptions& options) {
+Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups, const isa::CoreParameters& core,
+                           const CompileOptions& options) {
   size_t share = 0;
   while (true) {
     Codegen codegen(graph, groups, core, options);
     codegen.builder().set_stream_share(kStreamShares[share]);
     Status status = codegen.run();
-    if (status.ok()) return codegen.take_program();
+    if (status.ok()) {
+      Generated generated{codegen.take_program(), codegen.spilled()};
+      sim::insert_semaphores(generated.program);
+      return generated;
+    }
     bool full = status.code() == Code::kResourceExhausted;
     if (!full && status.code() != Code::kUnsupported) return status;
     if (full && share + 1 < std::size(kStreamShares)) {
@@ -83,9 +88,9 @@ Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, 
   THORONG_RETURN_IF_ERROR(fold_constants(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);
-  THORONG_TRY(isa::Program program, generate(graph, form_groups(graph), core, options));
+  auto tiles = [&](const ops::Graph& candidate) { return generate(candidate, form_groups(candidate), core, options); };
+  THORONG_TRY(isa::Program program, fastest_in_strips(graph, core, tiles));
   THORONG_RETURN_IF_ERROR(check_memory(static_cast<double>(program.hbm_bytes), core));
-  sim::insert_semaphores(program);
   return program;
 }
 

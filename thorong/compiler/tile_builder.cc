@@ -8,7 +8,10 @@ namespace thorong::compiler {
 TileBuilder::TileBuilder(const isa::CoreParameters& core)
     : core_(core), sbuf_(0, core.sbuf_bytes_per_partition), lasting_(0, INT64_MAX / 4), scratch_(0, INT64_MAX / 4) {}
 
-void TileBuilder::begin_operator(isa::OperatorInfo info) { program_.operators.push_back(std::move(info)); }
+void TileBuilder::begin_operator(isa::OperatorInfo info) {
+  operator_ = static_cast<int32_t>(program_.operators.size());
+  program_.operators.push_back(std::move(info));
+}
 
 isa::Instruction TileBuilder::make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
                                    const Scalars& scalars) {
@@ -19,7 +22,7 @@ isa::Instruction TileBuilder::make(Opcode opcode, Queue queue, std::initializer_
   instruction.flags = scalars.flags;
   instruction.immediate0 = scalars.immediate0, instruction.immediate1 = scalars.immediate1;
   instruction.extra = scalars.extra;
-  instruction.operator_index = static_cast<int32_t>(program_.operators.size()) - 1;
+  instruction.operator_index = operator_;
   size_t i = 0;
   for (const AccessPattern& operand : operands) {
     if (operand.buffer >= 0) {

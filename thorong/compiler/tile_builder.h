@@ -38,7 +38,10 @@ class TileBuilder {
 
   // Instructions from here on belong to this operator of the program.
   void begin_operator(isa::OperatorInfo info);
-  isa::OperatorInfo& current_operator() { return program_.operators.back(); }
+  // The same for one that has begun before: another part of its work.
+  void resume_operator(int32_t index) { operator_ = index; }
+  int32_t operator_index() const { return operator_; }
+  isa::OperatorInfo& current_operator() { return program_.operators[static_cast<size_t>(operator_)]; }
 
   // operands: destination first; a pattern with buffer -1 is absent.
   void emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars = {});
@@ -81,6 +84,7 @@ class TileBuilder {
   AddressSpace lasting_, scratch_;  // HBM: inputs, outputs and constants, there from the start; intermediates
   double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
+  int32_t operator_ = -1;
 };
 
 // Releases what was allocated within a C++ scope.

@@ -85,6 +85,7 @@ struct Node {
   std::vector<ValueId> outputs;
   Attributes attributes;
   std::vector<std::shared_ptr<Graph>> regions;
+  int32_t copy_of = -1;  // what a pass made of one node to be executed in parts has the same number here; -1: no part
 };
 
 struct Value {

@@ -24,7 +24,9 @@ size_t at(EnergyComponent c) { return static_cast<size_t>(c); }
 bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
 
 struct OperatorSums {
+  // Of the present stretch of the program: an operator that runs in strips has several, and its time is their sum.
   int64_t start = INT64_MAX, any_start = INT64_MAX, end = 0;
+  int64_t first_start = -1, time = 0;
   std::array<int64_t, isa::kQueues> busy{};
   double energy = 0, hbm_bytes = 0;
 };
@@ -48,8 +50,17 @@ void name_bound(const OperatorSums& sums, const isa::CoreParameters& core, repor
   if (use.path == "host") use.bound = "host";
 }
 
+void end_stretch(OperatorSums& sums) {
+  int64_t start = sums.start == INT64_MAX ? sums.any_start : sums.start;
+  if (start == INT64_MAX) return;
+  if (sums.first_start < 0) sums.first_start = start;
+  sums.time += std::max<int64_t>(0, sums.end - start);
+  sums.start = sums.any_start = INT64_MAX, sums.end = 0;
+}
+
 void add_instructions(const Program& program, report::Result& result, std::vector<OperatorSums>& sums) {
   const isa::Program& tiles = program.tiles;
+  int32_t previous = -1;
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     const isa::Instruction& instruction = tiles.instructions[i];
     const sim::InstructionTime& time = program.timing.instructions[i];
@@ -63,6 +74,8 @@ void add_instructions(const Program& program, report::Result& result, std::vecto
     result.timeline.push_back({time.start_ps, time.end_ps, instruction.operator_index, static_cast<uint16_t>(instruction.queue),
                                instruction.opcode});
     if (instruction.operator_index < 0) continue;
+    if (previous >= 0 && previous != instruction.operator_index) end_stretch(sums[static_cast<size_t>(previous)]);
+    previous = instruction.operator_index;
     OperatorSums& sum = sums[static_cast<size_t>(instruction.operator_index)];
     sum.any_start = std::min(sum.any_start, time.start_ps);
     if (instruction.queue != Queue::kDmaLoad) sum.start = std::min(sum.start, time.start_ps);
@@ -80,10 +93,9 @@ void add_operators(const Program& program, report::Result& result) {
     const isa::OperatorInfo& info = program.tiles.operators[i];
     report::OperatorUse use;
     use.name = info.name, use.op = info.op, use.path = info.path, use.flops = info.flops;
-    int64_t start = sums[i].start == INT64_MAX ? sums[i].any_start : sums[i].start;
-    if (start == INT64_MAX) start = 0;
-    use.start_s = static_cast<double>(start) * kSeconds;
-    use.time_s = static_cast<double>(std::max<int64_t>(0, sums[i].end - start)) * kSeconds;
+    end_stretch(sums[i]);
+    use.start_s = static_cast<double>(std::max<int64_t>(0, sums[i].first_start)) * kSeconds;
+    use.time_s = static_cast<double>(sums[i].time) * kSeconds;
     use.energy_j = sums[i].energy;
     use.hbm_bytes = sums[i].hbm_bytes;
     use.roofline_s = std::max(use.flops / result.roofline.peak_flops_per_s, use.hbm_bytes / result.roofline.hbm_bytes_per_s);

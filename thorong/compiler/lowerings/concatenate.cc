@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// concatenate: each operand is moved by DMA to its place in the result.
+// concatenate: each operand is moved by DMA to its place in the result, unless its maker has written it there.
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -23,12 +23,22 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
     return std::min(shape[x], codegen.block()) > std::min(shape[y], codegen.block());
   });
   int pdim = votes[static_cast<size_t>(choices[0])] > 0 ? choices[0] : codegen.preferred_pdim(group.result, choices);
-  THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
-  const Placed out = codegen.output_placed();
+  auto joined = codegen.joined(group.result);
+  if (joined) {
+    codegen.set_placed(group.result, *joined);
+    pdim = joined->pdim;
+  } else {
+    THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
+  }
+  const Placed out = joined ? *joined : codegen.output_placed();
   int64_t at = 0;
   for (ValueId v : node.inputs) {
     const Shape& part = graph.type(v).shape;
     if (graph.type(v).elements() == 0) continue;
+    if (codegen.in_place(v)) {
+      at += part[dimension];
+      continue;
+    }
     THORONG_TRY(Placed in, out.sbuf ? codegen.acquire(v, pdim, out.format) : codegen.place(v));
     int cut = out.sbuf ? pdim : in.sbuf ? in.pdim : -1;
     for (const Box& box : chunk_boxes(part, cut, codegen.block(), 1 << 16)) {
