@@ -79,9 +79,11 @@ def test_single_instructions_are_found_in_the_timelines() -> None:
         "partitions": 128,
         "dtype": "fp32",
         "source": "sbuf",
+        "share": 1.0,
     }
     assert timelines.instruction_of(entries["ve-copy-512-psum-v3"])["source"] == "psum"  # type: ignore[index]
-    assert timelines.instruction_of(entries["mm-512-fp32-v3"])["op"] == "matmul"  # type: ignore[index]
+    matmul = timelines.instruction_of(entries["mm-512-fp32-v3"])
+    assert matmul is not None and (matmul["op"], matmul["share"]) == ("matmul", 0.5)
     assert timelines.instruction_of(entries["mm-512-fp32-pitch-v3"]) is None
 
 

@@ -81,7 +81,10 @@ Format Codegen::storage_format(ValueId value) const {
   for (int n : readers) {
     const Node& node = graph_.nodes[static_cast<size_t>(n)];
     bool matmul_reads = node.op->category == ops::Category::kContraction || node.op->category == ops::Category::kConvolution;
-    if (is_view(node)) matmul_reads = storage_format(node.outputs[0]) == matmul;
+    // Rounding commutes with a choice of one of the values (pooling by maximum), as it does with a view.
+    bool chooses = node.op->name == "reduce_window" && (node.attributes.text("function") == "maximum" ||
+                                                        node.attributes.text("function") == "minimum");
+    if (is_view(node) || chooses) matmul_reads = storage_format(node.outputs[0]) == matmul;
     only_matmuls = only_matmuls && matmul_reads;
   }
   for (ValueId v : graph_.outputs) only_matmuls = only_matmuls && v != value;

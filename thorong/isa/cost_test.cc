@@ -86,7 +86,7 @@ TEST(MatmulCost, CountsPassesAndBytes) {
   EXPECT_EQ(matmul(Format::kFloat32, 128, 64, 512).events.macs, 4.0 * 128 * 64 * 512);
   EXPECT_EQ(matmul(Format::kFloat32, 128, 64, 512, kAccumulate).events.psum_accumulate_bytes,
             4.0 * 64 * 512);
-  EXPECT_DOUBLE_EQ(bf16.latency_s, 128 / 2.8e9);
+  EXPECT_DOUBLE_EQ(bf16.latency_s, 459 / 2.8e9);
 }
 
 TEST(TransposeCost, IsThePartitionsOrTheIssueInterval) {

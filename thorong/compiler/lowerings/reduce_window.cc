@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_window (pooling) on the Vector engine: one tensor_reduce whose pattern visits [output rows][output columns][kernel
-// rows][kernel columns]. Padding is a copy into a tile that was filled with the function's identity.
+// reduce_window (pooling) on the Vector engine: tensor_reduce whose pattern visits [output rows][output columns][kernel rows]
+// [kernel columns]. Where windows reach into the padding, outputs that lose the same part of theirs share an instruction; where
+// that would be many short ones, the input is copied into a tile that was filled with the function's identity.
 #include <limits>
 
 #include "thorong/compiler/lowering.h"
@@ -93,63 +94,178 @@ Result<Placed> padded_tile(Codegen& codegen, const Pool& pool, const Placed& x, 
   return tile;
 }
 
-Status lower(Codegen& codegen, const Group& group, const Node& node) {
-  Pool pool = pool_of(codegen.graph(), node);
-  std::vector<int> dims = free_dims(pool);
-  int resident = codegen.resident_pdim(node.inputs[0]);
-  int pdim = std::find(dims.begin(), dims.end(), resident) != dims.end() ? resident : codegen.preferred_pdim(group.result, dims);
-  Format format = codegen.storage_format(node.inputs[0]);
-  THORONG_TRY(Placed x, codegen.acquire(node.inputs[0], pdim, format));
-  THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
-  const Shape& out = codegen.graph().type(group.result).shape;
-  // Outputs of one box: as many whole rows as the padded input tile allows, one index of the outer dimensions.
-  size_t rank = out.size();
-  Shape take(rank, 1);
-  take[rank - 1] = out[rank - 1];
-  if (rank >= 2 && static_cast<int>(rank) - 2 != pdim) {
-    size_t h = rank - 2;
-    int64_t row = pool.x[rank - 1] + 2 * pool.window[rank - 1];
-    int64_t rows = (kTileElements / row - (pool.window[h] - 1) * pool.dilation[h]) / pool.stride[h];
-    take[h] = std::clamp<int64_t>(rows, 1, out[h]);
+// Consecutive outputs of one dimension whose windows have the same taps within the input.
+struct Segment {
+  Range out, taps;
+};
+
+std::vector<Segment> segments_of(const Pool& pool, size_t d, const Range& range) {
+  std::vector<Segment> segments;
+  for (int64_t o = range.begin; o < range.begin + range.size; ++o) {
+    Range taps{0, 0};
+    for (int64_t t = 0; t < pool.window[d]; ++t) {
+      int64_t at = o * pool.stride[d] + t * pool.dilation[d] - pool.low[d];
+      if (at < 0 || at >= pool.x[d]) continue;
+      if (taps.size == 0) taps.begin = t;
+      ++taps.size;
+    }
+    bool same = !segments.empty() && segments.back().taps.begin == taps.begin && segments.back().taps.size == taps.size;
+    if (same) ++segments.back().out.size;
+    else segments.push_back({{o, 1}, taps});
   }
-  take[static_cast<size_t>(pdim)] = std::min(codegen.block(), out[static_cast<size_t>(pdim)]);
-  Shape counts;
-  for (size_t d = 0; d < rank; ++d) counts.push_back((out[d] + take[d] - 1) / take[d]);
-  std::vector<int64_t> index(rank, 0);
-  do {
-    Box box;
-    for (size_t d = 0; d < rank; ++d) box.push_back({index[d] * take[d], std::min(take[d], out[d] - index[d] * take[d])});
-    StreamScope scope(codegen.builder());
-    THORONG_TRY(Placed tile, padded_tile(codegen, pool, x, box, pdim, scope));
-    // [outputs...][kernel...] of the two innermost dimensions.
+  return segments;
+}
+
+class Pooling {
+ public:
+  Pooling(Codegen& codegen, const Group& group, const Node& node)
+      : codegen_(codegen), group_(group), pool_(pool_of(codegen.graph(), node)), out_(codegen.graph().type(group.result).shape) {}
+
+  Status run(const Node& node) {
+    std::vector<int> dims = free_dims(pool_);
+    int resident = codegen_.resident_pdim(node.inputs[0]);
+    bool stays = std::find(dims.begin(), dims.end(), resident) != dims.end();
+    pdim_ = stays ? resident : codegen_.preferred_pdim(group_.result, dims);
+    THORONG_TRY(x_, codegen_.acquire(node.inputs[0], pdim_, codegen_.storage_format(node.inputs[0])));
+    THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, pdim_));
+    Shape take = box_sizes(), counts;
+    for (size_t d = 0; d < out_.size(); ++d) counts.push_back((out_[d] + take[d] - 1) / take[d]);
+    std::vector<int64_t> index(out_.size(), 0);
+    do {
+      Box box;
+      for (size_t d = 0; d < out_.size(); ++d) box.push_back({index[d] * take[d], std::min(take[d], out_[d] - index[d] * take[d])});
+      THORONG_RETURN_IF_ERROR(one_box(box));
+    } while (ops::next_index(index, counts));
+    return ok_status();
+  }
+
+ private:
+  // Outputs of one box: as many whole rows as the input tile allows, one index of the outer dimensions.
+  Shape box_sizes() const {
+    size_t rank = out_.size();
+    Shape take(rank, 1);
+    take[rank - 1] = out_[rank - 1];
+    if (rank >= 2 && static_cast<int>(rank) - 2 != pdim_) {
+      size_t h = rank - 2;
+      int64_t row = pool_.x[rank - 1] + 2 * pool_.window[rank - 1];
+      int64_t rows = (kTileElements / row - (pool_.window[h] - 1) * pool_.dilation[h]) / pool_.stride[h];
+      take[h] = std::clamp<int64_t>(rows, 1, out_[h]);
+    }
+    auto p = static_cast<size_t>(pdim_);
+    take[p] = std::min(codegen_.block(), out_[p]);
+    return take;
+  }
+
+  Status one_box(const Box& box) {
+    StreamScope scope(codegen_.builder());
+    int64_t elements = free_elements(box, pdim_);
+    auto target = codegen_.direct_target(group_, box);
+    AccessPattern out;
+    Placed result;  // of the box's shape: where parts of the result are cut from
+    if (target) {
+      out = *target, result = codegen_.output_placed();
+    } else {
+      result = dense_tile(scope.allocate(Format::kFloat32, elements), Format::kFloat32, sizes(box), pdim_);
+      if (result.buffer < 0) return resource_exhausted("no SBUF left for a pooling result");
+      out = codegen_.builder().dense(result.buffer, box[static_cast<size_t>(pdim_)].size, {elements});
+      for (size_t d = 0; d < box.size(); ++d) {
+        if (static_cast<int>(d) == pdim_) result.partition_offset = -box[d].begin;
+        else result.offset -= box[d].begin * result.step[d];
+      }
+    }
+    std::vector<std::vector<Segment>> segments;
+    Shape counts;
+    int64_t pieces = 1, padded = 1;
+    for (size_t d = 0; d < box.size(); ++d) {
+      if (pool_.window[d] == 1 && pool_.low[d] == 0) segments.push_back({{box[d], {0, 1}}});
+      else segments.push_back(segments_of(pool_, d, box[d]));
+      counts.push_back(static_cast<int64_t>(segments.back().size()));
+      pieces *= counts.back();
+      if (static_cast<int>(d) != pdim_) padded *= (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
+    }
+    double fixed = codegen_.core().vector_fixed_cycles + codegen_.core().vector_min_issue_cycles;
+    if (static_cast<double>(pieces - 1) * fixed > static_cast<double>(padded)) {
+      THORONG_RETURN_IF_ERROR(padded_box(box, out, scope));
+    } else {
+      THORONG_TRY(Placed x, codegen_.bring(x_, inputs_of(box), pdim_, x_.format, scope));
+      std::vector<int64_t> index(box.size(), 0);
+      do {
+        std::vector<Segment> piece;
+        for (size_t d = 0; d < box.size(); ++d) piece.push_back(segments[d][static_cast<size_t>(index[d])]);
+        THORONG_RETURN_IF_ERROR(reduce_piece(x, result, piece));
+      } while (ops::next_index(index, counts));
+    }
+    return target ? ok_status() : codegen_.finish_box(group_, box, out);
+  }
+
+  // The inputs that a box reads; at least one, where it reads padding only.
+  Box inputs_of(const Box& box) const {
+    Box inside;
+    for (size_t d = 0; d < box.size(); ++d) {
+      int64_t first = box[d].begin * pool_.stride[d] - pool_.low[d];
+      int64_t span = (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
+      int64_t begin = std::clamp<int64_t>(first, 0, pool_.x[d] - 1), end = std::min(pool_.x[d], first + span);
+      inside.push_back({begin, std::max<int64_t>(1, end - begin)});
+    }
+    return inside;
+  }
+
+  Status reduce_piece(const Placed& x, const Placed& result, const std::vector<Segment>& piece) {
+    Box out_box, window_box;
+    Placed windows = x;
+    bool empty = false;
+    for (size_t d = 0; d < piece.size(); ++d) {
+      const Segment& s = piece[d];
+      out_box.push_back(s.out);
+      empty = empty || s.taps.size == 0;
+      window_box.push_back({s.out.begin, s.out.size});
+      windows.shape[d] = s.out.begin + s.out.size;
+      if (static_cast<int>(d) == pdim_) continue;
+      windows.offset += (s.taps.begin * pool_.dilation[d] - pool_.low[d]) * x.step[d];
+      windows.step[d] = x.step[d] * pool_.stride[d];
+    }
+    THORONG_TRY(AccessPattern out, codegen_.view(result, out_box, pdim_));
+    if (empty) {
+      codegen_.builder().emit(Opcode::memset, Queue::kVector, {out}, {.immediate0 = pool_.identity});
+      return ok_status();
+    }
+    return reduce(windows, window_box, piece, x, out);
+  }
+
+  // [outputs...][taps...]: the taps of `piece` behind the outputs that `windows` describes.
+  Status reduce(Placed windows, Box box, const std::vector<Segment>& piece, const Placed& x, const AccessPattern& out) {
+    for (size_t d = 0; d < piece.size(); ++d) {
+      if (pool_.window[d] == 1) continue;
+      windows.shape.push_back(piece[d].taps.size), windows.step.push_back(x.step[d] * pool_.dilation[d]);
+      box.push_back({0, piece[d].taps.size});
+    }
+    THORONG_TRY(AccessPattern in, codegen_.view(windows, box, pdim_));
+    codegen_.builder().emit(Opcode::tensor_reduce, Queue::kVector, {out, in}, {.function0 = static_cast<uint8_t>(pool_.function)});
+    return ok_status();
+  }
+
+  Status padded_box(const Box& box, const AccessPattern& out, StreamScope& scope) {
+    THORONG_TRY(Placed tile, padded_tile(codegen_, pool_, x_, box, pdim_, scope));
     Placed windows = tile;
-    windows.shape.clear(), windows.step.clear();
+    std::vector<Segment> piece;
     Box window_box;
-    for (size_t d = 0; d < rank; ++d) {
-      windows.shape.push_back(box[d].size), windows.step.push_back(tile.step[d] * pool.stride[d]);
+    for (size_t d = 0; d < box.size(); ++d) {
+      windows.shape[d] = box[d].size, windows.step[d] = tile.step[d] * pool_.stride[d];
+      piece.push_back({box[d], {0, pool_.window[d]}});
       window_box.push_back({0, box[d].size});
     }
-    for (size_t d = 0; d < rank; ++d) {
-      if (pool.window[d] == 1) continue;
-      windows.shape.push_back(pool.window[d]), windows.step.push_back(tile.step[d] * pool.dilation[d]);
-      window_box.push_back({0, pool.window[d]});
-    }
-    THORONG_TRY(AccessPattern in, codegen.view(windows, window_box, pdim));
-    int64_t elements = free_elements(box, pdim);
-    auto target = codegen.direct_target(group, box);
-    AccessPattern out_pattern;
-    if (target) out_pattern = *target;
-    else {
-      BufferId buffer = scope.allocate(Format::kFloat32, elements);
-      if (buffer < 0) return resource_exhausted("no SBUF left for a pooling result");
-      out_pattern = codegen.builder().dense(buffer, box[static_cast<size_t>(pdim)].size, {elements});
-    }
-    codegen.builder().emit(Opcode::tensor_reduce, Queue::kVector, {out_pattern, in},
-                           {.function0 = static_cast<uint8_t>(pool.function)});
-    if (!target) THORONG_RETURN_IF_ERROR(codegen.finish_box(group, box, out_pattern));
-  } while (ops::next_index(index, counts));
-  return ok_status();
-}
+    return reduce(windows, window_box, piece, tile, out);
+  }
+
+  Codegen& codegen_;
+  const Group& group_;
+  Pool pool_;
+  Shape out_;
+  Placed x_;
+  int pdim_ = -1;
+};
+
+Status lower(Codegen& codegen, const Group& group, const Node& node) { return Pooling(codegen, group, node).run(node); }
 
 }  // namespace
 
