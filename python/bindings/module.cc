@@ -14,6 +14,7 @@
 
 #include "errors.h"
 #include "interruptible.h"
+#include "nki_context.h"
 #include "options.h"
 #include "results.h"
 #include "tensors.h"
@@ -143,4 +144,8 @@ NB_MODULE(_core, module) {
   module.def("set_chips_folder", &thorong::chip::set_chips_folder);
   module.def("shipped_chips", &thorong::chip::shipped_chips);
   module.def("chip_names", chip_names);
+  nb::module_ kernels = module.def_submodule("nki");
+  bind_nki_context(kernels);
+  bind_nki_tensor(kernels);
+  bind_nki_functions(kernels);
 }

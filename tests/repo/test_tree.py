@@ -12,7 +12,7 @@ from tree import ROOT, text_of, tracked, with_suffix
 # A folder may include itself and what stands before it; CMakeLists.txt adds them in this order.
 ORDER = [
     "thorong/base", "thorong/numerics", "thorong/chip", "thorong/isa", "thorong/sim", "thorong/ops", "thorong/compiler",
-    "frontends/onnx", "thorong/report", "thorong/runtime", "thorong/cli", "python",
+    "frontends/onnx", "thorong/report", "thorong/runtime", "frontends/nki", "thorong/cli", "python",
 ]  # fmt: skip
 # Within the order, what a folder must not know although it stands before: operators know nothing of machines, and so on.
 FORBIDDEN = {

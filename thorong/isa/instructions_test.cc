@@ -15,6 +15,7 @@
 //   function0 NAME, function1 NAME      a unary or binary function's name
 //   immediate0 X, immediate1 X          numbers of the instruction
 //   extra N, flags NAME...              as in isa.h, in small letters
+//   integers N...                       the list in Program::integers; sets extra
 //   expect NAME VALUES                  what the operand holds afterwards, exactly
 //   cycles CHIP N                       the cost rule's cycles there, without the queue's fixed
 //                                       ones, which are calibrated and not the instruction's
@@ -28,6 +29,7 @@
 #include <sstream>
 
 #include "thorong/chip/loader.h"
+#include "thorong/isa/alu.h"
 #include "thorong/isa/instruction_table.h"
 
 namespace thorong::isa {
@@ -100,7 +102,8 @@ struct Case {
 // Names of Instruction::flags in test files.
 const std::map<std::string, uint16_t> kFlags = {
     {"accumulate", kAccumulate}, {"reverse0", kReverse0}, {"reverse1", kReverse1},
-    {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView}};
+    {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView},
+    {"integer", kIntegerWork},       {"reverse_predicate", kReversePredicate}};
 
 std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   std::vector<double> values;
@@ -201,9 +204,9 @@ void read_call(std::istringstream& line, Case& test) {
 
 uint8_t read_function(const std::string& name) {
   if (auto unary = numerics::parse_unary_function(name)) return static_cast<uint8_t>(*unary);
-  auto binary = numerics::parse_binary_function(name);
-  EXPECT_TRUE(binary) << "no function '" << name << "'";
-  return binary ? static_cast<uint8_t>(*binary) : uint8_t{0};
+  auto op = parse_alu(name);
+  EXPECT_TRUE(op) << "no function '" << name << "'";
+  return op ? static_cast<uint8_t>(*op) : uint8_t{0};
 }
 
 void read_line(const std::string& text, Case& test) {
@@ -242,6 +245,9 @@ void read_line(const std::string& text, Case& test) {
     line >> (keyword == "immediate0" ? test.instruction.immediate0 : test.instruction.immediate1);
   } else if (keyword == "extra") {
     line >> test.instruction.extra;
+  } else if (keyword == "integers") {
+    test.instruction.extra = static_cast<int32_t>(test.program.integers.size());
+    for (int64_t value; line >> value;) test.program.integers.push_back(value);
   } else if (keyword == "flags") {
     while (line >> word)
       test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
@@ -305,6 +311,7 @@ void run_case(const Case& test) {
                                   values[i]);
     }
   }
+  machine.executing = &test.instruction;
   test.spec->execute(machine, test.program, test.instruction);
   EXPECT_EQ(machine.faults.empty(), test.fault.empty()) << machine.faults;
   EXPECT_NE(machine.faults.find(test.fault), std::string::npos) << machine.faults;

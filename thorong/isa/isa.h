@@ -34,13 +34,32 @@ inline constexpr int kMaxFreeRank = 4;
 // AccessPattern::partition_step of an SBUF source that a DMA reads once for every partition: the same row each time.
 inline constexpr int64_t kRepeatRow = -1;
 
+// How packed and scale types of the MX formats lie in an unsigned integer cell: four elements in a uint32 (8 bits each) or in a
+// uint16 (4 bits each), the first in the lowest bits; a power of two in a uint8.
+enum class Packed : uint8_t { kNone, kFloat8E4m3fnX4, kFloat8E5m2X4, kFloat4E2m1fnX4, kFloat8E8m0fnu };
+
+// Addresses that the machine learns from memory when it runs. Indices are read from pattern `index`, one for each partition, or
+// one for all. An index beyond [0, limit) is a fault, or with skip_out_of_bounds the access does not happen.
+struct Indirect {
+  int32_t index = -1;       // into Program::patterns
+  bool per_partition = false;
+  bool skip_out_of_bounds = false;
+  bool columns = false;     // Trainium3: free-dimension offsets in a snake over groups of `group` partitions
+  int32_t group = 16;
+  int64_t step = 0;         // elements of the operand for one of the index
+  int64_t limit = 0;
+};
+
 // Elements of one operand. Element (p, i0..i3) is at
 //   SBUF, PSUM: partition start_partition + p, element offset + sum(i * step) of the buffer's row
 //   HBM:        element offset + p * partition_step + sum(i * step) of the buffer
+// An indirect pattern adds index * step to that; per partition the index stands in place of p.
 struct AccessPattern {
   BufferId buffer = -1;
   Format format = Format::kFloat32;
   uint8_t rank = 0;              // free dimensions in use, outermost first
+  Packed packed = Packed::kNone;
+  int32_t indirect = -1;         // into Program::indirects
   int32_t start_partition = 0;   // SBUF, PSUM
   int32_t partitions = 1;
   std::array<int32_t, kMaxFreeRank> size{1, 1, 1, 1};
@@ -87,17 +106,17 @@ struct Wait {
   int32_t count;
 };
 
-inline constexpr int kMaxOperands = 5;  // [0] is the destination; accumulating and two-result instructions use [4]
+inline constexpr int kMaxOperands = 6;  // [0] is the destination; InstructionSpec::writes names others that are written
 
 struct Instruction {
   uint16_t opcode = 0;
   Queue queue = Queue::kVector;
-  uint8_t function0 = 0, function1 = 0;  // numerics::UnaryFunction / BinaryFunction, as the instruction says
+  uint8_t function0 = 0, function1 = 0;  // isa::Alu or numerics::UnaryFunction, as the instruction says
   uint16_t flags = 0;
   float immediate0 = 0, immediate1 = 0;
   int32_t operator_index = -1;
-  int32_t extra = -1;                    // instruction-specific: index into Program::calls, reduced dimensions, ...
-  std::array<int32_t, kMaxOperands> operands{-1, -1, -1, -1, -1};  // into Program::patterns
+  int32_t extra = -1;                    // instruction-specific: index into Program::calls or Program::integers, ...
+  std::array<int32_t, kMaxOperands> operands{-1, -1, -1, -1, -1, -1};  // into Program::patterns
   int32_t first_wait = 0;
   int32_t waits = 0;
 };
@@ -109,6 +128,17 @@ inline constexpr uint16_t kReverse1 = 4;
 inline constexpr uint16_t kHasOp1 = 8;      // tensor_scalar: a second operation
 inline constexpr uint16_t kBindView = 16;   // dma_copy of a constant: the destination may be renamed to the source's memory
 inline constexpr uint16_t kNegate = 32;     // tensor_reduce: result times -1
+inline constexpr uint16_t kIntegerWork = 64;    // integers as they are, not through fp32
+inline constexpr uint16_t kReversePredicate = 128;
+inline constexpr int kReduceShift = 8;      // three bits: ReduceCommand
+inline constexpr uint16_t kTransposeMode = 2048;  // nc_matmul: values pass unchanged
+inline constexpr uint16_t kDoubleRow = 4096;      // nc_matmul: two 8-bit rows at a time
+
+// What an instruction does with its engine's accumulator registers, one for each partition.
+enum class ReduceCommand : uint8_t { kIdle, kReset, kReduce, kResetReduce, kLoadReduce };
+inline ReduceCommand reduce_command(const Instruction& instruction) {
+  return static_cast<ReduceCommand>((instruction.flags >> kReduceShift) & 7);
+}
 
 // Work done by reference meaning on gpsimd (or the host): supplied by the compiler, opaque here.
 struct Call {
@@ -132,6 +162,8 @@ struct OperatorInfo {
 struct Program {
   std::vector<Buffer> buffers;
   std::vector<AccessPattern> patterns;
+  std::vector<Indirect> indirects;
+  std::vector<int64_t> integers;  // lists that instructions carry, from Instruction::extra on
   std::vector<Instruction> instructions;
   std::vector<Wait> waits;
   std::vector<std::shared_ptr<const Call>> calls;

@@ -34,14 +34,22 @@ void for_lines(const AccessPattern& pattern, std::byte* row, int64_t cell_bytes,
   }
 }
 
+// Calls f(element, byte address) for the elements of an indirect row.
+template <typename F>
+void for_columns(const Operand& operand, int64_t partition, F&& f) {
+  auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+  const int64_t* columns = operand.columns + partition / operand.column_group * operand.elements;
+  for (int64_t i = 0; i < operand.elements; ++i) f(i, operand.at(partition) + columns[i] * cell);
+}
+
 }  // namespace
 
-Operand MachineState::resolve(const Program& program, const AccessPattern& pattern) const {
+Operand MachineState::resolve(const Program& program, const AccessPattern& pattern) {
   const Buffer& buffer = program.buffer(pattern);
   HostBuffer host = host_buffer(pattern.buffer);
   Operand operand;
   operand.pattern = &pattern;
-  operand.cell = host_cell(pattern.format);
+  operand.cell = host.bytes ? pattern.format : host_cell(pattern.format);
   auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
   if (buffer.space == Space::kHbm) {
     operand.row_stride_bytes = pattern.partition_step * cell;
@@ -52,14 +60,70 @@ Operand MachineState::resolve(const Program& program, const AccessPattern& patte
   }
   operand.elements = pattern.free_elements();
   operand.dense = pattern.contiguous_run() == operand.elements;
+  if (pattern.indirect >= 0) resolve_indirect(program, pattern, operand);
   operand.direct = operand.dense && operand.cell == Format::kFloat32;
   return operand;
 }
 
+void MachineState::resolve_indirect(const Program& program, const AccessPattern& pattern, Operand& operand) {
+  const Indirect& indirect = program.indirects[static_cast<size_t>(pattern.indirect)];
+  Operand index = resolve(program, program.patterns[static_cast<size_t>(indirect.index)]);
+  auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+  auto index_partitions = int64_t{index.pattern->partitions};
+  std::vector<int64_t> read(static_cast<size_t>(index.elements * index_partitions));  // column by column
+  std::vector<int64_t> row(static_cast<size_t>(index.elements));
+  for (int64_t p = 0; p < index_partitions; ++p) {
+    load_integers(index, p, row.data());
+    for (int64_t i = 0; i < index.elements; ++i) read[static_cast<size_t>(i * index_partitions + p)] = row[static_cast<size_t>(i)];
+  }
+  auto checked = [&](int64_t value) -> int64_t {
+    if (value >= 0 && value < indirect.limit) return value;
+    if (indirect.skip_out_of_bounds) return -1;
+    if (executing != nullptr) {
+      fault(*executing, "an index is out of bounds: expected 0 to " + std::to_string(indirect.limit - 1) + ", found " +
+                            std::to_string(value) + ". Correct the indices, or pass oob_mode=oob_mode.skip to leave such rows out");
+    }
+    return 0;
+  };
+  if (indirect.columns) {
+    std::vector<int64_t>& list = indices_[next_indices_++ % indices_.size()];
+    int64_t groups = (pattern.partitions + indirect.group - 1) / indirect.group;
+    list.resize(static_cast<size_t>(groups * operand.elements));
+    for (int64_t g = 0; g < groups; ++g) {
+      for (int64_t i = 0; i < operand.elements; ++i) {
+        int64_t from = (i / indirect.group) * index_partitions + g * indirect.group + i % indirect.group;
+        list[static_cast<size_t>(g * operand.elements + i)] = checked(read[static_cast<size_t>(from)]);
+      }
+    }
+    operand.columns = list.data(), operand.column_group = indirect.group, operand.dense = false;
+  } else if (indirect.per_partition) {
+    std::vector<int64_t>& list = indices_[next_indices_++ % indices_.size()];
+    list.resize(static_cast<size_t>(pattern.partitions));
+    for (size_t p = 0; p < list.size(); ++p) {
+      int64_t value = checked(read[p]);
+      list[p] = value < 0 ? Operand::kSkippedRow : value * indirect.step * cell;
+    }
+    operand.rows = list.data();
+  } else {
+    int64_t value = checked(read[0]);
+    if (value >= 0) {
+      operand.base += value * indirect.step * cell;
+      return;
+    }
+    std::vector<int64_t>& list = indices_[next_indices_++ % indices_.size()];
+    list.assign(static_cast<size_t>(pattern.partitions), Operand::kSkippedRow);
+    operand.rows = list.data();
+  }
+}
+
 const float* load_row(const Operand& operand, int64_t partition, float* scratch) {
   if (operand.direct) return operand.row(partition);
-  std::byte* row = operand.base + partition * operand.row_stride_bytes;
+  std::byte* row = operand.at(partition);
   const AccessPattern& pattern = *operand.pattern;
+  if (operand.columns != nullptr) {
+    for_columns(operand, partition, [&](int64_t element, std::byte* at) { numerics::widen(operand.cell, at, scratch + element, 1); });
+    return scratch;
+  }
   if (operand.cell != Format::kFloat32) {
     auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
     int64_t line = pattern.rank > 0 ? pattern.size[static_cast<size_t>(pattern.rank - 1)] : 1;
@@ -112,7 +176,14 @@ void store_row(const Operand& operand, int64_t partition, float* values, const n
     round_values(pattern.format, values, static_cast<size_t>(operand.elements), here);
   }
   if (operand.direct && values == operand.row(partition)) return;
-  std::byte* row = operand.base + partition * operand.row_stride_bytes;
+  if (operand.columns != nullptr) {
+    for_columns(operand, partition, [&](int64_t element, std::byte* at) {
+      here.first_element = static_cast<uint64_t>(partition * operand.elements + element);
+      numerics::narrow(operand.cell, values + element, at, 1, here);
+    });
+    return;
+  }
+  std::byte* row = operand.at(partition);
   auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
   int64_t line = pattern.rank > 0 ? pattern.size[static_cast<size_t>(pattern.rank - 1)] : 1;
   int64_t step = pattern.rank > 0 ? pattern.step[static_cast<size_t>(pattern.rank - 1)] : 1;

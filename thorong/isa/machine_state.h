@@ -3,6 +3,7 @@
 // as pointers into the machine's memory where they lie there contiguously, else gathered into scratch.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -16,6 +17,15 @@ namespace thorong::isa {
 struct HostBuffer {
   std::byte* data = nullptr;
   int64_t row_stride_bytes = 0;  // between partitions; 0 for HBM
+  bool bytes = false;            // the machine's own byte image, not host cells
+};
+
+// What the engines keep between instructions: accumulators for each partition, states of the random generators.
+struct EngineState {
+  static constexpr size_t kLanes = 128;
+  std::array<float, kLanes> vector_accumulators{}, scalar_accumulators{};
+  uint64_t vector_seed = 0, vector_drawn = 0;    // rng, dropout on Vector
+  std::array<std::array<uint32_t, 24>, kLanes> vector_random{}, gpsimd_random{};
 };
 
 // One operand, resolved: address arithmetic done once an instruction.
@@ -27,8 +37,14 @@ struct Operand {
   int64_t elements = 0;           // of one row
   bool dense = false;             // the row's elements follow each other
   bool direct = false;            // dense fp32 cells: pointers can be used as they are
+  const int64_t* rows = nullptr;  // indirect: byte offset of each partition's row, or kSkippedRow
+  const int64_t* columns = nullptr;  // indirect along the row: element offsets, `elements` for each group of partitions
+  int64_t column_group = 0;
 
-  float* row(int64_t partition) const { return reinterpret_cast<float*>(base + partition * row_stride_bytes); }
+  std::byte* at(int64_t partition) const { return base + (rows != nullptr ? rows[partition] : partition * row_stride_bytes); }
+  float* row(int64_t partition) const { return reinterpret_cast<float*>(at(partition)); }
+  bool skipped(int64_t partition) const { return rows != nullptr && rows[partition] == kSkippedRow; }
+  static constexpr int64_t kSkippedRow = INT64_MIN;
 };
 
 class MachineState {
@@ -43,7 +59,14 @@ class MachineState {
   // Host scratch of at least n floats, one per `slot`; valid until the next call with that slot. Not for worker threads.
   virtual float* scratch(int slot, size_t n) = 0;
 
-  Operand resolve(const Program& program, const AccessPattern& pattern) const;
+  Operand resolve(const Program& program, const AccessPattern& pattern);
+  EngineState engines;
+  const Instruction* executing = nullptr;  // whom resolve blames for an address beyond its limit
+
+ private:
+  void resolve_indirect(const Program& program, const AccessPattern& pattern, Operand& operand);
+  std::array<std::vector<int64_t>, kMaxOperands> indices_;  // of the operands of one instruction
+  size_t next_indices_ = 0;
 };
 
 // The row as fp32: a direct pointer, or gathered (and widened) into `scratch`.
@@ -62,6 +85,10 @@ void round_values(Format format, float* values, size_t n, const numerics::Roundi
 // Calls body(first, last) over partitions, on several threads when there is enough work (elements per partition given).
 void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
                     const std::function<void(int64_t, int64_t)>& body);
+
+// Rows as integers, without fp32 between: sign-extended on the way in, the low bits on the way back.
+void load_integers(const Operand& operand, int64_t partition, int64_t* values);
+void store_integers(const Operand& operand, int64_t partition, const int64_t* values);
 
 // A thread's own scratch rows.
 float* thread_scratch(int slot, size_t n);

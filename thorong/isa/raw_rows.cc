@@ -11,13 +11,18 @@ template <typename F>
 void for_elements(const Operand& operand, int64_t partition, F&& f) {
   const AccessPattern& pattern = *operand.pattern;
   auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
+  if (operand.columns != nullptr) {
+    const int64_t* columns = operand.columns + partition / operand.column_group * operand.elements;
+    for (int64_t i = 0; i < operand.elements; ++i) f(operand.at(partition) + columns[i] * cell);
+    return;
+  }
   std::array<int64_t, kMaxFreeRank> size{1, 1, 1, 1}, step{0, 0, 0, 0};
   for (int i = 0; i < pattern.rank; ++i) {
     auto from = static_cast<size_t>(i), to = static_cast<size_t>(kMaxFreeRank - pattern.rank + i);
     size[to] = pattern.size[from];
     step[to] = pattern.step[from] * cell;
   }
-  std::byte* row = operand.base + partition * operand.row_stride_bytes;
+  std::byte* row = operand.at(partition);
   for (int64_t a = 0; a < size[0]; ++a) {
     for (int64_t b = 0; b < size[1]; ++b) {
       for (int64_t c = 0; c < size[2]; ++c) {
@@ -33,7 +38,7 @@ void for_elements(const Operand& operand, int64_t partition, F&& f) {
 void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes) {
   size_t cell = numerics::byte_size(operand.cell);
   if (operand.dense) {
-    std::memcpy(bytes, operand.base + partition * operand.row_stride_bytes, cell * static_cast<size_t>(operand.elements));
+    std::memcpy(bytes, operand.at(partition), cell * static_cast<size_t>(operand.elements));
     return;
   }
   for_elements(operand, partition, [&](const std::byte* at) {
@@ -45,13 +50,73 @@ void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes) {
 void scatter_raw(const Operand& operand, int64_t partition, const std::byte* bytes) {
   size_t cell = numerics::byte_size(operand.cell);
   if (operand.dense) {
-    std::memcpy(operand.base + partition * operand.row_stride_bytes, bytes, cell * static_cast<size_t>(operand.elements));
+    std::memcpy(operand.at(partition), bytes, cell * static_cast<size_t>(operand.elements));
     return;
   }
   for_elements(operand, partition, [&](std::byte* at) {
     std::memcpy(at, bytes, cell);
     bytes += cell;
   });
+}
+
+namespace {
+
+template <typename T>
+void read_integers(const std::byte* from, int64_t n, int64_t* to) {
+  for (int64_t i = 0; i < n; ++i) {
+    T value;
+    std::memcpy(&value, from + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+    to[i] = static_cast<int64_t>(value);
+  }
+}
+
+template <typename T>
+void write_integers(const int64_t* from, int64_t n, std::byte* to) {
+  for (int64_t i = 0; i < n; ++i) {
+    auto value = static_cast<T>(from[i]);
+    std::memcpy(to + i * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
+  }
+}
+
+}  // namespace
+
+void load_integers(const Operand& operand, int64_t partition, int64_t* values) {
+  auto n = operand.elements;
+  thread_local std::vector<std::byte> bytes;
+  bytes.resize(static_cast<size_t>(n) * 8);
+  gather_raw(operand, partition, bytes.data());
+  switch (operand.cell) {
+    case Format::kInt8: return read_integers<int8_t>(bytes.data(), n, values);
+    case Format::kInt16: return read_integers<int16_t>(bytes.data(), n, values);
+    case Format::kInt32: return read_integers<int32_t>(bytes.data(), n, values);
+    case Format::kInt64:
+    case Format::kUint64: return read_integers<int64_t>(bytes.data(), n, values);
+    case Format::kBool:
+    case Format::kUint8: return read_integers<uint8_t>(bytes.data(), n, values);
+    case Format::kUint16: return read_integers<uint16_t>(bytes.data(), n, values);
+    case Format::kUint32: return read_integers<uint32_t>(bytes.data(), n, values);
+    default: break;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    values[i] = static_cast<int64_t>(numerics::load_as_double(operand.cell, bytes.data(), static_cast<size_t>(i)));
+  }
+}
+
+void store_integers(const Operand& operand, int64_t partition, const int64_t* values) {
+  auto n = operand.elements;
+  thread_local std::vector<std::byte> bytes;
+  bytes.resize(static_cast<size_t>(n) * 8);
+  switch (numerics::is_float(operand.cell) ? 0 : numerics::byte_size(operand.cell)) {
+    case 1: write_integers<uint8_t>(values, n, bytes.data()); break;
+    case 2: write_integers<uint16_t>(values, n, bytes.data()); break;
+    case 4: write_integers<uint32_t>(values, n, bytes.data()); break;
+    case 8: write_integers<uint64_t>(values, n, bytes.data()); break;
+    default: {
+      std::vector<float> floats(values, values + n);
+      return store_row(operand, partition, floats.data(), {});
+    }
+  }
+  scatter_raw(operand, partition, bytes.data());
 }
 
 }  // namespace thorong::isa

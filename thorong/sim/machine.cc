@@ -107,6 +107,7 @@ Status Machine::run(const isa::Program& program, const bool* interrupted) {
   auto table = isa::instruction_table();
   for (current_ = 0; current_ < program.instructions.size(); ++current_, ++executed_) {
     const isa::Instruction& instruction = program.instructions[current_];
+    executing = &instruction;
     table[instruction.opcode].execute(*this, program, instruction);
     if (!faults_.empty()) {
       const Fault& fault = faults_.front();

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <map>
 
+#include "thorong/isa/instruction_table.h"
+
 namespace thorong::sim {
 namespace {
 
@@ -36,6 +38,10 @@ struct Access {
 
 Range range_of(const Program& program, const AccessPattern& pattern) {
   auto size = static_cast<int64_t>(numerics::byte_size(pattern.format));
+  if (pattern.indirect >= 0) {  // anywhere
+    const Buffer& buffer = program.buffer(pattern);
+    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions, 0};
+  }
   bool hbm = program.buffer(pattern).space == Space::kHbm;
   int64_t pitch = hbm && pattern.partition_step > 0 ? pattern.partition_step : 0;
   int64_t row = pitch > 0 ? pattern.offset / pitch : 0, low = pattern.offset - row * pitch, high = low;
@@ -89,7 +95,12 @@ class Tracker {
       if (!program_.has_operand(instruction, i)) continue;
       const AccessPattern& pattern = program_.operand(instruction, i);
       // A matmul's PSUM destination is read too; waiting as for a write covers that.
-      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, i == 0 || i == 4);
+      bool write = (isa::spec(instruction.opcode).writes >> i & 1) != 0;
+      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, write);
+      if (pattern.indirect < 0) continue;
+      const auto& indirect = program_.indirects[static_cast<size_t>(pattern.indirect)];
+      const AccessPattern& index = program_.patterns[static_cast<size_t>(indirect.index)];
+      access(index.buffer, range_of(program_, index), instruction.queue, count, false);
     }
     emit(instruction);
   }

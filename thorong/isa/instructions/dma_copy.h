@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/raw_rows.h"
@@ -22,23 +23,27 @@ struct dma_copy {
       machine.bind(out.pattern->buffer, in.base - out.pattern->offset * cell, in.row_stride_bytes);
       return;
     }
-    if (out.cell == Format::kFloat32 && in.cell == Format::kFloat32) {
-      copy_floats(machine, out, in);
-    } else {
-      copy_any(machine, out, in);
-    }
+    if (out.pattern->partitions != in.pattern->partitions) return copy_reshaped(machine, out, in);
+    bool same = out.pattern->format == in.pattern->format && out.cell == in.cell && in.cell != Format::kFloat32;
+    if (same || is_wide(in) || is_wide(out)) copy_any(machine, out, in);
+    else copy_rows(machine, out, in);
   }
 
-  static void copy_floats(MachineState& machine, const Operand& out, const Operand& in) {
+  // 64-bit formats are converted without fp32 between, where neither side is a narrow float.
+  static bool is_wide(const Operand& operand) { return numerics::byte_size(operand.cell) == 8; }
+
+  static void copy_rows(MachineState& machine, const Operand& out, const Operand& in) {
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
+    bool exact = out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
       float* scratch = thread_scratch(0, n);
       for (int64_t p = first; p < last; ++p) {
+        if (in.skipped(p) || out.skipped(p)) continue;
         const float* row = load_row(in, p, target_row(out, p, scratch));
         float* target = target_row(out, p, scratch);
         if (row != target) std::memmove(target, row, n * 4);
-        store_row(out, p, target, rounding);
+        if (!exact || !out.direct) store_row(out, p, target, rounding);
       }
     });
   }
@@ -48,6 +53,7 @@ struct dma_copy {
     auto* from = reinterpret_cast<std::byte*>(machine.scratch(0, n * 2));
     auto* to = reinterpret_cast<std::byte*>(machine.scratch(1, n * 2));
     for (int64_t p = 0; p < in.pattern->partitions; ++p) {
+      if (in.skipped(p) || out.skipped(p)) continue;
       gather_raw(in, p, from);
       if (in.cell == out.cell) {
         scatter_raw(out, p, from);
@@ -55,6 +61,27 @@ struct dma_copy {
       }
       numerics::convert(in.cell, from, out.cell, to, n);
       scatter_raw(out, p, to);
+    }
+  }
+
+  // The same elements in rows of another length: through one long row.
+  static void copy_reshaped(MachineState& machine, const Operand& out, const Operand& in) {
+    auto total = static_cast<size_t>(in.elements * in.pattern->partitions);
+    size_t from = numerics::byte_size(in.cell), to = numerics::byte_size(out.cell);
+    std::vector<std::byte> all(total * from), converted(total * to);
+    for (int64_t p = 0; p < in.pattern->partitions; ++p) {
+      if (!in.skipped(p)) gather_raw(in, p, all.data() + static_cast<size_t>(p * in.elements) * from);
+    }
+    if (in.pattern->format == out.pattern->format && in.cell == out.cell) {
+      converted = std::move(all);
+    } else {
+      numerics::convert(in.cell, all.data(), out.cell, converted.data(), total);
+      if (out.cell == Format::kFloat32) {
+        round_values(out.pattern->format, reinterpret_cast<float*>(converted.data()), total, machine.rounding());
+      }
+    }
+    for (int64_t p = 0; p < out.pattern->partitions; ++p) {
+      if (!out.skipped(p)) scatter_raw(out, p, converted.data() + static_cast<size_t>(p * out.elements) * to);
     }
   }
 
@@ -92,10 +119,45 @@ struct dma_copy {
     return cost;
   }
 
+  static Queue ring(const Binding& call) {
+    bool to = call.space(0) == Space::kHbm, from = call.space(1) == Space::kHbm;
+    return from == to ? Queue::kDmaMove : from ? Queue::kDmaLoad : Queue::kDmaStore;
+  }
+
+  static Status assemble(Binding& call) {
+    call.instruction.queue = ring(call);
+    bool skip = call[3].kind == Argument::Kind::kName && call[3].code == 1;
+    for (int i = 0; i < 2 && skip; ++i) {
+      if (call.operand(i).indirect >= 0) call.program.indirects[static_cast<size_t>(call.operand(i).indirect)].skip_out_of_bounds = true;
+    }
+    return ok_status();
+  }
+
+  static Status check(const Binding& call) {
+    if (call.space(0) == Space::kPsum || call.space(1) == Space::kPsum) {
+      return invalid_argument("dma_copy: expected HBM or SBUF, found " + describe(call, call.space(0) == Space::kPsum ? 0 : 1) +
+                              ". Copy between PSUM and SBUF with tensor_copy.");
+    }
+    if (call.operand(0).elements() == call.operand(1).elements()) return ok_status();
+    return invalid_argument("dma_copy: expected the same number of elements, found " + describe(call, 0) + " and " +
+                            describe(call, 1) + ". Slice one of them.");
+  }
+
   static InstructionSpec spec() {
-    return {"dma_copy", "out = in between any two memories, by the DMA engines",
+    InstructionSpec spec{"dma_copy", "out = in between any two memories, by the DMA engines",
             "Introduction to Direct Memory Access with NKI; Guideline to Avoid Under-Utilizing DMA Bandwidth",
             {"out", "in"}, execute, cost};
+    spec.engine = Queue::kDmaMove;
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tensor to copy to", kAnywhere},
+                       {"src", ParameterKind::kTile, 1, "", "the tensor to copy from", kAnywhere},
+                       {"priority", ParameterKind::kChoice, -1, "None", "0 to 3, lower first (NeuronCore-v4)"},
+                       {"oob_mode", ParameterKind::kChoice, -1, "oob_mode.error", "skip: leave rows with an index out of bounds alone"},
+                       {"dge_mode", ParameterKind::kChoice, -1, "dge_mode.unknown", "who makes the descriptors"},
+                       {"engine", ParameterKind::kChoice, -1, "engine.unknown", "the engine that asks a hardware DGE"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.assemble = assemble;
+    spec.check = check;
+    return spec;
   }
 };
 

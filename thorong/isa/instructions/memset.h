@@ -2,8 +2,10 @@
 // memset: out = immediate0.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -11,6 +13,15 @@ struct memset {
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     auto n = static_cast<size_t>(out.elements);
+    if ((instruction.flags & kIntegerWork) != 0) {  // exact: Program::integers at `extra`
+      std::vector<int64_t> row(n, program.integers[static_cast<size_t>(instruction.extra)]);
+      for (int64_t p = 0; p < out.pattern->partitions; ++p) store_integers(out, p, row.data());
+      return;
+    }
+    if (side_by_side(out)) {
+      std::fill_n(out.row(0), n * static_cast<size_t>(out.pattern->partitions), rounded(out, instruction.immediate0));
+      return;
+    }
     float* values = machine.scratch(2, n);
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
       float* target = target_row(out, p, values);
@@ -19,14 +30,41 @@ struct memset {
     }
   }
 
+  static float rounded(const Operand& out, float value) {
+    round_values(out.pattern->format, &value, 1, {});
+    return value;
+  }
+
   static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
     bool fast = is_16bit(program.operand(instruction, 0).format) && instruction.immediate0 == 0.0f;
     return streaming_cost(core, program, instruction, fast ? core.vector_memset_zero_16bit : 1, true);
   }
 
+  static Status assemble(Binding& call) {
+    if (numerics::is_float(call.operand(0).format)) return ok_status();
+    call.instruction.flags |= kIntegerWork;
+    call.attach(std::array<int64_t, 1>{call[1].integer});
+    return ok_status();
+  }
+
+  static Status check(const Binding& call) {
+    Packed packed = call.operand(0).packed;
+    if (packed == Packed::kNone || packed == Packed::kFloat8E8m0fnu || call[1].number == 0) return ok_status();
+    return invalid_argument("memset: a packed x4 dtype takes the value 0 only, found " + std::to_string(call[1].number) +
+                            ". Fill a view of another dtype: tile.view(nl.uint8).");
+  }
+
   static InstructionSpec spec() {
-    return {"memset", "out = a constant", "NKI ISA API reference (memset): max(64, N), N/2 for zeros in 16-bit formats",
+    InstructionSpec spec{"memset", "out = a constant", "NKI ISA API reference (memset): max(64, N), N/2 for zeros in 16-bit formats",
             {"out"}, execute, cost};
+    spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to fill"},
+                       {"value", ParameterKind::kNumber, 0, "", "the constant"},
+                       {"engine", ParameterKind::kEngine, -1, "engine.unknown", "vector or gpsimd"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.assemble = assemble;
+    spec.check = check;
+    return spec;
   }
 };
 

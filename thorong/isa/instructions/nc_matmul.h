@@ -4,6 +4,7 @@
 // what is there with one further rounding (D4). fp32 operands take several passes through the array.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/numerics/functions.h"
@@ -11,13 +12,15 @@
 namespace thorong::isa::instructions {
 
 struct nc_matmul {
+  static constexpr uint16_t kByCall = 8192;  // a call of nki.isa, where 8-bit operands are not doubled unless it says so
+
   // Rows of an operand as one [K, n] block of fp32 with a row stride; packed into scratch unless rows are contiguous.
   struct Block {
     const float* data;
     size_t stride;
   };
   static Block block(MachineState& machine, const Operand& operand, int64_t rows, int slot) {
-    if (operand.direct) return {operand.row(0), static_cast<size_t>(operand.row_stride_bytes) / 4};
+    if (operand.direct && operand.rows == nullptr) return {operand.row(0), static_cast<size_t>(operand.row_stride_bytes) / 4};
     auto n = static_cast<size_t>(operand.elements);
     size_t stride = (n + 15) / 16 * 16 + 16;
     float* packed = machine.scratch(slot, stride * static_cast<size_t>(rows));
@@ -33,11 +36,35 @@ struct nc_matmul {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand stationary = machine.resolve(program, program.operand(instruction, 1));
     Operand moving = machine.resolve(program, program.operand(instruction, 2));
+    if ((instruction.flags & kDoubleRow) != 0) return execute_double(machine, instruction, out, stationary, moving);
     int64_t K = stationary.pattern->partitions, M = stationary.elements, N = moving.elements;
-    bool accumulate = (instruction.flags & kAccumulate) != 0;
     Block s = block(machine, stationary, K, 0), m = block(machine, moving, K, 1);
+    multiply(machine, instruction, out, s, m, K, M, N);
+  }
+
+  // Two rows of 8-bit values a partition: all rows of the first half, then those of the second.
+  static void execute_double(MachineState& machine, const Instruction& instruction, Operand& out, Operand& stationary,
+                             Operand& moving) {
+    int64_t K = stationary.pattern->partitions, M = stationary.elements / 2, N = moving.elements / 2;
+    auto halves = [&](const Operand& operand, int64_t n, int slot) -> Block {
+      float* packed = machine.scratch(slot, static_cast<size_t>(2 * K * n));
+      float* line = thread_scratch(0, static_cast<size_t>(2 * n));
+      for (int64_t k = 0; k < K; ++k) {
+        const float* row = load_row(operand, k, line);
+        std::copy(row, row + n, packed + k * n);
+        std::copy(row + n, row + 2 * n, packed + (K + k) * n);
+      }
+      return {packed, static_cast<size_t>(n)};
+    };
+    Block s = halves(stationary, M, 0), m = halves(moving, N, 1);
+    multiply(machine, instruction, out, s, m, 2 * K, M, N);
+  }
+
+  static void multiply(MachineState& machine, const Instruction& instruction, Operand& out, Block s, Block m, int64_t K, int64_t M,
+                       int64_t N) {
+    bool accumulate = (instruction.flags & kAccumulate) != 0;
     // A strided or narrower destination is computed in scratch, then added and scattered row by row.
-    bool in_place = out.direct && out.pattern->format == Format::kFloat32;
+    bool in_place = out.direct && out.rows == nullptr && out.pattern->format == Format::kFloat32;
     size_t stride = in_place ? static_cast<size_t>(out.row_stride_bytes) / 4 : static_cast<size_t>(N);
     float* target = in_place ? out.row(0) : machine.scratch(2, static_cast<size_t>(M * N));
     auto rows = [&](int64_t first, int64_t last) {
@@ -76,6 +103,10 @@ struct nc_matmul {
                                                                                                 : moving.format;
     double times = passes(core, format);
     Cost cost;
+    if ((instruction.flags & kDoubleRow) != 0) M /= 2, N /= 2;
+    bool plain_fp8 = numerics::byte_size(format) == 1 && (instruction.flags & kByCall) != 0;
+    if (plain_fp8) times = (instruction.flags & kDoubleRow) != 0 ? 1 : core.passes_16bit;  // twice the rows in the same time
+    if ((instruction.flags & kTransposeMode) != 0 && format == Format::kFloat32) times = core.transpose_factor_float32;
     cost.cycles = std::max(std::min(core.tensor_min_issue_cycles, M), N) * times;
     cost.latency_s = core.tensor_fixed_latency_cycles / core.tensor_hz;
     cost.events.mac_format = format;
@@ -87,10 +118,66 @@ struct nc_matmul {
     return cost;
   }
 
+  // accumulate=None was decided by the caller, who knows what was written before (Argument::flag).
+  static Status assemble(Binding& call) {
+    call.instruction.flags |= kByCall;
+    if (call[6].flag) call.instruction.flags |= kAccumulate;
+    if (call[9].kind == Argument::Kind::kName && call[9].code == 1) call.instruction.flags |= kDoubleRow;
+    return ok_status();
+  }
+
+  static Status check_formats(const Binding& call) {
+    Format a = call.operand(1).format, b = call.operand(2).format;
+    bool floats = numerics::is_float(a) && numerics::is_float(b);
+    auto wide = [](Format format) { return format == Format::kFloat32 || format == Format::kTfloat32; };
+    if (!floats || wide(a) != wide(b)) {
+      return invalid_argument("nc_matmul: expected two float operands, both float32 or tfloat32 or neither, found " +
+                              describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.");
+    }
+    bool fn = a == Format::kFloat8E4m3fn || b == Format::kFloat8E4m3fn;
+    if (fn) THORONG_RETURN_IF_ERROR(generation_at_least(call, 4, "float8_e4m3fn"));
+    Format out = call.operand(0).format;
+    bool transpose = (call.instruction.flags & kTransposeMode) != 0;
+    if (out == Format::kFloat32 || (out == Format::kBfloat16 && call.generation >= 4) || (transpose && call.generation >= 3)) return ok_status();
+    return invalid_argument("nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " + describe(call, 0) +
+                            ". Allocate dst as float32 and convert with tensor_copy.");
+  }
+
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_partitions(call, 1, 2));
+    THORONG_RETURN_IF_ERROR(check_formats(call));
+    int64_t halves = (call.instruction.flags & kDoubleRow) != 0 ? 2 : 1;
+    if (halves == 2) THORONG_RETURN_IF_ERROR(generation_at_least(call, 3, "double_row"));
+    int64_t M = call.operand(1).free_elements() / halves, N = call.operand(2).free_elements() / halves;
+    if (call.operand(0).partitions != M || call.operand(0).free_elements() != N) {
+      return invalid_argument("nc_matmul: expected dst of " + std::to_string(M) + " x " + std::to_string(N) + ", found " +
+                              describe(call, 0) + ". dst has a partition for each column of stationary and an element for each of moving.");
+    }
+    THORONG_RETURN_IF_ERROR(limit_elements(call, 1, halves * static_cast<int64_t>(call.core.columns), "the array's columns"));
+    auto most = static_cast<int64_t>(call.core.moving_max_columns);
+    if (call.generation >= 4) most = call.core.psum_banks * call.core.psum_bank_bytes / static_cast<int64_t>(numerics::byte_size(call.operand(0).format));
+    return limit_elements(call, 2, halves * most, "what dst's PSUM holds");
+  }
+
   static InstructionSpec spec() {
-    return {"nc_matmul", "PSUM[m, n] (+)= sum of stationary[k, m] * moving[k, n] over the k partitions",
+    InstructionSpec spec{"nc_matmul", "PSUM[m, n] (+)= sum of stationary[k, m] * moving[k, n] over the k partitions",
             "NKI ISA API reference (nc_matmul): max(min(64, N_stationary), N_moving) tensor cycles, x4 for fp32",
             {"psum", "stationary", "moving"}, execute, cost};
+    spec.engine = Queue::kTensor;
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the product, in PSUM", kInPsum},
+                       {"stationary", ParameterKind::kTile, 1, "", "the stationary operand (K, M), in SBUF", kInSbuf},
+                       {"moving", ParameterKind::kTile, 2, "", "the moving operand (K, N), in SBUF", kInSbuf},
+                       {"is_stationary_onezero", ParameterKind::kFlag, 0, "False", "a hint: stationary holds ones and zeros only"},
+                       {"is_moving_onezero", ParameterKind::kFlag, 0, "False", "a hint: moving holds ones and zeros only"},
+                       {"is_transpose", ParameterKind::kFlag, kTransposeMode, "False", "transpose mode: values pass unchanged"},
+                       {"accumulate", ParameterKind::kChoice, -1, "None", "True: add to dst; False: overwrite; None: add unless it is the first"},
+                       {"tile_position", ParameterKind::kIntegers, -1, "()", "(first row, first column) in the array"},
+                       {"tile_size", ParameterKind::kIntegers, -1, "()", "(rows, columns) of the part of the array to use"},
+                       {"perf_mode", ParameterKind::kChoice, -1, "matmul_perf_mode.none", "double_row: two 8-bit rows at a time"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.assemble = assemble;
+    spec.check = check;
+    return spec;
   }
 };
 

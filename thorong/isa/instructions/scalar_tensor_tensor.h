@@ -2,8 +2,10 @@
 // scalar_tensor_tensor: out = op1(op0(a, s), b); s is one value a partition or an immediate.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -14,6 +16,9 @@ struct scalar_tensor_tensor {
     bool vector = program.has_operand(instruction, 2);
     Operand s = vector ? machine.resolve(program, program.operand(instruction, 2)) : Operand{};
     Operand b = machine.resolve(program, program.operand(instruction, 3));
+    Alu op0 = alu(instruction.function0), op1 = alu(instruction.function1);
+    bool reverse0 = (instruction.flags & kReverse0) != 0, reverse1 = (instruction.flags & kReverse1) != 0;
+    bool plain = !reverse0 && !reverse1 && is_binary(op0) && is_binary(op1);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(out.elements);
     for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
@@ -21,11 +26,17 @@ struct scalar_tensor_tensor {
       float* scratch_a = thread_scratch(0, n);
       float* scratch_b = thread_scratch(1, n);
       float* scratch_out = thread_scratch(2, n);
+      float* inner = thread_scratch(3, n);
       for (int64_t p = first; p < last; ++p) {
         float* target = target_row(out, p, scratch_out);
         float value = vector ? *load_row(s, p, &one) : instruction.immediate0;
-        numerics::scalar_tensor_tensor(binary(instruction.function0), binary(instruction.function1),
-                                       load_row(a, p, scratch_a), value, load_row(b, p, scratch_b), target, n);
+        const float *x = load_row(a, p, scratch_a), *y = load_row(b, p, scratch_b);
+        if (plain) {
+          numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), x, value, y, target, n);
+        } else {
+          apply_scalar(op0, x, value, reverse0, inner, n);
+          reverse1 ? apply(op1, y, inner, target, n) : apply(op1, inner, y, target, n);
+        }
         store_row(out, p, target, rounding);
       }
     });
@@ -38,10 +49,28 @@ struct scalar_tensor_tensor {
     return streaming_cost(core, program, instruction, rate, false, 2);
   }
 
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_elements(call, 0, 1));
+    THORONG_RETURN_IF_ERROR(same_elements(call, 1, 3));
+    THORONG_RETURN_IF_ERROR(column_if_given(call, 2, 1));
+    return not_both_in_psum(call, 1, 3);
+  }
+
   static InstructionSpec spec() {
-    return {"scalar_tensor_tensor", "out = op1(op0(a, s), b)",
+    InstructionSpec spec{"scalar_tensor_tensor", "out = op1(op0(a, s), b)",
             "NKI ISA API reference (scalar_tensor_tensor): N in bf16 with even N, else 2N",
             {"out", "a", "s", "b"}, execute, cost};
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
+                       {"data", ParameterKind::kTile, 1, "", "the input tile"},
+                       {"op0", ParameterKind::kOperator, 0, "", "the operator between data and operand0"},
+                       {"operand0", ParameterKind::kTileOrNumber, 2, "", "a number or a tile (partitions, 1)", kOnChip, 0},
+                       {"op1", ParameterKind::kOperator, 1, "", "the operator between that and operand1"},
+                       {"operand1", ParameterKind::kTile, 3, "", "a tile of data's shape"},
+                       {"reverse0", ParameterKind::kFlag, kReverse0, "False", "operand0 <op0> data"},
+                       {"reverse1", ParameterKind::kFlag, kReverse1, "False", "operand1 <op1> result"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.check = check;
+    return spec;
   }
 };
 

@@ -2,8 +2,11 @@
 // tensor_copy: out = in, with a change of format if they differ (one rounding). On Vector, Scalar or GpSimd.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/raw_rows.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -11,16 +14,17 @@ struct tensor_copy {
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
-    numerics::Rounding rounding = machine.rounding();
-    auto n = static_cast<size_t>(out.elements);
-    for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-      float* scratch_in = thread_scratch(0, n);
-      for (int64_t p = first; p < last; ++p) {
-        const float* row = load_row(in, p, scratch_in);
-        float* target = target_row(out, p, scratch_in);
-        if (target != row) std::copy(row, row + n, target);
-        store_row(out, p, target, rounding);
+    if (in.pattern->format == out.pattern->format && in.cell == out.cell && !out.direct) {  // bits as they are
+      auto* row = reinterpret_cast<std::byte*>(machine.scratch(0, static_cast<size_t>(out.elements) * 2));
+      for (int64_t p = 0; p < out.pattern->partitions; ++p) {
+        gather_raw(in, p, row);
+        scatter_raw(out, p, row);
       }
+      return;
+    }
+    std::array<RowInput, 1> inputs{{{&in}}};
+    map_rows(machine, out, inputs, [&](const float* const* rows, float* target, size_t n) {
+      if (target != rows[0]) std::copy(rows[0], rows[0] + n, target);
     });
   }
 
@@ -28,10 +32,22 @@ struct tensor_copy {
     return streaming_cost(core, program, instruction, copy_rate(core, program, instruction), true);
   }
 
+  static Status check(const Binding& call) {
+    if (call.instruction.queue == Queue::kScalar) THORONG_RETURN_IF_ERROR(generation_at_least(call, 3, "the Scalar Engine's tensor_copy"));
+    return same_elements(call, 0, 1);
+  }
+
   static InstructionSpec spec() {
-    return {"tensor_copy", "out = in, with a change of format if they differ",
+    InstructionSpec spec{"tensor_copy", "out = in, with a change of format if they differ",
             "NKI ISA API reference (tensor_copy): max(64, N); performance modes of Trainium2 for 16-bit formats",
             {"out", "in"}, execute, cost};
+    spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to copy to"},
+                       {"src", ParameterKind::kTile, 1, "", "the tile to copy from"},
+                       {"engine", ParameterKind::kEngine, -1, "engine.unknown", "vector, scalar (NeuronCore-v3 or newer) or gpsimd"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.check = check;
+    return spec;
   }
 };
 

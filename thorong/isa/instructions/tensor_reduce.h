@@ -3,8 +3,10 @@
 // The order of a reduction is numerics::reduce's: sixteen interleaved partial results.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/integer_rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -12,6 +14,7 @@ struct tensor_reduce {
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
+    if ((instruction.flags & kIntegerWork) != 0) return reduce_integers(out, in, alu(instruction.function0));
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements), results = static_cast<size_t>(out.elements);
     size_t group = n / results;
@@ -22,10 +25,22 @@ struct tensor_reduce {
       for (int64_t p = first; p < last; ++p) {
         const float* row = load_row(in, p, scratch_in);
         for (size_t i = 0; i < results; ++i) {
-          float value = numerics::reduce(binary(instruction.function0), row + i * group, group);
+          float value = reduce(alu(instruction.function0), row + i * group, group);
           scratch_out[i] = negate ? -value : value;
         }
         store_row(out, p, scratch_out, rounding);
+      }
+    });
+  }
+
+  static void reduce_integers(Operand& out, Operand& in, Alu op) {
+    std::array<Operand*, 1> inputs{&in};
+    auto group = static_cast<size_t>(in.elements / out.elements);
+    map_integer_rows(out, inputs, [&](const int64_t* const* rows, int64_t* target, size_t n) {
+      for (size_t i = 0; i < n; ++i) {
+        int64_t value = rows[0][i * group];
+        for (size_t k = 1; k < group; ++k) value = apply_integer(op, value, rows[0][i * group + k], bits_of(in));
+        target[i] = value;
       }
     });
   }
@@ -35,9 +50,50 @@ struct tensor_reduce {
     return streaming_cost(core, program, instruction, narrow ? core.vector_reduce_16bit : core.vector_reduce, false);
   }
 
+  static Status assemble(Binding& call) {
+    if (is_bitwise(alu(call.instruction.function0))) call.instruction.flags |= kIntegerWork;
+    return ok_status();
+  }
+
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
+    std::vector<int64_t> axes = call[3].integers;
+    auto rank = static_cast<int64_t>(call[2].shape.size());
+    for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;
+    std::sort(axes.begin(), axes.end());
+    int64_t reduced = 1;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] < 1 || axes[i] != rank - static_cast<int64_t>(axes.size() - i)) {
+        return invalid_argument("tensor_reduce: expected axes that are the last free dimensions of data (rank " +
+                                std::to_string(rank) + "), found axis " + std::to_string(axes[i]) +
+                                ". Move the reduced dimension to the end with permute; axis 0 are partitions, which "
+                                "tensor_partition_reduce or a matmul with ones adds up.");
+      }
+      reduced *= call[2].shape[static_cast<size_t>(axes[i])];
+    }
+    int64_t expected = call.operand(1).free_elements() / std::max<int64_t>(1, reduced);
+    if (call.operand(0).free_elements() != expected) {
+      return invalid_argument("tensor_reduce: expected " + std::to_string(expected) + " results per partition, found " +
+                              describe(call, 0) + ". Give dst the shape of data without the reduced dimensions.");
+    }
+    if (!is_bitwise(alu(call.instruction.function0))) return ok_status();
+    THORONG_RETURN_IF_ERROR(integers(call, 0));
+    return integers(call, 1);
+  }
+
   static InstructionSpec spec() {
-    return {"tensor_reduce", "out[p, i] = reduction over the innermost dimensions of in[p, i, ...]",
+    InstructionSpec spec{"tensor_reduce", "out[p, i] = reduction over the innermost dimensions of in[p, i, ...]",
             "NKI ISA API reference (tensor_reduce): N, N/2 in bf16", {"out", "in"}, execute, cost};
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the reduced tile"},
+                       {"op", ParameterKind::kOperator, 0, "", "nl.add, nl.maximum, nl.minimum, nl.multiply, a bitwise operator ..."},
+                       {"data", ParameterKind::kTile, 1, "", "the tile to reduce"},
+                       {"axis", ParameterKind::kIntegers, -1, "", "the last free dimensions, as an int or a list of ints"},
+                       {"negate", ParameterKind::kFlag, kNegate, "False", "True: results times -1"},
+                       {"keepdims", ParameterKind::kFlag, 0, "False", "True: reduced dimensions stay with size one"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.assemble = assemble;
+    spec.check = check;
+    return spec;
   }
 };
 

@@ -2,8 +2,11 @@
 // tensor_tensor: out = op(a, b), element by element, in fp32 with one rounding on writing.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/integer_rows.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -12,18 +15,17 @@ struct tensor_tensor {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand a = machine.resolve(program, program.operand(instruction, 1));
     Operand b = machine.resolve(program, program.operand(instruction, 2));
-    numerics::Rounding rounding = machine.rounding();
-    auto n = static_cast<size_t>(out.elements);
-    for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-      float* scratch_a = thread_scratch(0, n);
-      float* scratch_b = thread_scratch(1, n);
-      float* scratch_out = thread_scratch(2, n);
-      for (int64_t p = first; p < last; ++p) {
-        float* target = target_row(out, p, scratch_out);
-        numerics::apply(binary(instruction.function0), load_row(a, p, scratch_a), load_row(b, p, scratch_b), target, n);
-        store_row(out, p, target, rounding);
-      }
-    });
+    Alu op = alu(instruction.function0);
+    if ((instruction.flags & kIntegerWork) != 0) {
+      std::array<Operand*, 2> inputs{&a, &b};
+      int bits = bits_of(a);
+      map_integer_rows(out, inputs, [&](const int64_t* const* rows, int64_t* target, size_t n) {
+        for (size_t i = 0; i < n; ++i) target[i] = apply_integer(op, rows[0][i], rows[1][i], bits);
+      });
+      return;
+    }
+    std::array<RowInput, 2> inputs{{{&a}, {&b}}};
+    map_rows(machine, out, inputs, [&](const float* const* rows, float* target, size_t n) { apply(op, rows[0], rows[1], target, n); });
   }
 
   static double rate(const CoreParameters& core, const Program& program, const Instruction& instruction) {
@@ -44,11 +46,45 @@ struct tensor_tensor {
     return streaming_cost(core, program, instruction, rate(core, program, instruction), false);
   }
 
+  static bool any_in_psum(const Binding& call) {
+    return call.space(0) == Space::kPsum || call.space(1) == Space::kPsum || call.space(2) == Space::kPsum;
+  }
+
+  // 32-bit integers are exact on GpSimd, where they go unless the call says otherwise or an operand is in PSUM.
+  static Status assemble(Binding& call) {
+    bool int32 = is_int32(call.operand(0).format) && is_int32(call.operand(1).format) && is_int32(call.operand(2).format);
+    bool power = call.instruction.function0 == static_cast<uint8_t>(numerics::BinaryFunction::kPower);
+    bool chosen = call[4].kind == Argument::Kind::kName && call[4].code != 0;
+    if (!chosen && (int32 || power) && !any_in_psum(call)) call.instruction.queue = Queue::kGpsimd;
+    bool exact = int32 && !power && call.instruction.queue == Queue::kGpsimd;
+    if (exact || is_bitwise(alu(call.instruction.function0))) call.instruction.flags |= kIntegerWork;
+    return ok_status();
+  }
+
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_elements(call, 0, 1));
+    THORONG_RETURN_IF_ERROR(same_elements(call, 1, 2));
+    if (is_bitwise(alu(call.instruction.function0))) {
+      for (int i = 0; i < 3; ++i) THORONG_RETURN_IF_ERROR(integers(call, i));
+    }
+    return not_both_in_psum(call, 1, 2);
+  }
+
   static InstructionSpec spec() {
-    return {"tensor_tensor", "out = op(a, b) element by element",
+    InstructionSpec spec{"tensor_tensor", "out = op(a, b) element by element",
             "NKI ISA API reference (tensor_tensor): N when one operand is in PSUM and the other in SBUF or all are bf16 and "
             "contiguous, else 2N",
             {"out", "a", "b"}, execute, cost};
+    spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
+                       {"data1", ParameterKind::kTile, 1, "", "the left operand"},
+                       {"data2", ParameterKind::kTile, 2, "", "the right operand"},
+                       {"op", ParameterKind::kOperator, 0, "", "a binary operator, nl.add for example"},
+                       {"engine", ParameterKind::kEngine, -1, "engine.unknown", "vector or gpsimd"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.assemble = assemble;
+    spec.check = check;
+    return spec;
   }
 };
 

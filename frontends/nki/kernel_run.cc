@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// Allocation, recording and execution. Binding of a call's arguments: bind_call.cc.
+#include "frontends/nki/kernel_run.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "frontends/nki/launch.h"
+#include "frontends/nki/memory_store.h"
+#include "thorong/chip/loader.h"
+#include "thorong/isa/instruction_table.h"
+
+namespace thorong::nki {
+namespace {
+
+using numerics::Format;
+
+constexpr int64_t kLine = 64;
+constexpr int64_t kSideBySide = 256;  // bytes: shorter rows follow each other without a gap
+
+// Rows of 4 KiB multiples would meet in the same cache sets.
+int64_t row_stride(int64_t bytes) {
+  if (bytes <= kSideBySide) return bytes;
+  int64_t stride = (bytes + kLine - 1) / kLine * kLine;
+  return stride % 1024 == 0 ? stride + kLine : stride;
+}
+
+// What a kernel must not rely on: NaN, or 4 in integers, as the vendor's simulator has it.
+void fill_unwritten(std::byte* data, size_t bytes, Format format) {
+  if (isa::host_cell(format) == Format::kFloat32) {
+    std::fill_n(reinterpret_cast<float*>(data), bytes / 4, std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
+  std::memset(data, 0, bytes);
+  auto size = numerics::byte_size(format);
+  for (size_t i = 0; i + size <= bytes; i += size) numerics::store_from_double(format, data, i / size, 4);
+}
+
+int chip_generation(const std::string& name) {
+  if (name.find("trainium3") != std::string::npos) return 4;
+  if (name.find("trainium2") != std::string::npos) return 3;
+  return name == "inferentia1" ? 1 : 2;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<KernelRun>> KernelRun::create(const RunOptions& options, int core, std::shared_ptr<Launch> launch) {
+  THORONG_TRY(chip::Chip chip, chip::load(options.chip));
+  RunOptions known = options;
+  if (known.generation == 0) known.generation = chip_generation(chip.name);
+  return std::shared_ptr<KernelRun>(new KernelRun(known, std::move(chip), core, std::move(launch)));
+}
+
+KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch)
+    : options_(options), chip_(std::move(chip)), core_(isa::core_parameters(chip_)), core_id_(core), launch_(std::move(launch)),
+      pool_(std::make_unique<ThreadPool>(options.threads)), memory_(std::make_shared<MemoryStore>()), scratch_(4) {}
+
+KernelRun::~KernelRun() = default;
+
+Status KernelRun::check_shape(std::span<const int64_t> shape, Region region) const {
+  auto found = [&] {
+    std::string text = "(";
+    for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+    return text + ")";
+  };
+  bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size > 0; });
+  if (shape.empty() || shape.size() > kMaxRank || !positive) {
+    return invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) + " positive sizes, found " + found() + ".");
+  }
+  bool on_chip = region == Region::kSbuf || region == Region::kPsum;
+  if (!on_chip || shape[0] <= core_.partitions) return ok_status();
+  return invalid_argument("ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " + std::string(name(region)) +
+                          ", found shape " + found() + ". The first dimension lies along the partitions: split the tensor into tiles.");
+}
+
+Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
+  Format format = info(dtype).format;
+  auto cell = static_cast<int64_t>(numerics::byte_size(storage.on_chip() ? isa::host_cell(format) : format));
+  int64_t row = storage.row_bytes / info(dtype).bytes() * cell;
+  int64_t stride = storage.on_chip() ? row_stride(row) : 0;
+  auto bytes = static_cast<size_t>(storage.on_chip() ? stride * storage.partitions : row);
+  storage.host = {nullptr, stride, !storage.on_chip()};
+  storage.memory = memory_->take(bytes);
+  if (storage.memory == nullptr) {
+    return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) + " bytes. Run on a larger machine.");
+  }
+  storage.host.data = static_cast<std::byte*>(storage.memory.get());
+  if (storage.on_chip()) {
+    fill_unwritten(storage.host.data, bytes, format);
+  } else {
+    auto size = numerics::byte_size(format);
+    bool nan = numerics::is_float(format);
+    numerics::store_from_double(format, storage.host.data, 0, nan ? std::numeric_limits<double>::quiet_NaN() : 4);
+    for (size_t done = size; done < bytes; done *= 2) std::memcpy(storage.host.data + done, storage.host.data, std::min(done, bytes - done));
+  }
+  return ok_status();
+}
+
+Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, Region region, std::string label,
+                                   std::optional<std::pair<int64_t, int64_t>> address) {
+  THORONG_RETURN_IF_ERROR(check_shape(shape, region));
+  Tensor tensor;
+  tensor.dtype = dtype, tensor.rank = static_cast<uint8_t>(shape.size());
+  std::copy(shape.begin(), shape.end(), tensor.shape.begin());
+  bool on_chip = region == Region::kSbuf || region == Region::kPsum;
+  if (on_chip && tensor.rank == 1) tensor.shape[tensor.rank++] = 1;
+  int64_t step = 1;
+  for (size_t i = tensor.rank; i-- > 0; step *= tensor.shape[i]) tensor.strides[i] = step;
+  bool shared = region == Region::kSharedHbm && launch_ != nullptr;
+  if (shared) tensor.storage = launch_->shared(shared_allocations_);
+  if (tensor.storage == nullptr) {
+    auto storage = std::make_shared<Storage>();
+    storage->region = region, storage->dtype = dtype, storage->name = std::move(label);
+    storage->shape.assign(shape.begin(), shape.end());
+    storage->partitions = on_chip ? tensor.shape[0] : 1;
+    storage->row_bytes = (on_chip ? step / tensor.shape[0] : step) * info(dtype).bytes();
+    if (address) storage->address = address->second;
+    if (region == Region::kSharedHbm) storage->role = isa::BufferRole::kOutput;
+    THORONG_RETURN_IF_ERROR(give_memory(*storage, dtype));
+    tensor.storage = std::move(storage);
+    if (shared) launch_->set_shared(shared_allocations_, tensor.storage);
+  }
+  shared_allocations_ += shared ? 1 : 0;
+  if (address && on_chip && address->first > 0) tensor.storage->first_partition = address->first;
+  return tensor;
+}
+
+Result<Tensor> KernelRun::wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape, Dtype dtype, std::string label,
+                               isa::BufferRole role) {
+  if (shape.size() > kMaxRank) {
+    return Status(Code::kUnsupported, "expected arrays of at most " + std::to_string(kMaxRank) + " dimensions, found " +
+                                          std::to_string(shape.size()) + " for '" + label + "'. Reshape it.");
+  }
+  Tensor tensor;
+  tensor.dtype = dtype;
+  for (int64_t size : shape) tensor.shape[tensor.rank++] = size;
+  if (tensor.rank == 0) tensor.shape[tensor.rank++] = 1;
+  int64_t step = 1;
+  for (size_t i = tensor.rank; i-- > 0; step *= tensor.shape[i]) tensor.strides[i] = step;
+  auto storage = std::make_shared<Storage>();
+  storage->region = launch_ != nullptr ? Region::kSharedHbm : Region::kPrivateHbm;
+  storage->dtype = dtype, storage->name = std::move(label), storage->role = role;
+  storage->shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  storage->row_bytes = step * info(dtype).bytes();
+  storage->host = {data, 0, true};
+  storage->memory = std::move(owner);
+  tensor.storage = std::move(storage);
+  return tensor;
+}
+
+isa::BufferId KernelRun::buffer_of(const std::shared_ptr<Storage>& storage) {
+  auto core = static_cast<size_t>(core_id_);
+  if (storage->buffers.size() <= core) storage->buffers.resize(core + 1, -1);
+  isa::BufferId& id = storage->buffers[core];
+  if (id >= 0) return id;
+  id = static_cast<isa::BufferId>(program_.buffers.size());
+  isa::Buffer& buffer = program_.buffers.emplace_back();
+  buffer.name = storage->name;
+  buffer.space = space_of(storage->region);
+  buffer.role = storage->role;
+  buffer.format = info(storage->dtype).format;
+  buffer.partitions = static_cast<int32_t>(storage->partitions);
+  buffer.row_bytes = storage->row_bytes;
+  storages_.push_back(storage.get());
+  fixed_.push_back(storage->address);
+  return id;
+}
+
+Result<int32_t> KernelRun::operand(const Tensor& tensor) {
+  THORONG_TRY(isa::AccessPattern pattern, access_pattern(tensor));
+  pattern.buffer = buffer_of(tensor.storage);
+  if (tensor.dynamic != nullptr) {
+    const DynamicIndex& dynamic = *tensor.dynamic;
+    if (dynamic.register_ != nullptr) {
+      int64_t value = dynamic.register_->value;
+      if (value < 0 || value >= dynamic.limit) {
+        return out_of_range("a register gives the index " + std::to_string(value) + ", expected 0 to " + std::to_string(dynamic.limit - 1) +
+                            " for " + to_string(tensor) + ". Correct the register's value.");
+      }
+      pattern.offset += value * dynamic.step;
+    } else {
+      THORONG_TRY(int32_t index, operand(*dynamic.tile));
+      pattern.indirect = static_cast<int32_t>(program_.indirects.size());
+      program_.indirects.push_back({index, dynamic.per_partition, false, dynamic.columns, 16, dynamic.step, dynamic.limit});
+    }
+  }
+  program_.patterns.push_back(pattern);
+  return static_cast<int32_t>(program_.patterns.size() - 1);
+}
+
+Status KernelRun::execute(const isa::InstructionSpec& spec) {
+  if (options_.timing_only) return ok_status();
+  const isa::Instruction& instruction = program_.instructions.back();
+  executing = &instruction;
+  spec.execute(*this, program_, instruction);
+  ++executed_;
+  if (fault_.empty()) return ok_status();
+  halted_ = true;
+  return Status(Code::kMachineFault, spec.mnemonic + ": " + fault_ + ".");
+}
+
+int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
+  std::string key = file + ":" + std::to_string(line) + "\n" + std::to_string(opcode);
+  auto [entry, fresh] = places_.try_emplace(std::move(key), static_cast<int32_t>(program_.operators.size()));
+  if (fresh) program_.operators.push_back({file + ":" + std::to_string(line), isa::spec(opcode).mnemonic, "tile", 0});
+  return entry->second;
+}
+
+Status KernelRun::load_register(Register& target, const Tensor& source) {
+  if (source.elements() != 1) {
+    return invalid_argument("register_load: expected a tensor of one element, found " + to_string(source) + ". Slice it.");
+  }
+  std::array<std::byte, 8> bytes{};
+  read_bytes(source, bytes.data());
+  target.value = static_cast<int64_t>(numerics::load_as_double(info(source.dtype).format, bytes.data(), 0));
+  target.set = true;
+  return ok_status();
+}
+
+Status KernelRun::store_register(const Tensor& target, const Register& source) {
+  if (target.elements() != 1) {
+    return invalid_argument("register_store: expected a tensor of one element, found " + to_string(target) + ". Slice it.");
+  }
+  std::array<std::byte, 8> bytes{};
+  numerics::store_from_double(info(target.dtype).format, bytes.data(), 0, static_cast<double>(source.value));
+  write_bytes(target, bytes.data());
+  return ok_status();
+}
+
+isa::HostBuffer KernelRun::host_buffer(isa::BufferId buffer) const { return storages_[static_cast<size_t>(buffer)]->host; }
+
+numerics::Rounding KernelRun::rounding() const {
+  if (!options_.stochastic_rounding) return {};
+  return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, 0, static_cast<uint32_t>(core_id_), executed_), 0};
+}
+
+void KernelRun::fault(const isa::Instruction&, std::string message) {
+  if (fault_.empty()) fault_ = std::move(message);
+}
+
+float* KernelRun::scratch(int slot, size_t n) {
+  auto& memory = scratch_[static_cast<size_t>(slot)];
+  if (memory.size() < n) memory.resize(n);
+  return memory.data();
+}
+
+}  // namespace thorong::nki

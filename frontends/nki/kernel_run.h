@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// One core's run of a kernel: each call of an instruction is appended to a program and executed at once, so that values exist
+// while the kernel's Python runs; afterwards the program is allocated, scheduled and timed (finish.h).
+//
+// Buffers are virtual: each has host memory of its own, which goes back to the run's store when the last tensor on it dies.
+// A run belongs to one thread at a time. Cores of one launch share HBM tensors and hand over to each other (launch.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "frontends/nki/tensor.h"
+#include "thorong/chip/chip.h"
+#include "thorong/isa/instruction.h"
+#include "thorong/sim/machine.h"
+
+namespace thorong::nki {
+
+class Launch;
+class MemoryStore;
+
+struct RunOptions {
+  std::string chip = "trainium2";
+  int generation = 0;               // NeuronCore version; 0: the chip's
+  bool timing_only = false;
+  bool stochastic_rounding = false;
+  uint64_t seed = 0;
+  int threads = 0;
+};
+
+// What a call passes for one parameter. A tile's `object` is its Tensor; the rest of the binding is filled in here.
+using Value = isa::Argument;
+inline const Tensor& tensor_of(const Value& value) { return *static_cast<const Tensor*>(value.object); }
+
+class KernelRun final : public isa::MachineState {
+ public:
+  static Result<std::shared_ptr<KernelRun>> create(const RunOptions& options, int core = 0, std::shared_ptr<Launch> launch = nullptr);
+  ~KernelRun() override;
+
+  // nl.ndarray. address: first partition and byte within the partition (on chip), given by the kernel.
+  Result<Tensor> allocate(std::span<const int64_t> shape, Dtype dtype, Region region, std::string name,
+                          std::optional<std::pair<int64_t, int64_t>> address = std::nullopt);
+  // An HBM tensor over the caller's row-major array.
+  Result<Tensor> wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape, Dtype dtype, std::string name,
+                      isa::BufferRole role);
+  // Binds, checks, records and executes one instruction. `place`: from locate().
+  Status call(uint16_t opcode, std::span<Value> values, int32_t place);
+  // An entry of Program::operators: the kernel's line and the instruction. The same for the same arguments.
+  int32_t locate(const std::string& file, int line, uint16_t opcode);
+  Status load_register(Register& target, const Tensor& source);
+  Status store_register(const Tensor& target, const Register& source);
+
+  const isa::Program& program() const { return program_; }
+  isa::Program& program() { return program_; }
+  const isa::CoreParameters& core() const { return core_; }
+  const chip::Chip& chip() const { return chip_; }
+  const RunOptions& options() const { return options_; }
+  int core_id() const { return core_id_; }
+  int generation() const { return options_.generation; }
+  const std::shared_ptr<Launch>& launch() const { return launch_; }
+  // Addresses that the kernel gave, by buffer; -1: none.
+  const std::vector<int64_t>& fixed_addresses() const { return fixed_; }
+  bool halted() const { return halted_; }
+
+  isa::HostBuffer host_buffer(isa::BufferId buffer) const override;
+  void bind(isa::BufferId, const std::byte*, int64_t) override {}
+  numerics::Rounding rounding() const override;
+  const ThreadPool& pool() const override { return *pool_; }
+  void fault(const isa::Instruction& instruction, std::string message) override;
+  float* scratch(int slot, size_t n) override;
+
+ private:
+  KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch);
+  Status check_shape(std::span<const int64_t> shape, Region region) const;
+  Status give_memory(Storage& storage, Dtype dtype);
+  isa::BufferId buffer_of(const std::shared_ptr<Storage>& storage);
+  Result<int32_t> operand(const Tensor& tensor);
+  Status bind_value(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value, isa::Instruction& instruction);
+  Status bind_tile(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value, isa::Instruction& instruction);
+  Status bind_all(const isa::InstructionSpec& spec, std::span<Value> values, isa::Instruction& instruction);
+  void infer_accumulate(Value& accumulate, const Value& destination);
+  void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
+  Status execute(const isa::InstructionSpec& spec);
+
+  RunOptions options_;
+  chip::Chip chip_;
+  isa::CoreParameters core_;
+  int core_id_;
+  std::shared_ptr<Launch> launch_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<MemoryStore> memory_;
+  isa::Program program_;
+  std::vector<Storage*> storages_;  // by buffer; looked at only while a call holds the storage
+  std::vector<int64_t> fixed_;
+  std::vector<std::vector<float>> scratch_;
+  std::unordered_map<std::string, int32_t> places_;
+  std::string fault_;
+  bool halted_ = false;  // after a fault nothing more is executed
+  uint64_t executed_ = 0;
+  size_t shared_allocations_ = 0;
+};
+
+}  // namespace thorong::nki

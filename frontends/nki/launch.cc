@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontends/nki/launch.h"
+
+namespace thorong::nki {
+
+std::shared_ptr<Storage> Launch::shared(size_t n) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return n < shared_.size() ? shared_[n] : nullptr;
+}
+
+void Launch::set_shared(size_t n, std::shared_ptr<Storage> storage) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (shared_.size() <= n) shared_.resize(n + 1);
+  shared_[n] = std::move(storage);
+}
+
+void Launch::enter(int core) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [&] { return holder_ == core; });
+}
+
+void Launch::leave(int core) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  finished_[static_cast<size_t>(core)] = true;
+  pass_on(core);
+}
+
+// To the next core that has not ended; the lock is held.
+void Launch::pass_on(int from) {
+  for (int step = 1; step <= cores(); ++step) {
+    int next = (from + step) % cores();
+    if (!finished_[static_cast<size_t>(next)]) {
+      holder_ = next;
+      break;
+    }
+  }
+  changed_.notify_all();
+}
+
+bool Launch::meet(int core, const std::string& name, std::string* why) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  auto self = static_cast<size_t>(core);
+  waiting_[self] = name;
+  auto all_here = [&] {
+    for (size_t i = 0; i < waiting_.size(); ++i) {
+      if (waiting_[i] != name) return false;
+    }
+    return true;
+  };
+  if (all_here()) {  // the last to come lets the others go on, the first of them next
+    for (std::string& meeting : waiting_) meeting.clear();
+    pass_on(core);
+    changed_.wait(lock, [&] { return holder_ == core; });
+    return true;
+  }
+  pass_on(core);
+  changed_.wait(lock, [&] { return holder_ == core; });
+  if (waiting_[self].empty()) return true;
+  for (size_t i = 0; i < waiting_.size(); ++i) {  // the baton came round and nobody met us: it never will be different
+    if (i == self) continue;
+    *why = finished_[i] ? "core " + std::to_string(i) + " has ended"
+                        : waiting_[i].empty() ? "core " + std::to_string(i) + " does something else"
+                                              : "core " + std::to_string(i) + " waits at " + waiting_[i];
+  }
+  waiting_[self].clear();
+  return false;
+}
+
+}  // namespace thorong::nki

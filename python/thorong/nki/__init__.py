@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nki: kernels for NeuronCores, run on their models.
+
+    import nki, nki.isa as nisa, nki.language as nl
+
+    @nki.jit
+    def kernel(a): ...
+
+    outputs = kernel(array)                                    # values
+    result = thorong.nki.run(kernel, array, chip="trainium2")  # and time, energy, cost
+"""
+
+import os as _os
+
+from .._core import nki as _core
+
+_core.set_package(_os.path.dirname(__file__))
+
+from . import isa, language  # noqa: E402
+from ._jit import Kernel, cpu_simulate, jit, run, simulate  # noqa: E402
+
+__all__ = ["Kernel", "cpu_simulate", "isa", "jit", "language", "run", "simulate"]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""@nki.jit and the ways to call what it makes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .._core import nki as core
+from .._result import Result
+from . import _run
+
+
+class Kernel:
+    """A kernel: a Python function over tiles. Called with arrays it runs; called by a kernel it is part of that one.
+
+    `kernel[2](...)` runs it on two cores (LNC=2); `kernel[grid](...)` on a grid of them.
+    """
+
+    def __init__(self, function: Callable[..., Any], grid: tuple[int, ...] = (), **options: Any) -> None:
+        self.func = function
+        self.grid = grid
+        self.options = options
+        functools.update_wrapper(self, function)
+
+    def __getitem__(self, grid: Any) -> Kernel:
+        sizes = tuple(int(size) for size in grid) if isinstance(grid, (tuple, list)) else (int(grid),)
+        return type(self)(self.func, sizes, **self.options)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def launch(self, *args: Any, **kwargs: Any) -> _run.Launched:
+        """Runs the kernel; the record of it is timed when somebody asks."""
+        return _run.launch(self.func, args, kwargs, self.grid, **self.options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if core.current() is not None:
+            return self.func(*args, **kwargs)
+        return self.launch(*args, **kwargs).outputs()
+
+    def __repr__(self) -> str:
+        return f"<nki kernel {self.__name__}>"
+
+
+def jit(fn: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
+    """Makes a kernel of a function. Options of the vendor's that concern its compiler are taken and have no effect."""
+    if fn is None:
+        return lambda function: Kernel(function)
+    return Kernel(fn)
+
+
+def simulate(kernel: Any) -> Kernel:
+    """The kernel, ready to be called with arrays (all kernels are simulated here)."""
+    return kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+
+
+cpu_simulate = simulate
+
+
+def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Result:
+    """Runs a kernel and times it on the modelled chip.
+
+    Args:
+        kernel: a function or what @nki.jit made of it; kernel[2] for two cores.
+        *args, **kwargs: the kernel's own; arrays are NumPy's, PyTorch's or JAX's.
+        chip: a name of thorong.chips(), or a chip file.
+
+    Returns:
+        The same Result as for models; `outputs` has the returned tensors by name.
+    """
+    kernel = simulate(kernel)
+    timing_only = kwargs.pop("timing_only", False)
+    options = dict(kernel.options)
+    if chip is not None:
+        options["chip"] = chip
+    if timing_only:
+        options["timing_only"] = True
+    return Kernel(kernel.func, kernel.grid, **options).launch(*args, **kwargs).result()

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that stand for something in the core: dtypes, memories, enumerations. Registered once, looked up by identity."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .._core import nki as core
+
+
+class DType(str):
+    """A data type of nki.language: a string that compares equal to NumPy's types of the same name."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The name: "bfloat16"."""
+        return str(self)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return _BYTES[self]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return str.__eq__(self, other)
+        name = getattr(other, "name", None) or getattr(other, "__name__", None)
+        return isinstance(name, str) and str.__eq__(self, "bool" if name == "bool_" else name)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __repr__(self) -> str:
+        return f"nki.language.{self}"
+
+
+class MemoryRegion(Enum):
+    """Where a tensor lies."""
+
+    sbuf = "sbuf"
+    psum = "psum"
+    private_hbm = "private_hbm"
+    shared_hbm = "shared_hbm"
+
+
+class engine(Enum):
+    """A NeuronCore's engines."""
+
+    tensor = 1
+    vector = 5
+    scalar = 2
+    gpsimd = 3
+    dma = 4
+    sync = 6
+    unknown = 0
+
+
+class reduce_cmd(Enum):
+    """What an instruction does with its engine's accumulators."""
+
+    idle = 0
+    reset = 1
+    reduce = 2
+    reset_reduce = 3
+    load_reduce = 4
+
+
+class dge_mode(Enum):
+    """Who makes a transfer's descriptors."""
+
+    unknown = 0
+    swdge = 1
+    hwdge = 2
+    none = 3
+
+
+class oob_mode(Enum):
+    """What an index out of bounds does."""
+
+    error = 0
+    skip = 1
+
+
+class matmul_perf_mode(Enum):
+    """The tensor engine's modes."""
+
+    none = "none"
+    double_row = "double_row"
+
+
+class nc_version(Enum):
+    """NeuronCore generations."""
+
+    gen2 = 2
+    gen3 = 3
+    gen4 = 4
+
+    def __lt__(self, other: nc_version) -> bool:
+        return self.value < other.value
+
+    def __le__(self, other: nc_version) -> bool:
+        return self.value <= other.value
+
+    def __gt__(self, other: nc_version) -> bool:
+        return self.value > other.value
+
+    def __ge__(self, other: nc_version) -> bool:
+        return self.value >= other.value
+
+
+class dma_engine(Enum):
+    """Who moves the data of sendrecv."""
+
+    dma = 1
+    gpsimd_dma = 2
+
+
+# Names of nki.language and of the core.
+_DTYPES = {
+    "bool_": "bool", "int8": "int8", "int16": "int16", "int32": "int32", "uint8": "uint8", "uint16": "uint16",
+    "uint32": "uint32", "int64": "int64", "uint64": "uint64", "float16": "float16", "float32": "float32",
+    "bfloat16": "bfloat16", "tfloat32": "tfloat32", "float8_e4m3": "float8_e4m3", "float8_e4m3fn": "float8_e4m3fn",
+    "float8_e5m2": "float8_e5m2", "float8_e5m2_x4": "float8_e5m2_x4", "float8_e4m3fn_x4": "float8_e4m3fn_x4",
+    "float8_e8m0fnu": "float8_e8m0fnu", "float4_e2m1fn_x4": "float4_e2m1fn_x4", "float64": "float64",
+    "float8_e3m4": "float8_e3m4",
+}  # fmt: skip
+# How NumPy keeps a type that it does not have.
+_STORED_AS = {
+    "tfloat32": "float32", "float8_e5m2_x4": "uint32", "float8_e4m3fn_x4": "uint32", "float4_e2m1fn_x4": "uint16",
+    "float8_e8m0fnu": "float8_e8m0fnu",
+}  # fmt: skip
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any]:
+    stored = _STORED_AS.get(name, name)
+    return np.dtype(getattr(ml_dtypes, stored, None) or stored)
+
+
+DTYPES = {name: DType(core_name) for name, core_name in _DTYPES.items()}
+_BYTES = {dtype: _numpy_dtype(str(dtype)).itemsize for dtype in DTYPES.values()}
+REGIONS = {region.name: region for region in MemoryRegion}
+ENGINES = {member.name: member for member in engine}
+
+
+def numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    """The NumPy type that holds a type of nki.language."""
+    return _numpy_dtype(str(dtype)) if isinstance(dtype, str) else np.dtype(dtype)
+
+
+def _register() -> None:
+    for dtype in DTYPES.values():
+        core.register_dtype(dtype, str(dtype), True)
+        try:
+            kind = _numpy_dtype(str(dtype))
+        except TypeError:
+            continue
+        if kind.name == dtype:
+            core.register_dtype(kind.type, str(dtype), False)
+    core.register_dtype(bool, "bool", False)
+    core.register_dtype(float, "float32", False)
+    core.register_dtype(int, "int32", False)
+    for number, region in enumerate(MemoryRegion):
+        core.register_region(region, number, True)
+    for kind in (engine, reduce_cmd, dge_mode, oob_mode, dma_engine):
+        for member in kind:
+            core.register_name(member, kind.__name__, member.value)
+    core.register_name(matmul_perf_mode.none, "matmul_perf_mode", 0)
+    core.register_name(matmul_perf_mode.double_row, "matmul_perf_mode", 1)
+
+
+_register()

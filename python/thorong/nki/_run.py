@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a kernel: wraps its arrays, runs its Python on each core, times what it recorded, and gives back arrays."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._core import nki as core
+from .._errors import InvalidArgument
+from .._result import Result
+from ._objects import nc_version, numpy_dtype
+
+_CHIPS = {
+    "trn1": "trainium1", "inf2": "inferentia2", "gen2": "trainium1", "trn2": "trainium2", "gen3": "trainium2",
+    "trn3": "trainium3", "gen4": "trainium3", "2": "trainium1", "3": "trainium2", "4": "trainium3",
+}  # fmt: skip
+
+
+def target_chip(default: str = "trainium2") -> str:
+    """The chip that the environment asks for (NEURON_PLATFORM_TARGET_OVERRIDE, NKI_NC_VERSION), or the default."""
+    for variable in ("NEURON_PLATFORM_TARGET_OVERRIDE", "NKI_NC_VERSION"):
+        wanted = os.environ.get(variable)
+        if not wanted:
+            continue
+        name = wanted.lower().removeprefix("nc_v").split(".")[0]
+        if name not in _CHIPS:
+            raise InvalidArgument(f"'{wanted}' is not one of {', '.join(_CHIPS)}", variable)
+        return _CHIPS[name]
+    return default
+
+
+def environment_options() -> dict[str, Any]:
+    """What the environment says about rounding."""
+    options: dict[str, Any] = {}
+    if os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_EN", "0") not in ("", "0"):
+        options["stochastic_rounding"] = True
+        options["seed"] = int(os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_SEED", "0") or "0")
+    return options
+
+
+@dataclass
+class Grid:
+    """Where a core stands in the launch grid; what nl.program_id reads."""
+
+    shape: tuple[int, ...] = ()
+    position: tuple[int, ...] = ()
+
+
+_grid: contextvars.ContextVar[Grid] = contextvars.ContextVar("nki_grid")
+
+
+def grid() -> Grid:
+    """The running kernel's place in its grid."""
+    return _grid.get(Grid())
+
+
+def get_nc_version() -> nc_version:
+    """The NeuronCore generation of the running kernel's chip, or of the environment's."""
+    run = core.current()
+    generation = run.generation if run is not None else {"trainium2": 3, "trainium3": 4}.get(target_chip(), 2)
+    return nc_version(generation)
+
+
+def get_nc_sub_version() -> int:
+    """The silicon revision within a generation: always the first."""
+    return 0
+
+
+def _to_numpy(value: Any) -> np.ndarray | None:
+    """An argument as an array that kernels may read and write; None: not an array."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "detach") and hasattr(value, "numpy"):  # torch
+        value = value.detach()
+        if str(value.dtype) == "torch.bfloat16":
+            import ml_dtypes
+            import torch
+
+            return value.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return value.numpy()
+    if type(value).__module__.split(".")[0] in ("jax", "jaxlib") and hasattr(value, "__array__"):
+        return np.array(value)
+    return None
+
+
+@dataclass
+class Arrays:
+    """The caller's arrays and what Python made of them."""
+
+    kind: str = "numpy"  # numpy, torch, jax: what the results become
+    wrapped: dict[int, tuple[Any, np.ndarray]] = field(default_factory=dict)
+
+    def note(self, value: Any, array: np.ndarray) -> np.ndarray:
+        """The contiguous array that stands for `value`; the same for the same object."""
+        module = type(value).__module__.split(".")[0]
+        if module in ("torch", "jax", "jaxlib"):
+            self.kind = "torch" if module == "torch" else "jax"
+        known = self.wrapped.get(id(value))
+        if known is None:
+            contiguous = np.ascontiguousarray(array) if array.ndim else array.reshape(1).copy()
+            if not contiguous.flags.writeable:
+                contiguous = contiguous.copy()
+            known = self.wrapped[id(value)] = (value, contiguous)
+        return known[1]
+
+    def write_back(self) -> None:
+        """Arrays that had to be copied get what the kernel wrote to them."""
+        for value, array in self.wrapped.values():
+            original = _to_numpy(value) if self.kind != "jax" else None
+            if original is None or np.shares_memory(original, array) or not original.flags.writeable:
+                continue
+            original[...] = array.reshape(original.shape)
+
+    def result(self, array: np.ndarray) -> Any:
+        """An output as the caller's kind of array."""
+        if self.kind == "torch":
+            import torch
+
+            if array.dtype.name == "bfloat16":
+                return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+            return torch.from_numpy(array)
+        if self.kind == "jax":
+            import jax.numpy
+
+            return jax.numpy.asarray(array)
+        return array
+
+
+def to_array(tensor: core.NkiTensor) -> np.ndarray:
+    """A tensor's values as a NumPy array of its own."""
+    return tensor.to_bytes().view(numpy_dtype(tensor.dtype)).reshape(tensor.shape)
+
+
+def _map_tensors(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Applies `change` to a value or to the items of lists, tuples and dicts of them."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_map_tensors(item, change) for item in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(_map_tensors(item, change) for item in value)
+    if isinstance(value, dict):
+        return {key: _map_tensors(item, change) for key, item in value.items()}
+    return change(value)
+
+
+class _Core(threading.Thread):
+    """One core of a launch of several, on a thread of its own."""
+
+    def __init__(self, run: core.Run, launch: core.Launch, place: Grid, body: Callable[[], Any]) -> None:
+        super().__init__(name=f"nki-core-{run.core}", daemon=True)
+        self.nki_run, self.launch, self.place, self.body = run, launch, place, body
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.context = contextvars.copy_context()
+
+    def run(self) -> None:
+        """Runs the kernel when this core holds the baton."""
+        self.launch.enter(self.nki_run.core)
+        try:
+            self.value = self.context.run(_run_on_core, self.nki_run, self.place, self.body)
+        except BaseException as error:  # noqa: BLE001: raised again in the caller's thread
+            self.error = error
+        finally:
+            self.launch.leave(self.nki_run.core)
+
+
+def _run_on_core(run: core.Run, place: Grid, body: Callable[[], Any]) -> Any:
+    outer = core.current()
+    token = _grid.set(place)
+    run.enter()
+    try:
+        return body()
+    finally:
+        run.exit()
+        if outer is not None:
+            outer.enter()
+        _grid.reset(token)
+
+
+@dataclass
+class Launched:
+    """What a run of a kernel leaves: its runs (one a core), what the kernel returned, and the caller's arrays."""
+
+    runs: list[Any]
+    value: Any
+    arrays: Arrays
+    name: str
+
+    def outputs(self) -> Any:
+        """The kernel's results as arrays."""
+        return _map_tensors(self.value, lambda v: self.arrays.result(to_array(v)) if isinstance(v, core.NkiTensor) else v)
+
+    def result(self) -> Result:
+        """Time, energy and cost of what was recorded."""
+        named: list[tuple[str, Any]] = []
+
+        def note(value: Any) -> Any:
+            if isinstance(value, core.NkiTensor):
+                named.append((value.name or f"output{len(named)}", value))
+            return value
+
+        _map_tensors(self.value, note)
+        return Result(core.finish(self.runs, self.name, named))
+
+
+def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], **options: Any) -> Launched:
+    """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
+    options = {**environment_options(), **options}
+    options.setdefault("chip", target_chip())
+    cores = 1
+    for size in grid_shape:
+        cores *= int(size)
+    shared = core.Launch(cores) if cores > 1 else None
+    runs = [core.begin(options, number, shared) for number in range(cores)]
+    arrays = Arrays()
+    bodies = [_body(function, args, kwargs, run, arrays) for run in runs]
+    places = [Grid(tuple(grid_shape), tuple(int(i) for i in np.unravel_index(n, grid_shape)) if grid_shape else ()) for n in range(cores)]
+    if shared is None:
+        value = _run_on_core(runs[0], places[0], bodies[0])
+    else:
+        value = _run_cores(runs, shared, places, bodies)
+    arrays.write_back()
+    name = getattr(function, "__name__", type(function).__name__)
+    return Launched(runs, value, arrays, name)
+
+
+def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies: list[Callable[[], Any]]) -> Any:
+    threads = [_Core(run, shared, place, body) for run, place, body in zip(runs, places, bodies)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for thread in threads:
+        if thread.error is not None:
+            raise thread.error
+    return threads[0].value
+
+
+def _body(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: core.Run, arrays: Arrays) -> Callable[[], Any]:
+    """The kernel with its arrays wrapped for one core."""
+
+    def wrap(name: str) -> Callable[[Any], Any]:
+        def change(value: Any) -> Any:
+            array = _to_numpy(value)
+            if array is None:
+                return value
+            array = arrays.note(value, array)
+            return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), _dtype_of(array, name), name, False)
+
+        return change
+
+    names = getattr(getattr(function, "__code__", None), "co_varnames", ())
+    label = lambda i: names[i] if i < len(names) else f"argument{i}"  # noqa: E731
+    given = [_map_tensors(value, wrap(label(i))) for i, value in enumerate(args)]
+    named = {key: _map_tensors(value, wrap(key)) for key, value in kwargs.items()}
+    return lambda: function(*given, **named)
+
+
+def _dtype_of(array: np.ndarray, name: str) -> str:
+    """The name of an array's dtype in nki.language."""
+    kind = array.dtype.name
+    if kind in ("float8_e4m3b11fnuz", "complex64", "complex128", "object") or array.dtype.hasobject:
+        raise InvalidArgument(f"arrays of {kind} have no dtype in NKI; convert '{name}' first", name)
+    return kind

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual registers. Their values are known while the kernel runs, so Python's own loops and branches may use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..._core import nki as _core
+
+
+def register_alloc(x: Any = None) -> _core.VirtualRegister:
+    """A new register.
+
+    Args:
+        x: None, an integer, another register, or a tensor of one element.
+    """
+    register = _core.VirtualRegister()
+    if x is not None:
+        (register_load if isinstance(x, _core.NkiTensor) else register_move)(register, x)
+    return register
+
+
+def register_move(dst: _core.VirtualRegister, src: Any) -> None:
+    """dst = src, an integer or a register."""
+    dst.value = int(src)
+
+
+def register_load(dst: _core.VirtualRegister, src: _core.NkiTensor) -> None:
+    """dst = the one element of src."""
+    _core.load_register(dst, src)
+
+
+def register_store(dst: _core.NkiTensor, src: _core.VirtualRegister) -> None:
+    """The one element of dst = src."""
+    _core.store_register(dst, src)

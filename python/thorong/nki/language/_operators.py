@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators of nki.language that instructions take as `op`. Each is registered with the core under its name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._core import nki as _core
+
+
+class Operator:
+    """Something that an instruction takes as `op`."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        if not _core.register_operator(self, name):
+            raise ValueError(f"the core has no operator '{name}'")
+
+    def __repr__(self) -> str:
+        return f"nki.language.{self.__name__}"
+
+
+NAMES = [
+    "abs", "abs_max", "abs_min", "add", "arctan", "average", "bitwise_and", "bitwise_or", "bitwise_xor", "bypass",
+    "copy", "cos", "divide", "equal", "erf", "exp", "floor", "ceil", "fmod", "gelu", "gelu_apprx_tanh", "greater",
+    "greater_equal", "invert", "left_shift", "less", "less_equal", "log", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "maximum", "minimum", "mish", "mod", "multiply", "negative", "not_equal", "power", "reciprocal",
+    "relu", "right_shift", "rsqrt", "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "subtract",
+    "tanh", "trunc",
+]  # fmt: skip
+globals().update({name: Operator(name) for name in NAMES})
+
+# NumPy's functions stand for ours, where a kernel passes those.
+_NUMPY = {
+    "power": np.power, "maximum": np.maximum, "minimum": np.minimum, "add": np.add, "subtract": np.subtract,
+    "multiply": np.multiply, "divide": np.divide, "equal": np.equal, "not_equal": np.not_equal, "less": np.less,
+    "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal, "exp": np.exp,
+    "log": np.log, "sqrt": np.sqrt, "square": np.square, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
+    "abs": np.abs, "negative": np.negative, "sign": np.sign, "reciprocal": np.reciprocal,
+    "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor, "invert": np.invert,
+    "left_shift": np.left_shift, "right_shift": np.right_shift, "logical_and": np.logical_and,
+    "logical_or": np.logical_or, "logical_xor": np.logical_xor, "logical_not": np.logical_not, "fmod": np.fmod,
+    "mod": np.mod, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "arctan": np.arctan,
+}  # fmt: skip
+for _name, _ufunc in _NUMPY.items():
+    _core.register_operator(_ufunc, _name)
+_core.register_operator(np.max, "maximum")
+_core.register_operator(np.min, "minimum")
+_core.register_operator(np.sum, "add")
+
+__all__ = list(NAMES)

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Work on the rows of elementwise instructions: short rows are put side by side, so that a column of 128 values is one call of
+// a vector function and not 128.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "thorong/isa/machine_state.h"
+
+namespace thorong::isa {
+
+inline constexpr int64_t kShortRow = 32;  // elements
+
+// An input of map_rows; `column`: one value a partition, repeated along the row.
+struct RowInput {
+  Operand* operand;
+  bool column = false;
+};
+
+// Every row follows the one before it, in memory that can be used as it is.
+inline bool side_by_side(const Operand& operand) {
+  return operand.direct && operand.rows == nullptr && operand.row_stride_bytes == operand.elements * 4;
+}
+
+// Calls f(inputs, target, n) for rows of n elements each (many partitions' at once where they are short) and stores what it
+// leaves in `target`. `inputs` are pointers, a column's being n values.
+template <typename F>
+void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInput> inputs, F&& f) {
+  auto partitions = int64_t{out.pattern->partitions}, n = out.elements;
+  auto total = static_cast<size_t>(partitions * n);
+  std::array<const float*, 4> pointers{};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Operand& in = *inputs[i].operand;
+    if (side_by_side(in) && in.elements == n) {
+      pointers[i] = in.row(0);
+      continue;
+    }
+    float* scratch = thread_scratch(static_cast<int>(i), total);
+    for (int64_t p = 0; p < partitions; ++p) {
+      float* to = scratch + p * n;
+      if (inputs[i].column) {
+        float one = 0;
+        std::fill(to, to + n, *load_row(in, p, &one));
+      } else if (const float* row = load_row(in, p, to); row != to) {
+        std::copy(row, row + n, to);
+      }
+    }
+    pointers[i] = scratch;
+  }
+  bool whole = side_by_side(out);
+  float* target = whole ? out.row(0) : thread_scratch(4, total);
+  f(pointers.data(), target, total);
+  numerics::Rounding rounding = machine.rounding();
+  if (whole) {
+    rounding.first_element = 0;
+    round_values(out.pattern->format, target, total, rounding);
+    return;
+  }
+  for (int64_t p = 0; p < partitions; ++p) store_row(out, p, target + p * n, rounding);
+}
+
+template <typename F>
+void map_rows(MachineState& machine, Operand& out, std::span<const RowInput> inputs, F&& f) {
+  if (out.elements <= kShortRow) return map_short_rows(machine, out, inputs, f);
+  numerics::Rounding rounding = machine.rounding();
+  auto n = static_cast<size_t>(out.elements);
+  for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
+    std::array<const float*, 4> pointers{};
+    std::array<float*, 5> scratch{};
+    for (size_t i = 0; i < inputs.size(); ++i) scratch[i] = thread_scratch(static_cast<int>(i), n);
+    float* scratch_out = thread_scratch(4, n);
+    for (int64_t p = first; p < last; ++p) {
+      for (size_t i = 0; i < inputs.size(); ++i) pointers[i] = load_row(*inputs[i].operand, p, scratch[i]);
+      float* target = target_row(out, p, scratch_out);
+      f(pointers.data(), target, n);
+      store_row(out, p, target, rounding);
+    }
+  });
+}
+
+}  // namespace thorong::isa
