@@ -145,6 +145,7 @@ Status KernelRun::bind_value(const InstructionSpec& spec, const Parameter& param
       uint8_t code = value.code;
       if (parameter.kind == ParameterKind::kActivation) {
         isa::Alu op = isa::alu(code);
+        if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
         if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
         if (!isa::is_unary(op)) return wrong_type(spec, parameter, "an activation function such as nl.exp", " (" + std::string(isa::name(op)) + ")");
         code = static_cast<uint8_t>(isa::unary_of(op));

@@ -32,6 +32,9 @@ std::vector<Life> lives(const isa::Program& program) {
       const isa::Indirect& indirect = program.indirects[static_cast<size_t>(pattern.indirect)];
       touch(program.patterns[static_cast<size_t>(indirect.index)], i, instruction.operator_index);
     }
+    for (int64_t listed : program.listed_operands(instruction)) {
+      touch(program.patterns[static_cast<size_t>(listed)], i, instruction.operator_index);
+    }
   }
   return result;
 }

@@ -245,4 +245,23 @@ float* KernelRun::scratch(int slot, size_t n) {
   return memory.data();
 }
 
+bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes) {
+  if (launch_ == nullptr || launch_->cores() < 2) return MachineState::exchange(instruction, meeting, from, bytes);
+  if (from >= launch_->cores()) {
+    fault(instruction, "expected a core from 0 to " + std::to_string(launch_->cores() - 1) + ", found " + std::to_string(from));
+    return false;
+  }
+  std::string why;
+  bool met = false;
+  auto wait = [&] {
+    launch_->post(core_id_, meeting, bytes);
+    met = launch_->meet(core_id_, meeting, &why);
+    if (met) bytes = launch_->collect(core_id_, from < 0 ? core_id_ : from, meeting);
+  };
+  if (around_waiting_) around_waiting_(wait);
+  else wait();
+  if (!met) fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why + ". Let every core call it equally often");
+  return met;
+}
+
 }  // namespace thorong::nki

@@ -6,6 +6,7 @@
 // A run belongs to one thread at a time. Cores of one launch share HBM tensors and hand over to each other (launch.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -70,6 +71,9 @@ class KernelRun final : public isa::MachineState {
   const ThreadPool& pool() const override { return *pool_; }
   void fault(const isa::Instruction& instruction, std::string message) override;
   float* scratch(int slot, size_t n) override;
+  bool exchange(const isa::Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes) override;
+  // Runs something that waits for other cores; set where a lock must be let go meanwhile.
+  void set_waiting(std::function<void(const std::function<void()>&)> around) { around_waiting_ = std::move(around); }
 
  private:
   KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch);
@@ -100,6 +104,7 @@ class KernelRun final : public isa::MachineState {
   bool halted_ = false;  // after a fault nothing more is executed
   uint64_t executed_ = 0;
   size_t shared_allocations_ = 0;
+  std::function<void(const std::function<void()>&)> around_waiting_;
 };
 
 }  // namespace thorong::nki

@@ -66,4 +66,22 @@ bool Launch::meet(int core, const std::string& name, std::string* why) {
   return false;
 }
 
+void Launch::post(int core, const std::string& name, std::vector<std::byte> bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::pair key{core, name};
+  std::deque<Mail>& box = posted_[key];
+  box.push_back({std::move(bytes), sent_[key]++});
+  // A core is at most one meeting ahead of the others, so older mail has been read.
+  while (box.size() > 2) box.pop_front();
+}
+
+std::vector<std::byte> Launch::collect(int core, int from, const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t wanted = collected_[{core, from, name}]++;
+  for (const Mail& mail : posted_[{from, name}]) {
+    if (mail.number == wanted) return mail.bytes;
+  }
+  return {};
+}
+
 }  // namespace thorong::nki

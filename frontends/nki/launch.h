@@ -5,9 +5,12 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "frontends/nki/tensor.h"
@@ -22,6 +25,10 @@ class Launch {
   // The n-th shared HBM tensor that each core allocates is one tensor: null when this core is the first to ask.
   std::shared_ptr<Storage> shared(size_t n);
   void set_shared(size_t n, std::shared_ptr<Storage> storage);
+
+  // Leaves bytes for the others at a meeting; each core collects each other's once, in the order of the meetings.
+  void post(int core, const std::string& name, std::vector<std::byte> bytes);
+  std::vector<std::byte> collect(int core, int from, const std::string& name);
 
   // Blocks until this core holds the baton.
   void enter(int core);
@@ -39,6 +46,13 @@ class Launch {
   std::vector<bool> finished_;
   std::vector<std::string> waiting_;  // the meeting that a core waits for
   int holder_ = 0;
+  struct Mail {
+    std::vector<std::byte> bytes;
+    size_t number;
+  };
+  std::map<std::pair<int, std::string>, std::deque<Mail>> posted_;               // by sender
+  std::map<std::tuple<int, int, std::string>, size_t> collected_;                // by receiver and sender
+  std::map<std::pair<int, std::string>, size_t> sent_;
 };
 
 }  // namespace thorong::nki

@@ -90,6 +90,10 @@ nki::RunOptions read_run_options(const nb::dict& given) {
 std::unique_ptr<NkiRun> begin(const nb::dict& options, int core, std::shared_ptr<nki::Launch> launch) {
   auto context = std::make_unique<NkiRun>();
   context->run = value_or_throw(nki::KernelRun::create(read_run_options(options), core, std::move(launch)));
+  context->run->set_waiting([](const std::function<void()>& wait) {
+    nb::gil_scoped_release release;
+    wait();
+  });
   return context;
 }
 

@@ -16,11 +16,12 @@ using numerics::BinaryFunction;
 using numerics::UnaryFunction;
 
 // NKI's names, where they are not numerics'.
-constexpr std::array<std::pair<std::string_view, Alu>, 34> kNames = {{
+constexpr std::array<std::pair<std::string_view, Alu>, 35> kNames = {{
     {"bypass", Alu::kBypass},
     {"abs_max", Alu::kAbsMax},
     {"abs_min", Alu::kAbsMin},
     {"average", Alu::kAverage},
+    {"prelu", Alu::kPrelu},
     {"bitwise_and", Alu::kBitAnd},
     {"bitwise_or", Alu::kBitOr},
     {"bitwise_xor", Alu::kBitXor},

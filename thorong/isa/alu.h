@@ -16,6 +16,7 @@ enum class Alu : uint8_t {
   kBypass = 128,       // the first argument
   kAbsMax, kAbsMin,    // the argument of larger (smaller) magnitude; the second if they are equal
   kAverage,            // reductions: the sum over the count
+  kPrelu,              // activations: relu with a slope for negative values
   kBitAnd = 192, kBitOr, kBitXor, kBitNot, kShiftLeft, kShiftRight, kShiftRightArithmetic
 };
 

@@ -32,6 +32,10 @@ void read_engines(const chip::Chip& chip, double factor, CoreParameters& p) {
   p.vector_reciprocal = at("vector.cycles_per_element_reciprocal"), p.vector_scan = at("vector.cycles_per_element_scan");
   p.vector_bn_stats = at("vector.cycles_per_element_bn_stats"), p.vector_bn_aggr = at("vector.cycles_per_element_bn_aggr");
   p.vector_memset_zero_16bit = at("vector.cycles_per_element_memset_zero_16bit");
+  // Instructions of later generations: absent where the chip does not have them.
+  p.vector_exponential = chip.value_or("vector.cycles_per_element_exponential", p.vector_copy);
+  p.vector_random = chip.value_or("vector.cycles_per_element_random", p.vector_copy);
+  p.vector_quantize = chip.value_or("vector.cycles_per_element_quantize", p.vector_copy);
   p.vector_pj_op = factor * at("vector.pj_per_op"), p.vector_pj_copy = factor * at("vector.pj_per_copy");
   p.scalar_hz = at("scalar.clock_hz"), p.scalar_min_issue_cycles = at("scalar.min_issue_cycles");
   p.scalar_fixed_cycles = at("scalar.fixed_cycles"), p.scalar_reduce_cycles = at("scalar.reduce_cycles");
@@ -39,6 +43,7 @@ void read_engines(const chip::Chip& chip, double factor, CoreParameters& p) {
   p.scalar_pj_op = factor * at("scalar.pj_per_op"), p.scalar_pj_copy = factor * at("scalar.pj_per_copy");
   p.has_gpsimd = chip.has_block("gpsimd");
   p.gpsimd_hz = p.has_gpsimd ? at("gpsimd.clock_hz") : 1, p.gpsimd_lanes = p.has_gpsimd ? at("gpsimd.lanes") : 1;
+  p.gpsimd_processors = p.has_gpsimd ? at("gpsimd.processors") : 1;
   p.gpsimd_start_cycles = p.has_gpsimd ? at("gpsimd.start_cycles") : 0;
   p.gpsimd_pj_op = p.has_gpsimd ? factor * at("gpsimd.pj_per_op") : 0;
 }
@@ -54,6 +59,9 @@ void read_memories(const chip::Chip& chip, double factor, CoreParameters& p) {
   p.dma_engines = at("dma.engines"), p.dma_engine_bytes_per_s = at("dma.bytes_per_second_per_engine");
   p.dma_fixed_s = at("dma.fixed_s"), p.dma_latency_s = at("dma.latency_s"), p.dma_completion_s = at("dma.completion_s");
   p.dma_min_element_bytes = at("dma.min_element_bytes");
+  p.dma_transpose_fraction_hbm = chip.value_or("dma.transpose_fraction_hbm", 1);
+  p.dma_transpose_fraction_sbuf = chip.value_or("dma.transpose_fraction_sbuf", 1);
+  p.dma_compute_fraction = chip.value_or("dma.compute_fraction", 1);
   p.dma_pj_byte = factor * at("dma.pj_per_byte"), p.dma_pj_descriptor = factor * at("dma.pj_per_descriptor");
   p.hbm_bytes = at("hbm.bytes"), p.hbm_chip_bytes_per_s = at("hbm.bytes_per_second");
   p.hbm_core_bytes_per_s = at("hbm.bytes_per_second_per_core"), p.hbm_pj_byte = at("hbm.pj_per_byte");

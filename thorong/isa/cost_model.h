@@ -22,7 +22,7 @@ struct CoreParameters {
   double vector_hz, vector_min_issue_cycles, vector_fixed_cycles, vector_lanes;
   double vector_copy, vector_copy_16bit, vector_copy_16bit_psum, vector_tensor_tensor, vector_tensor_tensor_fast,
       vector_tensor_tensor_16bit, vector_reduce, vector_reduce_16bit, vector_reciprocal, vector_scan, vector_bn_stats,
-      vector_bn_aggr, vector_memset_zero_16bit;
+      vector_bn_aggr, vector_memset_zero_16bit, vector_exponential, vector_random, vector_quantize;
   double vector_pj_op, vector_pj_copy;
   // scalar
   double scalar_hz, scalar_min_issue_cycles, scalar_fixed_cycles, scalar_reduce_cycles, scalar_table_load_s,
@@ -30,12 +30,12 @@ struct CoreParameters {
   double scalar_pj_op, scalar_pj_copy;
   // gpsimd
   bool has_gpsimd;
-  double gpsimd_hz, gpsimd_lanes, gpsimd_start_cycles, gpsimd_pj_op;
+  double gpsimd_hz, gpsimd_lanes, gpsimd_processors, gpsimd_start_cycles, gpsimd_pj_op;
   // memories
   int64_t partitions, sbuf_bytes_per_partition, psum_banks, psum_bank_bytes;
   double sbuf_pj_byte, psum_pj_byte, psum_pj_byte_accumulate;
   double dma_engines, dma_engine_bytes_per_s, dma_fixed_s, dma_latency_s, dma_completion_s, dma_min_element_bytes,
-      dma_pj_byte, dma_pj_descriptor;
+      dma_pj_byte, dma_pj_descriptor, dma_transpose_fraction_hbm, dma_transpose_fraction_sbuf, dma_compute_fraction;
   double hbm_bytes, hbm_chip_bytes_per_s, hbm_core_bytes_per_s, hbm_pj_byte;
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s, large_bytes, host_pj_byte;

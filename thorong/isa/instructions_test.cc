@@ -7,15 +7,12 @@
 //   operand NAME SPACE TYPE VALUES      NAME is the spec's; SPACE is sbuf, psum or hbm; TYPE is
 //                                       float32[P,N...], P partitions of N... elements; VALUES are
 //                                       numbers, `iota` or `fill V`, and zeros if absent
-//   buffer NAME TYPE VALUES             a whole tensor in HBM that only a call uses
-//   call NAME INPUT... : OUTPUT...      what custom_op runs, on such buffers: `double` writes each
-//                                       input's elements times two into its output, `refuse` fails
-//                                       with "refused"; it counts the elements of all of them
-//   operations N                        that the call counts besides
 //   function0 NAME, function1 NAME      a unary or binary function's name
 //   immediate0 X, immediate1 X          numbers of the instruction
 //   extra N, flags NAME...              as in isa.h, in small letters
 //   integers N...                       the list in Program::integers; sets extra
+//   reduce NAME                         reset, reduce, reset_reduce, load_reduce: the accumulators
+//   listed SPACE TYPE VALUES            one more operand of an instruction with kListedOperands
 //   expect NAME VALUES                  what the operand holds afterwards, exactly
 //   cycles CHIP N                       the cost rule's cycles there, without the queue's fixed
 //                                       ones, which are calibrated and not the instruction's
@@ -71,23 +68,6 @@ class TestMachine final : public MachineState {
   ThreadPool pool_{1};
 };
 
-// Reference meanings for custom_op, which has none of its own: it runs what the compiler hands it.
-struct TestCall final : Call {
-  bool execute(const std::vector<const std::byte*>& from, const std::vector<std::byte*>& to,
-               std::string* error) const override {
-    if (name == "refuse") *error = "refused";
-    for (size_t i = 0; error->empty() && i < from.size(); ++i) {
-      for (size_t n = 0; n < counts[i]; ++n) {
-        double value = numerics::load_as_double(cells[i], from[i], n);
-        numerics::store_from_double(cells[i], to[i], n, 2 * value);
-      }
-    }
-    return error->empty();
-  }
-  std::vector<size_t> counts;  // of each input
-  std::vector<Format> cells;
-};
-
 struct Case {
   std::string where, mnemonic, fault;
   Program program;
@@ -95,7 +75,6 @@ struct Case {
   std::map<std::string, int> operands;  // by name: index in Program::patterns
   std::map<std::string, std::vector<double>> values, expected;
   std::map<std::string, double> cycles;  // by chip
-  std::shared_ptr<TestCall> call;
   const InstructionSpec* spec = nullptr;
 };
 
@@ -123,16 +102,15 @@ std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   return values;
 }
 
-// A new buffer and the dense pattern over all of it: partitions and elements for an operand.
-AccessPattern read_pattern(std::istringstream& line, const std::string& name, Space space,
-                           Case& test) {
-  std::string type;
-  line >> type;
+// A pattern over a buffer of its own, and its values by name; -1: not a type.
+int add_pattern(std::istringstream& line, Case& test, const std::string& name) {
+  std::string space, type;
+  line >> space >> type;
   AccessPattern pattern;
   size_t bracket = type.find('[');
   auto format = numerics::parse_format(type.substr(0, bracket));
   EXPECT_TRUE(format && bracket != std::string::npos) << "not a type: " << type;
-  if (!format || bracket == std::string::npos) return pattern;
+  if (!format || bracket == std::string::npos) return -1;
   pattern.format = *format;
   pattern.buffer = static_cast<BufferId>(test.program.buffers.size());
   std::stringstream sizes(type.substr(bracket + 1, type.size() - bracket - 2));
@@ -144,62 +122,35 @@ AccessPattern read_pattern(std::istringstream& line, const std::string& name, Sp
   for (size_t i = pattern.rank; i-- > 0; step *= pattern.size[i]) pattern.step[i] = step;
   Buffer buffer;
   buffer.name = name, buffer.format = pattern.format, buffer.partitions = pattern.partitions;
-  buffer.space = space;
+  buffer.space = space == "hbm" ? Space::kHbm : space == "psum" ? Space::kPsum : Space::kSbuf;
+  if (buffer.space == Space::kHbm) pattern.partition_step = step;
   buffer.row_bytes = step * static_cast<int64_t>(numerics::byte_size(pattern.format));
-  if (space == Space::kHbm) pattern.partition_step = step;
-  test.program.buffers.push_back(buffer);
-  test.operands[name] = static_cast<int>(test.program.patterns.size());
+  int number = test.operands[name] = static_cast<int>(test.program.patterns.size());
   test.values[name] = read_values(line, pattern.elements());
+  test.program.buffers.push_back(buffer);
   test.program.patterns.push_back(pattern);
-  return pattern;
+  return number;
 }
 
 void read_operand(std::istringstream& line, Case& test) {
-  std::string name, space;
-  line >> name >> space;
+  std::string name;
+  line >> name;
   size_t index = 0;
   while (index < test.spec->operands.size() && test.spec->operands[index] != name) ++index;
   ASSERT_LT(index, test.spec->operands.size())
       << test.mnemonic << " has no operand '" << name << "'";
-  read_pattern(line, name,
-               space == "hbm"    ? Space::kHbm
-               : space == "psum" ? Space::kPsum
-                                 : Space::kSbuf,
-               test);
-  test.instruction.operands[index] = test.operands[name];
+  test.instruction.operands[index] = add_pattern(line, test, name);
 }
 
-// A buffer of a call: one row that holds all of it, as the compiler makes them.
-void read_buffer(std::istringstream& line, Case& test) {
-  std::string name;
-  line >> name;
-  AccessPattern pattern = read_pattern(line, name, Space::kHbm, test);
-  Buffer& buffer = test.program.buffers.back();
-  buffer.partitions = 1, buffer.row_bytes = pattern.bytes();
-}
-
-void read_call(std::istringstream& line, Case& test) {
-  test.call = std::make_shared<TestCall>();
-  line >> test.call->name;
-  ASSERT_TRUE(test.call->name == "double" || test.call->name == "refuse") << test.call->name;
-  bool output = false;
-  for (std::string word; line >> word;) {
-    if (word == ":") {
-      output = true;
-      continue;
-    }
-    ASSERT_TRUE(test.operands.contains(word)) << "no buffer '" << word << "' in this case";
-    const AccessPattern& pattern =
-        test.program.patterns[static_cast<size_t>(test.operands[word])];
-    test.call->elements += static_cast<double>(pattern.elements());
-    (output ? test.call->outputs : test.call->inputs).push_back(pattern.buffer);
-    if (output) continue;
-    test.call->counts.push_back(static_cast<size_t>(pattern.elements()));
-    test.call->cells.push_back(host_cell(pattern.format));
+void read_listed(std::istringstream& line, Case& test) {
+  std::vector<int64_t>& list = test.program.integers;
+  if (list.empty()) {
+    test.instruction.flags |= kListedOperands;
+    test.instruction.extra = 0;
+    list.push_back(0);
   }
-  ASSERT_EQ(test.call->inputs.size(), test.call->outputs.size());
-  test.instruction.extra = static_cast<int32_t>(test.program.calls.size());
-  test.program.calls.push_back(test.call);
+  list.push_back(add_pattern(line, test, "listed" + std::to_string(list.size())));
+  ++list[0];
 }
 
 uint8_t read_function(const std::string& name) {
@@ -230,13 +181,6 @@ void read_line(const std::string& text, Case& test) {
     ASSERT_EQ(name(test.instruction.queue), word) << "no queue of that name";
   } else if (keyword == "operand") {
     read_operand(line, test);
-  } else if (keyword == "buffer") {
-    read_buffer(line, test);
-  } else if (keyword == "call") {
-    read_call(line, test);
-  } else if (keyword == "operations") {
-    ASSERT_NE(test.call, nullptr) << "`operations` comes after `call`";
-    line >> test.call->operations;
   } else if (keyword == "function0" || keyword == "function1") {
     line >> word;
     (keyword == "function0" ? test.instruction.function0 : test.instruction.function1) =
@@ -248,6 +192,16 @@ void read_line(const std::string& text, Case& test) {
   } else if (keyword == "integers") {
     test.instruction.extra = static_cast<int32_t>(test.program.integers.size());
     for (int64_t value; line >> value;) test.program.integers.push_back(value);
+  } else if (keyword == "reduce") {
+    static const std::map<std::string, ReduceCommand> commands = {{"reset", ReduceCommand::kReset},
+                                                                  {"reduce", ReduceCommand::kReduce},
+                                                                  {"reset_reduce", ReduceCommand::kResetReduce},
+                                                                  {"load_reduce", ReduceCommand::kLoadReduce}};
+    line >> word;
+    auto bits = static_cast<unsigned>(commands.at(word)) << kReduceShift;
+    test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | bits);
+  } else if (keyword == "listed") {
+    read_listed(line, test);
   } else if (keyword == "flags") {
     while (line >> word)
       test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
@@ -352,9 +306,10 @@ TEST(Instructions, CasesOfTheTestFiles) {
   }
 }
 
+// custom_op runs what the compiler hands it; its tests are the compiler's and the end-to-end ones.
 TEST(Instructions, EachSourceFileHasATestFile) {
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    if (entry.path().extension() != ".h") continue;
+    if (entry.path().extension() != ".h" || entry.path().stem() == "custom_op") continue;
     std::filesystem::path test = entry.path();
     EXPECT_TRUE(std::filesystem::exists(test.replace_extension(".test"))) << test;
   }

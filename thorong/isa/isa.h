@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,6 +131,7 @@ inline constexpr uint16_t kBindView = 16;   // dma_copy of a constant: the desti
 inline constexpr uint16_t kNegate = 32;     // tensor_reduce: result times -1
 inline constexpr uint16_t kIntegerWork = 64;    // integers as they are, not through fp32
 inline constexpr uint16_t kReversePredicate = 128;
+inline constexpr uint16_t kListedOperands = 16384;  // further operands: their number and patterns in Program::integers at `extra`
 inline constexpr int kReduceShift = 8;      // three bits: ReduceCommand
 inline constexpr uint16_t kTransposeMode = 2048;  // nc_matmul: values pass unchanged
 inline constexpr uint16_t kDoubleRow = 4096;      // nc_matmul: two 8-bit rows at a time
@@ -176,6 +178,12 @@ struct Program {
   }
   bool has_operand(const Instruction& instruction, int i) const {
     return instruction.operands[static_cast<size_t>(i)] >= 0;
+  }
+  // Operands that an instruction with kListedOperands reads besides its own.
+  std::span<const int64_t> listed_operands(const Instruction& instruction) const {
+    if ((instruction.flags & kListedOperands) == 0) return {};
+    auto at = static_cast<size_t>(instruction.extra);
+    return std::span(integers).subspan(at + 1, static_cast<size_t>(integers[at]));
   }
   const Buffer& buffer(const AccessPattern& pattern) const {
     return buffers[static_cast<size_t>(pattern.buffer)];

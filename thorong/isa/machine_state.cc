@@ -44,6 +44,11 @@ void for_columns(const Operand& operand, int64_t partition, F&& f) {
 
 }  // namespace
 
+bool MachineState::exchange(const Instruction& instruction, const std::string& meeting, int, std::vector<std::byte>&) {
+  fault(instruction, "expected other cores at " + meeting + ", found that one core runs alone. Launch the kernel on two: kernel[2](...)");
+  return false;
+}
+
 Operand MachineState::resolve(const Program& program, const AccessPattern& pattern) {
   const Buffer& buffer = program.buffer(pattern);
   HostBuffer host = host_buffer(pattern.buffer);

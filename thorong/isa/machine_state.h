@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "thorong/base/parallel.h"
@@ -56,6 +57,9 @@ class MachineState {
   virtual numerics::Rounding rounding() const = 0;  // of the instruction being executed
   virtual const ThreadPool& pool() const = 0;
   virtual void fault(const Instruction& instruction, std::string message) = 0;
+  // Waits until all cores of the launch have come to the meeting of this name. `bytes`, what this core sends, becomes what core
+  // `from` sent (-1: nothing is exchanged). False: they will not come; a fault says why.
+  virtual bool exchange(const Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes);
   // Host scratch of at least n floats, one per `slot`; valid until the next call with that slot. Not for worker threads.
   virtual float* scratch(int slot, size_t n) = 0;
 

@@ -102,6 +102,10 @@ class Tracker {
       const AccessPattern& index = program_.patterns[static_cast<size_t>(indirect.index)];
       access(index.buffer, range_of(program_, index), instruction.queue, count, false);
     }
+    for (int64_t listed : program_.listed_operands(instruction)) {
+      const AccessPattern& pattern = program_.patterns[static_cast<size_t>(listed)];
+      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, false);
+    }
     emit(instruction);
   }
 

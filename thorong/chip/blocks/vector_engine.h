@@ -47,6 +47,12 @@ inline std::vector<ParameterSpec> vector_engine_parameters() {
            "Cycles per element and lane of the aggregation of batch statistics."),
       real("cycles_per_element_memset_zero_16bit", "cycles", 0.001, 1000,
            "Cycles per element and lane of setting 16-bit elements to zero."),
+      optional(real("cycles_per_element_exponential", "cycles", 0.001, 1000,
+                    "Cycles per element and lane of an exponential.")),
+      optional(real("cycles_per_element_random", "cycles", 0.001, 1000,
+                    "Cycles per element and lane of uniform random numbers.")),
+      optional(real("cycles_per_element_quantize", "cycles", 0.001, 1000,
+                    "Cycles per element and lane of a quantization to MXFP8.")),
       node_energy("pj_per_op", 1e6, "Energy of one operation on one element, at 7 nm."),
       node_energy("pj_per_copy", 1e6, "Energy of moving one element, at 7 nm."),
   };

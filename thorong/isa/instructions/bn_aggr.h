@@ -3,6 +3,7 @@
 // the parallel variance formula.
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 
@@ -36,9 +37,21 @@ struct bn_aggr {
     return streaming_cost(core, program, instruction, core.vector_bn_aggr, false, 4);
   }
 
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
+    if (call.operand(0).free_elements() == 2 && call.operand(1).free_elements() % 3 == 0) return ok_status();
+    return invalid_argument("bn_aggr: expected dst of 2 elements per partition and data in threes, found " + describe(call, 0) + " and " +
+                            describe(call, 1) + ".");
+  }
+
   static InstructionSpec spec() {
-    return {"bn_aggr", "mean and variance of each row from bn_stats' triples",
+    InstructionSpec spec{"bn_aggr", "mean and variance of each row from bn_stats' triples",
             "NKI ISA API reference (bn_aggr): max(64, 13 * N / 3)", {"out", "in"}, execute, cost};
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 2) for mean and variance"},
+                       {"data", ParameterKind::kTile, 1, "", "results of bn_stats"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.check = check;
+    return spec;
   }
 };
 

@@ -3,6 +3,7 @@
 // Means and squared deviations use numerics::reduce's order (two passes, so there is no cancellation).
 #pragma once
 
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 
@@ -44,9 +45,22 @@ struct bn_stats {
     return streaming_cost(core, program, instruction, core.vector_bn_stats, false, 3);
   }
 
+  static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
+    if (call.operand(0).free_elements() != 6) {
+      return invalid_argument("bn_stats: expected dst of 6 elements per partition, found " + describe(call, 0) + ".");
+    }
+    return limit_elements(call, 1, call.core.psum_bank_bytes / 4, "nl.tile_size.bn_stats_fmax");
+  }
+
   static InstructionSpec spec() {
-    return {"bn_stats", "count, mean and variance * count of the even, then of the odd elements of each row",
+    InstructionSpec spec{"bn_stats", "count, mean and variance * count of the even, then of the odd elements of each row",
             "NKI ISA API reference (bn_stats): max(64, N)", {"out", "in"}, execute, cost};
+    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 6) for the statistics"},
+                       {"data", ParameterKind::kTile, 1, "", "the tile, at most 512 elements per partition"},
+                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.check = check;
+    return spec;
   }
 };
 
