@@ -269,6 +269,10 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
     return status;
   }
   program_.instructions.push_back(instruction);
+  if (order_depth_ > 0) {
+    chains_.resize(program_.instructions.size(), -1);
+    chains_.back() = chain_;
+  }
   note_written(spec, instruction);
   return execute(spec);
 }

@@ -3,6 +3,7 @@
 #include "frontends/nki/kernel_run.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -226,6 +227,44 @@ Status KernelRun::store_register(const Tensor& target, const Register& source) {
   numerics::store_from_double(info(target.dtype).format, bytes.data(), 0, static_cast<double>(source.value));
   write_bytes(target, bytes.data());
   return ok_status();
+}
+
+void KernelRun::begin_order() {
+  if (order_depth_++ == 0) ++chain_;
+}
+
+std::span<const int32_t> KernelRun::chains() {
+  if (!chains_.empty()) chains_.resize(program_.instructions.size(), -1);
+  return chains_;
+}
+
+Status KernelRun::add_edge(int64_t later, int64_t earlier) {
+  auto n = static_cast<int64_t>(program_.instructions.size());
+  if (later < 0 || later >= n || earlier < 0 || earlier >= later) {
+    return invalid_argument("expected an instruction that comes after the one it depends on, found number " + std::to_string(later) +
+                            " after number " + std::to_string(earlier) + ". Exchange the two.");
+  }
+  edges_.emplace_back(static_cast<int32_t>(later), static_cast<int32_t>(earlier));
+  return ok_status();
+}
+
+void KernelRun::name_last(std::string name) {
+  auto [entry, fresh] = named_.try_emplace(std::move(name), static_cast<int64_t>(program_.instructions.size()) - 1);
+  if (!fresh) entry->second = -1;  // not one instruction
+}
+
+Status KernelRun::add_edge(const std::string& later, const std::string& earlier) {
+  std::array<int64_t, 2> at{};
+  for (size_t i = 0; i < 2; ++i) {
+    const std::string& name = i == 0 ? later : earlier;
+    auto found = named_.find(name);
+    if (found == named_.end() || found->second < 0) {
+      return invalid_argument("with_schedule: expected one instruction with name='" + name + "', found " +
+                              (found == named_.end() ? "none" : "several") + ". Give the instruction that name, once.");
+    }
+    at[i] = found->second;
+  }
+  return add_edge(at[0], at[1]);
 }
 
 isa::HostBuffer KernelRun::host_buffer(isa::BufferId buffer) const { return storages_[static_cast<size_t>(buffer)]->host; }

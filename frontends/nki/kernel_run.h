@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -64,6 +65,17 @@ class KernelRun final : public isa::MachineState {
   // Addresses that the kernel gave, by buffer; -1: none.
   const std::vector<int64_t>& fixed_addresses() const { return fixed_; }
   bool halted() const { return halted_; }
+  // Instructions between begin_order and end_order keep their order (nl.no_reorder); blocks may nest.
+  void begin_order();
+  void end_order() { --order_depth_; }
+  int order_depth() const { return order_depth_; }
+  // The block of each instruction that was recorded in one, -1 outside; empty where no block was used.
+  std::span<const int32_t> chains();
+  // `later` starts after `earlier` has ended, whatever they access (with_schedule, depends_on): indices of instructions.
+  Status add_edge(int64_t later, int64_t earlier);
+  Status add_edge(const std::string& later, const std::string& earlier);  // by their names
+  void name_last(std::string name);                                       // the instruction that was recorded last
+  std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
   isa::HostBuffer host_buffer(isa::BufferId buffer) const override;
   void bind(isa::BufferId, const std::byte*, int64_t) override {}
@@ -101,6 +113,11 @@ class KernelRun final : public isa::MachineState {
   std::vector<std::vector<float>> scratch_;
   std::unordered_map<std::string, int32_t> places_;
   std::string fault_;
+  std::vector<int32_t> chains_;
+  std::vector<std::pair<int32_t, int32_t>> edges_;
+  std::unordered_map<std::string, int64_t> named_;  // -1: several of the name
+  int32_t chain_ = -1;    // the last block's number
+  int order_depth_ = 0;
   bool halted_ = false;  // after a fault nothing more is executed
   uint64_t executed_ = 0;
   size_t shared_allocations_ = 0;

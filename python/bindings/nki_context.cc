@@ -267,10 +267,25 @@ void bind_nki_context(nb::module_& module) {
         }
         return met ? nb::none() : nb::object(nb::str(why.c_str()));
       });
-  nb::class_<NkiRun>(module, "Run")
+  nb::class_<NkiRun>(module, "Run", nb::is_weak_referenceable())
       .def("enter", [](NkiRun& context) { current_run() = &context; })
       .def("exit", [](NkiRun&) { current_run() = nullptr; })
       .def("wrap", wrap)
+      .def("begin_order", [](NkiRun& context) { context.run->begin_order(); })
+      .def("end_order", [](NkiRun& context) { context.run->end_order(); })
+      .def_prop_ro("order_depth", [](const NkiRun& context) { return context.run->order_depth(); })
+      .def("chains", [](NkiRun& context) {
+        auto chains = context.run->chains();
+        return std::vector<int32_t>(chains.begin(), chains.end());
+      })
+      .def("edges", [](NkiRun& context) {
+        auto edges = context.run->edges();
+        return std::vector<std::pair<int32_t, int32_t>>(edges.begin(), edges.end());
+      })
+      .def("add_edge", [](NkiRun& context, const std::string& later, const std::string& earlier) {
+        Status status = context.run->add_edge(later, earlier);
+        if (!status.ok()) throw_nki_error(status);
+      })
       .def_prop_ro("core", [](const NkiRun& context) { return context.run->core_id(); })
       .def_prop_ro("launch", [](const NkiRun& context) { return context.run->launch(); })
       .def_prop_ro("generation", [](const NkiRun& context) { return context.run->generation(); })

@@ -22,7 +22,6 @@ constexpr size_t kMostParameters = 20;
 // What a call returns.
 struct NkiInstruction {
   int64_t index;
-  std::vector<int64_t> after;
 };
 
 struct Function {
@@ -93,7 +92,7 @@ bool read_value(PyObject* object, Argument& value) {
     return true;
   }
   if (PyUnicode_Check(object)) {
-    value.kind = Argument::Kind::kText;
+    value.kind = Argument::Kind::kText, value.object = object;
     return true;
   }
   if (PyList_Check(object) || PyTuple_Check(object)) return read_list(object, value);
@@ -159,7 +158,11 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObjec
       return nullptr;
     }
     auto index = static_cast<int64_t>(context.run->program().instructions.size()) - 1;
-    return nb::cast(NkiInstruction{index, {}}).release().ptr();
+    const Argument& name = values[function.parameters - 1U];  // the last parameter of each
+    if (name.kind == Argument::Kind::kText) {
+      context.run->name_last(nb::cast<std::string>(nb::handle(static_cast<PyObject*>(const_cast<void*>(name.object)))));
+    }
+    return nb::cast(NkiInstruction{index}).release().ptr();
   } catch (nb::python_error& error) {
     error.restore();
   } catch (const StatusError& error) {
@@ -215,8 +218,11 @@ void bind_nki_functions(nb::module_& module) {
   nb::class_<NkiInstruction>(module, "NkiInstruction")
       .def_ro("index", &NkiInstruction::index)
       .def("depends_on", [](nb::handle self, nb::args producers) {
-        auto& consumer = nb::cast<NkiInstruction&>(self);
-        for (nb::handle producer : producers) consumer.after.push_back(nb::cast<const NkiInstruction&>(producer).index);
+        auto later = nb::cast<NkiInstruction&>(self).index;
+        for (nb::handle producer : producers) {
+          Status status = need_run("depends_on").run->add_edge(later, nb::cast<const NkiInstruction&>(producer).index);
+          if (!status.ok()) throw_nki_error(status);
+        }
         return nb::borrow(self);
       });
   nb::object type = nb::steal(PyType_FromSpec(&type_spec));

@@ -45,7 +45,12 @@ namespace thorong::numerics {
   X(kIsFinite, "is_finite")  /* 0 or 1 */               \
   X(kIsNan, "is_nan")                                   \
   X(kIsInf, "is_inf")                                   \
-  X(kLogicalNot, "logical_not")
+  X(kLogicalNot, "logical_not")                         \
+  X(kGeluSigmoid, "gelu_apprx_sigmoid") /* x * logistic(1.702 x) */ \
+  X(kGeluSigmoidDx, "gelu_apprx_sigmoid_dx") /* derivatives */ \
+  X(kGeluDx, "gelu_dx")                                 \
+  X(kSiluDx, "silu_dx")                                 \
+  X(kErfDx, "erf_dx")
 
 #define THORONG_BINARY_FUNCTIONS(X)        \
   X(kAdd, "add")                           \

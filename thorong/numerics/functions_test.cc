@@ -18,7 +18,7 @@ namespace thorong::numerics {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr int kUnaryCount = static_cast<int>(UnaryFunction::kLogicalNot) + 1;
+constexpr int kUnaryCount = static_cast<int>(UnaryFunction::kErfDx) + 1;
 constexpr int kBinaryCount = static_cast<int>(BinaryFunction::kLogicalXor) + 1;
 
 float flag(bool value) { return value ? 1.0F : 0.0F; }

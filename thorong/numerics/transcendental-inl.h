@@ -190,15 +190,19 @@ HWY_INLINE V error_function(V x) {
   const V large = hn::Sub(one, hn::Mul(exponential(hn::Neg(z)), scaled_erfc(a)));
   return keep_nan(x, hn::CopySign(hn::IfThenElse(hn::Lt(a, one), small, large), x));
 }
+// The distribution function of the normal distribution.
 template <class V>
-HWY_INLINE V gelu(V x) {
+HWY_INLINE V normal_distribution(V x) {
   const V half = constant<V>(0.5);
   const V a = hn::Mul(hn::Abs(x), constant<V>(0.7071067811865476));
   const V tail =
       hn::Mul(hn::Mul(half, exponential(hn::Mul(hn::Neg(half), hn::Mul(x, x)))), scaled_erfc(a));
-  const auto negative = hn::Lt(x, hn::Zero(hn::DFromV<V>()));
-  const V phi = hn::IfThenElse(negative, tail, hn::Sub(constant<V>(1.0), tail));
-  return keep_nan(x, hn::Mul(lower_bounded(x), phi));
+  return hn::IfThenElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), tail,
+                        hn::Sub(constant<V>(1.0), tail));
+}
+template <class V>
+HWY_INLINE V gelu(V x) {
+  return keep_nan(x, hn::Mul(lower_bounded(x), normal_distribution(x)));
 }
 template <class V>
 HWY_INLINE V gelu_tanh(V x) {
@@ -206,6 +210,27 @@ HWY_INLINE V gelu_tanh(V x) {
   const V cubic = fma(hn::Mul(constant<V>(0.044715), bounded), hn::Mul(bounded, bounded), bounded);
   return keep_nan(
       x, times_logistic(lower_bounded(x), hn::Mul(constant<V>(2.0 * 0.7978845608028654), cubic)));
+}
+template <class V>
+HWY_INLINE V gelu_derivative(V x) {
+  const V bounded = clamp(x, -1e30, 1e30);
+  const V density = hn::Mul(constant<V>(0.3989422804014327),
+                            exponential(hn::Mul(constant<V>(-0.5), hn::Mul(bounded, bounded))));
+  return keep_nan(x, fma(bounded, density, normal_distribution(bounded)));
+}
+template <class V>
+HWY_INLINE V erf_derivative(V x) {
+  const V bounded = clamp(x, -1e30, 1e30);
+  return keep_nan(x, hn::Mul(constant<V>(1.1283791670955126),
+                             exponential(hn::Neg(hn::Mul(bounded, bounded)))));
+}
+// The derivative of x * logistic(slope * x).
+template <class V>
+HWY_INLINE V logistic_gate_derivative(V x, double slope) {
+  const V one = constant<V>(1.0);
+  const V u = hn::Mul(clamp(x, -1e30, 1e30), constant<V>(slope));
+  const V rest = times_logistic(one, hn::Neg(u));
+  return keep_nan(x, hn::Mul(times_logistic(one, u), fma(u, rest, one)));
 }
 template <class V>
 HWY_INLINE V mish(V x) {  // x tanh(log(1 + e)) = x e(e + 2) / (e(e + 2) + 2)

@@ -69,6 +69,12 @@ THORONG_WIDE_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)))
 THORONG_WIDE_UNARY(Erf, error_function(x))
 THORONG_WIDE_UNARY(Gelu, gelu(x))
 THORONG_WIDE_UNARY(GeluTanh, gelu_tanh(x))
+THORONG_WIDE_UNARY(GeluSigmoid, keep_nan(x, times_logistic(lower_bounded(x),
+                                                           hn::Mul(x, constant<V>(1.702)))))
+THORONG_WIDE_UNARY(GeluSigmoidDx, logistic_gate_derivative(x, 1.702))
+THORONG_WIDE_UNARY(GeluDx, gelu_derivative(x))
+THORONG_WIDE_UNARY(SiluDx, logistic_gate_derivative(x, 1.0))
+THORONG_WIDE_UNARY(ErfDx, erf_derivative(x))
 THORONG_WIDE_UNARY(Mish, mish(x))
 THORONG_WIDE_UNARY(Softplus, softplus(x))
 THORONG_WIDE_UNARY(Sine, sine_shifted(x, 0))
@@ -124,6 +130,16 @@ void hard_unary_kernel(UnaryFunction function, const float* in, float* out, size
       return map_unary<Gelu>(in, out, n);
     case F::kGeluTanh:
       return map_unary<GeluTanh>(in, out, n);
+    case F::kGeluSigmoid:
+      return map_unary<GeluSigmoid>(in, out, n);
+    case F::kGeluSigmoidDx:
+      return map_unary<GeluSigmoidDx>(in, out, n);
+    case F::kGeluDx:
+      return map_unary<GeluDx>(in, out, n);
+    case F::kSiluDx:
+      return map_unary<SiluDx>(in, out, n);
+    case F::kErfDx:
+      return map_unary<ErfDx>(in, out, n);
     case F::kMish:
       return map_unary<Mish>(in, out, n);
     case F::kSoftplus:

@@ -47,6 +47,16 @@ Real gelu_tanh(Real x) {
   return damped(x, logistic(slope * (x + 0.044715L * x * x * x)));
 }
 
+Real logistic_gate_dx(Real x, Real slope) {
+  if (std::isinf(x)) return x > 0 ? Real{1} : Real{0};
+  const Real u = slope * x;
+  return logistic(u) * (1 + u * logistic(-u));
+}
+Real gelu_dx(Real x) {
+  if (std::isinf(x)) return x > 0 ? Real{1} : Real{0};
+  return normal_distribution(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(Real{-1}));
+}
+
 Real exact_unary(UnaryFunction function, Real x) {
   using F = UnaryFunction;
   switch (function) {
@@ -74,6 +84,16 @@ Real exact_unary(UnaryFunction function, Real x) {
       return damped(x, logistic(x));
     case F::kMish:
       return damped(x, std::tanh(softplus(x)));
+    case F::kGeluSigmoid:
+      return damped(x, logistic(1.702L * x));
+    case F::kGeluSigmoidDx:
+      return logistic_gate_dx(x, 1.702L);
+    case F::kSiluDx:
+      return logistic_gate_dx(x, 1);
+    case F::kGeluDx:
+      return gelu_dx(x);
+    case F::kErfDx:
+      return 2 / std::sqrt(std::acos(Real{-1})) * std::exp(-x * x);
     case F::kSoftplus:
       return softplus(x);
     case F::kSine:
@@ -132,8 +152,29 @@ INSTANTIATE_TEST_SUITE_P(
                       UnaryFunction::kLogistic, UnaryFunction::kErf, UnaryFunction::kGelu,
                       UnaryFunction::kGeluTanh, UnaryFunction::kSilu, UnaryFunction::kMish,
                       UnaryFunction::kSoftplus, UnaryFunction::kSine, UnaryFunction::kCosine,
-                      UnaryFunction::kTan, UnaryFunction::kAtan),
+                      UnaryFunction::kTan, UnaryFunction::kAtan, UnaryFunction::kGeluSigmoid,
+                      UnaryFunction::kErfDx),
     test_name);
+
+// These pass through zero; there the error is small against the terms that cancel.
+class DerivativeAccuracy : public ::testing::TestWithParam<UnaryFunction> {};
+
+TEST_P(DerivativeAccuracy, IsWithinTwoUlpOrTiny) {
+  const std::vector<float> in = testing::covering_values(kPoints);
+  std::vector<float> out(in.size());
+  apply(GetParam(), in.data(), out.data(), in.size());
+  const Worst worst = find_worst(in.size(), [&](size_t i) {
+    const Real exact = exact_unary(GetParam(), static_cast<Real>(in[i]));
+    if (std::fabs(static_cast<Real>(out[i]) - exact) < 1e-12L) return 0.0;
+    return error_in_ulp(out[i], exact);
+  });
+  EXPECT_LE(worst.ulp, 2.0) << name(GetParam()) << '(' << in[worst.index]
+                            << ") = " << out[worst.index];
+}
+INSTANTIATE_TEST_SUITE_P(Functions, DerivativeAccuracy,
+                         ::testing::Values(UnaryFunction::kGeluSigmoidDx, UnaryFunction::kGeluDx,
+                                           UnaryFunction::kSiluDx),
+                         test_name);
 
 class BinaryAccuracy : public ::testing::TestWithParam<BinaryFunction> {};
 

@@ -61,6 +61,15 @@ double round_or_test(UnaryFunction function, double x) {
   }
 }
 
+double logistic_gate_dx(double x, double slope) {
+  if (std::isinf(x)) return x > 0 ? 1 : 0;
+  return logistic(slope * x) * (1 + slope * x * logistic(-slope * x));
+}
+double gelu_dx(double x) {
+  if (std::isinf(x)) return x > 0 ? 1 : 0;
+  return std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0));
+}
+
 }  // namespace
 
 double apply_scalar(UnaryFunction function, double x) {
@@ -115,6 +124,16 @@ double apply_scalar(UnaryFunction function, double x) {
       return std::atan(x);
     case UnaryFunction::kRelu:
       return x < 0 ? 0 : x;
+    case UnaryFunction::kGeluSigmoid:
+      return x * logistic(1.702 * x);
+    case UnaryFunction::kGeluSigmoidDx:
+      return logistic_gate_dx(x, 1.702);
+    case UnaryFunction::kSiluDx:
+      return logistic_gate_dx(x, 1);
+    case UnaryFunction::kGeluDx:
+      return gelu_dx(x);
+    case UnaryFunction::kErfDx:
+      return 2 / std::sqrt(std::acos(-1.0)) * std::exp(-x * x);
     default:
       return round_or_test(function, x);
   }

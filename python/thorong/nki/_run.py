@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from .._core import nki as core
 from .._errors import InvalidArgument
 from .._result import Result
+from ._errors import NkiNoKernel
 from ._objects import nc_version, numpy_dtype
 
 _CHIPS = {
@@ -59,6 +61,11 @@ _grid: contextvars.ContextVar[Grid] = contextvars.ContextVar("nki_grid")
 def grid() -> Grid:
     """The running kernel's place in its grid."""
     return _grid.get(Grid())
+
+
+def kernel_line() -> str:
+    """The kernel's line that runs now: "kernel.py:12"; empty outside of a kernel."""
+    return str(core.caller())
 
 
 def get_nc_version() -> nc_version:
@@ -131,6 +138,27 @@ class Arrays:
 
             return jax.numpy.asarray(array)
         return array
+
+
+def constant(array: np.ndarray, name: str) -> core.NkiTensor:
+    """An HBM tensor of the running kernel over an array's values."""
+    run = core.current()
+    if run is None:
+        raise NkiNoKernel("a constant: expected a running kernel, found none in this thread. Use it in a function that @nki.jit decorates.")
+    array = np.array(array, order="C", ndmin=1)
+    return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), _dtype_of(array, name), name, False)
+
+
+def identity(n: int, dtype: Any) -> core.NkiTensor:
+    """The identity matrix of a size and dtype as a constant; one for all uses in a run."""
+    run = core.current()
+    known = _identities.setdefault(run, {}) if run is not None else {}
+    if (n, dtype) not in known:
+        known[n, dtype] = constant(np.eye(n).astype(numpy_dtype(dtype)), f"identity{n}")
+    return known[n, dtype]
+
+
+_identities: weakref.WeakKeyDictionary[Any, dict[tuple[int, Any], core.NkiTensor]] = weakref.WeakKeyDictionary()
 
 
 def to_array(tensor: core.NkiTensor) -> np.ndarray:

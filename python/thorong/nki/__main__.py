@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m thorong.nki SCRIPT.py ARGS...` runs a script whose `import nki` finds this package."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+
+from . import names
+
+_USAGE = """usage: python -m thorong.nki SCRIPT.py ARGS...
+       python -m thorong.nki -m MODULE ARGS...
+
+Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa ...) finds Thorong's modules.
+With THORONG_NKI=vendor the vendor's package is used where it is installed."""
+
+
+def _vendor_wanted() -> bool:
+    return os.environ.get("THORONG_NKI", "").lower() == "vendor"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the script in this process; its exit status is ours."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if not _vendor_wanted():
+        names.install("nki")
+    os.environ.setdefault("NKI_SIMULATOR", "1")
+    if arguments[0] == "-m":
+        if len(arguments) < 2:
+            print("python -m thorong.nki: expected a module's name after -m, found nothing.", file=sys.stderr)
+            return 2
+        sys.argv = arguments[1:]
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        return 0
+    script = arguments[0]
+    if not os.path.isfile(script):
+        print(f"python -m thorong.nki: expected a Python script, found no file '{script}'. Check its path.", file=sys.stderr)
+        return 2
+    sys.argv = arguments
+    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
+    runpy.run_path(script, run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
