@@ -16,7 +16,11 @@ from .._core import nki as _core
 
 _core.set_package(_os.path.dirname(__file__))
 
-from . import isa, language  # noqa: E402
+from . import collectives, compiler, dtype, isa, language, tensor, typing  # noqa: E402
+from ._benchmark import benchmark, profile  # noqa: E402
 from ._jit import Kernel, cpu_simulate, jit, run, simulate  # noqa: E402
 
-__all__ = ["Kernel", "cpu_simulate", "isa", "jit", "language", "run", "simulate"]
+__all__ = [
+    "Kernel", "benchmark", "collectives", "compiler", "cpu_simulate", "dtype", "isa", "jit", "language", "profile", "run", "simulate",
+    "tensor", "typing",
+]  # fmt: skip

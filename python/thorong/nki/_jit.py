@@ -18,22 +18,28 @@ class Kernel:
     `kernel[2](...)` runs it on two cores (LNC=2); `kernel[grid](...)` on a grid of them.
     """
 
-    def __init__(self, function: Callable[..., Any], grid: tuple[int, ...] = (), **options: Any) -> None:
+    def __init__(self, function: Callable[..., Any], grid: tuple[int, ...] = (), edges: Any = (), **options: Any) -> None:
         self.func = function
         self.grid = grid
+        self.edges = edges
         self.options = options
         functools.update_wrapper(self, function)
 
     def __getitem__(self, grid: Any) -> Kernel:
         sizes = tuple(int(size) for size in grid) if isinstance(grid, (tuple, list)) else (int(grid),)
-        return type(self)(self.func, sizes, **self.options)
+        return type(self)(self.func, sizes, self.edges, **self.options)
+
+    def with_schedule(self, edges: Any) -> Kernel:
+        """The kernel with more order: pairs of an instruction's name and the name, or names, of those that come before it."""
+        pairs = tuple((later, earlier) for later, names in edges for earlier in ([names] if isinstance(names, str) else names))
+        return type(self)(self.func, self.grid, (*self.edges, *pairs), **self.options)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def launch(self, *args: Any, **kwargs: Any) -> _run.Launched:
         """Runs the kernel; the record of it is timed when somebody asks."""
-        return _run.launch(self.func, args, kwargs, self.grid, **self.options)
+        return _run.launch(self.func, args, kwargs, self.grid, self.edges, **self.options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if core.current() is not None:
@@ -45,10 +51,16 @@ class Kernel:
 
 
 def jit(fn: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
-    """Makes a kernel of a function. Options of the vendor's that concern its compiler are taken and have no effect."""
+    """Makes a kernel of a function.
+
+    Args:
+        fn: the function; without it, a decorator is returned.
+        **kwargs: platform_target ("trn2") chooses the chip; the vendor's other options concern its compiler and have no effect.
+    """
     if fn is None:
-        return lambda function: Kernel(function)
-    return Kernel(fn)
+        return lambda function: jit(function, **kwargs)
+    target = kwargs.get("platform_target")
+    return Kernel(fn, **({"chip": _run.chip_of(target, "platform_target")} if target else {}))
 
 
 def simulate(kernel: Any) -> Kernel:
@@ -77,4 +89,4 @@ def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Resu
         options["chip"] = chip
     if timing_only:
         options["timing_only"] = True
-    return Kernel(kernel.func, kernel.grid, **options).launch(*args, **kwargs).result()
+    return Kernel(kernel.func, kernel.grid, kernel.edges, **options).launch(*args, **kwargs).result()

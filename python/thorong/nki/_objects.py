@@ -139,6 +139,9 @@ _STORED_AS = {
     "float8_e8m0fnu": "float8_e8m0fnu",
 }  # fmt: skip
 
+# NumPy dtypes that say more than the bytes: arrays of them are of the packed type.
+PACKED = {name: np.dtype([(name, _STORED_AS[name])]) for name in ("float8_e5m2_x4", "float8_e4m3fn_x4", "float4_e2m1fn_x4")}
+
 
 def _numpy_dtype(name: str) -> np.dtype[Any]:
     stored = _STORED_AS.get(name, name)

@@ -17,7 +17,7 @@ from .._core import nki as core
 from .._errors import InvalidArgument
 from .._result import Result
 from ._errors import NkiNoKernel
-from ._objects import nc_version, numpy_dtype
+from ._objects import PACKED, nc_version, numpy_dtype
 
 _CHIPS = {
     "trn1": "trainium1", "inf2": "inferentia2", "gen2": "trainium1", "trn2": "trainium2", "gen3": "trainium2",
@@ -31,11 +31,16 @@ def target_chip(default: str = "trainium2") -> str:
         wanted = os.environ.get(variable)
         if not wanted:
             continue
-        name = wanted.lower().removeprefix("nc_v").split(".")[0]
-        if name not in _CHIPS:
-            raise InvalidArgument(f"'{wanted}' is not one of {', '.join(_CHIPS)}", variable)
-        return _CHIPS[name]
+        return chip_of(wanted, variable)
     return default
+
+
+def chip_of(wanted: str, where: str) -> str:
+    """The chip of one of the vendor's names for a generation."""
+    name = str(wanted).lower().removeprefix("nc_v").split(".")[0]
+    if name not in _CHIPS:
+        raise InvalidArgument(f"expected one of {', '.join(_CHIPS)}, found '{wanted}'", where)
+    return _CHIPS[name]
 
 
 def environment_options() -> dict[str, Any]:
@@ -237,7 +242,7 @@ class Launched:
         return Result(core.finish(self.runs, self.name, named))
 
 
-def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], **options: Any) -> Launched:
+def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], edges: Any = (), **options: Any) -> Launched:
     """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
     options = {**environment_options(), **options}
     options.setdefault("chip", target_chip())
@@ -253,6 +258,9 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         value = _run_on_core(runs[0], places[0], bodies[0])
     else:
         value = _run_cores(runs, shared, places, bodies)
+    for run in runs:
+        for later, earlier in edges:
+            run.add_edge(later, earlier)
     arrays.write_back()
     name = getattr(function, "__name__", type(function).__name__)
     return Launched(runs, value, arrays, name)
@@ -292,6 +300,8 @@ def _body(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 def _dtype_of(array: np.ndarray, name: str) -> str:
     """The name of an array's dtype in nki.language."""
+    if array.dtype.names and array.dtype.names[0] in PACKED:
+        return array.dtype.names[0]
     kind = array.dtype.name
     if kind in ("float8_e4m3b11fnuz", "complex64", "complex128", "object") or array.dtype.hasobject:
         raise InvalidArgument(f"arrays of {kind} have no dtype in NKI; convert '{name}' first", name)

@@ -13,6 +13,7 @@ from ..._core import nki as _core
 from .. import _run
 from .. import isa as nisa
 from .._objects import DTYPES, MemoryRegion
+from ._elementwise import multiply, right_shift
 from ._memory import ndarray, sbuf
 from ._movement import fill_hbm
 from ._tiles import NkiTensor, fail, need_tile, new_tile
@@ -94,12 +95,23 @@ def rand(shape: Sequence[int], dtype: Any, buffer: Any = sbuf, name: str = "") -
     """A new tensor of random numbers from 0 up to 1, all equally likely; arguments as for full."""
     result = ndarray(shape, dtype, buffer, name)
     if result.buffer in (MemoryRegion.sbuf, MemoryRegion.psum):
-        nisa.rand2(dst=result, min=0.0, max=1.0)
+        _uniform(result)
         return result
     tile = new_tile(result.shape if result.ndim > 1 else (result.shape[0], 1), dtype)
-    nisa.rand2(dst=tile, min=0.0, max=1.0)
+    _uniform(tile)
     nisa.dma_copy(dst=result if result.ndim > 1 else result.expand_dim(1), src=tile)
     return result
+
+
+def _uniform(tile: NkiTensor) -> None:
+    """Fills a tile: by rand2 where the core has it, otherwise from the upper 24 of 32 random bits."""
+    if nisa.get_nc_version() >= nisa.nc_version.gen4:
+        nisa.rand2(dst=tile, min=0.0, max=1.0)
+        return
+    bits = new_tile(tile.shape, DTYPES["uint32"])
+    nisa.rng(dst=bits)
+    nisa.tensor_scalar(dst=bits, data=bits, op0=right_shift, operand0=8)
+    nisa.tensor_scalar(dst=tile, data=bits, op0=multiply, operand0=2.0**-24)
 
 
 def device_print(print_prefix: str, tensor: Any) -> None:
