@@ -8,6 +8,7 @@
 #include <map>
 
 #include "thorong/isa/instruction_table.h"
+#include "thorong/sim/regions.h"
 
 namespace thorong::sim {
 namespace {
@@ -19,55 +20,12 @@ using isa::Program;
 using isa::Queue;
 using isa::Space;
 
-// A rectangle: bytes [low, high) of rows [first, last). Rows are partitions in SBUF and PSUM; in HBM they are `pitch` bytes
-// apart (0: one row, the whole buffer), so that tiles side by side in one tensor are known to be apart.
-struct Range {
-  int64_t low, high;
-  int64_t first, last;
-  int64_t pitch;
-  int64_t linear_low() const { return first * pitch + low; }
-  int64_t linear_high() const { return (last - 1) * pitch + high; }
-};
-
 struct Access {
   Range range{};
   Queue queue = Queue::kVector;
   int32_t count = 0;             // the queue's completed instructions after this one
   bool write = false;
 };
-
-Range range_of(const Program& program, const AccessPattern& pattern) {
-  auto size = static_cast<int64_t>(numerics::byte_size(pattern.format));
-  if (pattern.indirect >= 0) {  // anywhere
-    const Buffer& buffer = program.buffer(pattern);
-    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions, 0};
-  }
-  bool hbm = program.buffer(pattern).space == Space::kHbm;
-  int64_t pitch = hbm && pattern.partition_step > 0 ? pattern.partition_step : 0;
-  int64_t row = pitch > 0 ? pattern.offset / pitch : 0, low = pattern.offset - row * pitch, high = low;
-  for (size_t i = 0; i < pattern.rank; ++i) {
-    int64_t span = pattern.step[i] * (pattern.size[i] - 1);
-    (span < 0 ? low : high) += span;
-  }
-  if (!hbm) {
-    int32_t rows = pattern.partition_step == isa::kRepeatRow ? 1 : pattern.partitions;
-    return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows, 0};
-  }
-  if (pitch > 0 && low >= 0 && high < pitch) return {low * size, (high + 1) * size, row, row + pattern.partitions, pitch * size};
-  int64_t span = pattern.partition_step * (pattern.partitions - 1);
-  low += row * pitch, high += row * pitch;
-  (span < 0 ? low : high) += span;
-  return {low * size, (high + 1) * size, 0, 1, 0};
-}
-
-bool overlaps(const Range& a, const Range& b) {
-  if (a.pitch == b.pitch) return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
-  return a.linear_low() < b.linear_high() && b.linear_low() < a.linear_high();
-}
-bool covers(const Range& r, const Range& a) {
-  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first && a.last <= r.last;
-}
-bool equal(const Range& a, const Range& b) { return covers(a, b) && covers(b, a); }
 
 constexpr int64_t kEverything = int64_t{1} << 60;
 
@@ -110,10 +68,7 @@ class Tracker {
   }
 
  private:
-  Range whole(isa::BufferId id) const {
-    const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
-    return {0, buffer.row_bytes, 0, buffer.space == Space::kHbm ? 1 : buffer.partitions, 0};
-  }
+  Range whole(isa::BufferId id) const { return whole_range(program_.buffers[static_cast<size_t>(id)]); }
 
   void need(const Access& access) {
     int32_t& needed = needed_[static_cast<size_t>(access.queue)];
@@ -173,12 +128,7 @@ class Tracker {
         m = r;
         continue;
       }
-      if (m.range.pitch != r.range.pitch) {
-        m.range = {std::min(m.range.linear_low(), r.range.linear_low()), std::max(m.range.linear_high(), r.range.linear_high()), 0, 1, 0};
-      } else {
-        m.range = {std::min(m.range.low, r.range.low), std::max(m.range.high, r.range.high), std::min(m.range.first, r.range.first),
-                   std::max(m.range.last, r.range.last), m.range.pitch};
-      }
+      m.range = hull(m.range, r.range);
       m.count = std::max(m.count, r.count), m.write = m.write || r.write;
     }
     records.clear();

@@ -28,8 +28,6 @@ double clock_hz(const CoreParameters& core, Queue queue) {
   }
 }
 
-bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
-
 // Which lookup table an activation needs; 0: in every table.
 int activation_table(const Instruction& instruction) {
   using numerics::UnaryFunction;
@@ -177,6 +175,15 @@ class Clockwork {
 };
 
 }  // namespace
+
+bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
+
+int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
+  if (is_dma(queue) || queue == Queue::kHost) return picoseconds(cost.occupied_s);
+  return picoseconds(cost.cycles, clock_hz(core, queue));
+}
+
+int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }
 
 Timing simulate_timing(const Program& program, const CoreParameters& core, Schedule schedule) {
   return Clockwork(program, core, schedule).run();

@@ -31,6 +31,12 @@ struct Timing {
   std::vector<isa::Cost> costs;               // parallel to the program's instructions
 };
 
+// How long an instruction holds its queue (DMA: the data path), without what depends on the ones before it (clock ramp, table loads).
+int64_t busy_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
+// Until its result is visible to others after that.
+int64_t latency_ps(const isa::Cost& cost);
+bool is_dma(isa::Queue queue);
+
 Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core, Schedule schedule);
 
 }  // namespace thorong::sim

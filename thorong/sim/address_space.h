@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses of one memory while code is emitted. Freed addresses may be handed out at once: the semaphores make a new user wait for
+// the old ones. So short-lived stream buffers get the place that has been free for longest: its last user is done soonest, and
+// loads run ahead of the work. Residents lie at the top.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+
+namespace thorong::sim {
+
+class AddressSpace {
+ public:
+  AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end) { free_[begin] = {end - begin, 0}; }
+
+  std::optional<int64_t> allocate_first_fit(int64_t bytes) {
+    bytes = round(bytes);
+    int64_t at = begin_;
+    for (const auto& [address, size] : used_) {
+      if (address - at >= bytes) break;
+      at = address + size;
+    }
+    if (at + bytes > end_) return std::nullopt;
+    return take(at, bytes);
+  }
+  // The place whose most recent user gave it back earliest; the lowest of equals.
+  std::optional<int64_t> allocate_oldest(int64_t bytes) {
+    bytes = round(bytes);
+    std::optional<int64_t> best;
+    int64_t best_stamp = 0;
+    for (auto first = free_.begin(); first != free_.end(); ++first) {
+      int64_t stamp = 0, at = first->first;
+      auto it = first;
+      while (it != free_.end() && it->first == at && at - first->first < bytes) {
+        stamp = std::max(stamp, it->second.stamp);
+        at += it->second.bytes;
+        ++it;
+      }
+      if (at - first->first < bytes || (best && stamp >= best_stamp)) continue;
+      best = first->first, best_stamp = stamp;
+    }
+    if (!best) return std::nullopt;
+    return take(*best, bytes);
+  }
+  // Exactly this place; false if some of it is taken or outside.
+  bool allocate_at(int64_t address, int64_t bytes) {
+    bytes = round(bytes);
+    if (address < begin_ || address + bytes > end_) return false;
+    auto after = used_.lower_bound(address);
+    if (after != used_.end() && after->first < address + bytes) return false;
+    if (after != used_.begin() && std::prev(after)->first + std::prev(after)->second > address) return false;
+    take(address, bytes);
+    return true;
+  }
+  // The highest free place, leaving at least `spare` bytes of one stretch below it.
+  std::optional<int64_t> allocate_top(int64_t bytes, int64_t spare) {
+    bytes = round(bytes);
+    int64_t top = end_;
+    for (auto it = used_.rbegin();; ++it) {
+      int64_t floor = it == used_.rend() ? begin_ : it->first + it->second;
+      if (top - floor >= bytes) {
+        int64_t at = top - bytes;
+        used_[at] = bytes;
+        if (largest_gap() < spare) {
+          used_.erase(at);
+          return std::nullopt;
+        }
+        return take(at, bytes);
+      }
+      if (it == used_.rend()) return std::nullopt;
+      top = it->first;
+    }
+  }
+  void free(int64_t address) {
+    auto it = used_.find(address);
+    if (it == used_.end()) return;
+    in_use_ -= it->second;
+    free_[address] = {it->second, ++clock_};
+    used_.erase(it);
+    constexpr size_t kMostPieces = 256;
+    if (free_.size() > kMostPieces) merge_neighbours();
+  }
+  int64_t in_use() const { return in_use_; }
+  int64_t peak() const { return peak_; }
+  int64_t capacity() const { return end_ - begin_; }
+  // The longest free stretch.
+  int64_t largest_gap() const {
+    int64_t at = begin_, best = 0;
+    for (const auto& [address, bytes] : used_) {
+      best = best > address - at ? best : address - at;
+      at = address + bytes;
+    }
+    return best > end_ - at ? best : end_ - at;
+  }
+
+ private:
+  struct Piece {
+    int64_t bytes, stamp;  // when it was given back; 0: never used
+  };
+
+  static int64_t round(int64_t bytes) { return (std::max<int64_t>(1, bytes) + 63) / 64 * 64; }
+
+  int64_t take(int64_t at, int64_t bytes) {
+    used_[at] = bytes;
+    in_use_ += bytes;
+    peak_ = std::max(peak_, in_use_);
+    auto it = std::prev(free_.upper_bound(at));
+    while (it != free_.end() && it->first < at + bytes) {
+      auto [begin, piece] = *it;
+      it = free_.erase(it);
+      if (begin < at) free_[begin] = {at - begin, piece.stamp};
+      if (int64_t end = begin + piece.bytes; end > at + bytes) free_[at + bytes] = {end - at - bytes, piece.stamp};
+    }
+    return at;
+  }
+
+  void merge_neighbours() {
+    for (auto it = free_.begin(); it != free_.end();) {
+      auto next = std::next(it);
+      if (next == free_.end() || it->first + it->second.bytes != next->first) {
+        it = next;
+        continue;
+      }
+      it->second = {it->second.bytes + next->second.bytes, std::max(it->second.stamp, next->second.stamp)};
+      free_.erase(next);
+    }
+  }
+
+  int64_t begin_, end_, clock_ = 0;
+  std::map<int64_t, int64_t> used_;  // address -> bytes
+  std::map<int64_t, Piece> free_;    // address -> piece; neighbours that were given back at different times stay apart
+  int64_t in_use_ = 0, peak_ = 0;
+};
+
+}  // namespace thorong::sim

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/sim/schedule.h"
+
+#include <random>
+
+#include "thorong/sim/dependencies.h"
+#include "thorong/sim/regions.h"
+#include "thorong/sim/testing.h"
+#include "thorong/sim/timing.h"
+
+namespace thorong::sim {
+namespace {
+
+using testing::ProgramBuilder;
+using testing::round_core;
+using namespace isa;  // NOLINT: a test of its vocabulary
+
+constexpr int64_t kUnplaced = -1;
+
+int64_t time_of(Program program, const CoreParameters& core) {
+  insert_semaphores(program);
+  return simulate_timing(program, core, Schedule::kBest).end_ps;
+}
+
+// `count` tiles of `elements`: loaded, doubled on Vector, stored; in trace order one after the other.
+Program loop(int64_t count, int64_t elements) {
+  ProgramBuilder b;
+  BufferId in = b.buffer(Space::kHbm, 0, count * elements), out = b.buffer(Space::kHbm, 1 << 20, count * elements);
+  for (int64_t i = 0; i < count; ++i) {
+    BufferId x = b.buffer(Space::kSbuf, kUnplaced, elements), y = b.buffer(Space::kSbuf, kUnplaced, elements);
+    auto n = static_cast<int32_t>(elements);
+    b.add(Opcode::dma_copy, Queue::kDmaLoad, {b.part(x, 0, n), b.part(in, i * elements, n)});
+    b.add(Opcode::tensor_copy, Queue::kVector, {b.part(y, 0, n), b.part(x, 0, n)});
+    b.add(Opcode::dma_copy, Queue::kDmaStore, {b.part(out, i * elements, n), b.part(y, 0, n)});
+  }
+  return b.program;
+}
+
+TEST(Schedule, IterationsOfALoopOverlap) {
+  CoreParameters core = round_core();
+  Program program = loop(8, 1000);
+  ASSERT_TRUE(schedule(program, core, {}).ok());
+  // Loads (4 us each, as the stores) share one path: 64 us; the work of 1 us and the latencies hide behind it.
+  int64_t path_ps = 16 * 4000 * 1000;
+  EXPECT_GE(time_of(program, core), path_ps);
+  EXPECT_LE(time_of(program, core), path_ps + 6000 * 1000);
+}
+
+TEST(Schedule, TilesThatDoNotFitTogetherTakeTurns) {
+  CoreParameters core = round_core();
+  core.sbuf_bytes_per_partition = 20000;  // five tiles of 4,000 bytes, where 40 would like to live
+  Program program = loop(20, 1000);
+  ASSERT_TRUE(schedule(program, core, {}).ok());
+  for (const Buffer& buffer : program.buffers) {
+    if (buffer.space != Space::kSbuf) continue;
+    EXPECT_GE(buffer.address, 0);
+    EXPECT_LE(buffer.address + buffer.row_bytes, 20000);
+  }
+  EXPECT_LE(program.sbuf_peak_bytes, 20000 * core.partitions);
+  EXPECT_GE(time_of(program, core), 40 * 4000 * 1000);
+}
+
+TEST(Schedule, ATileThatCannotFitNamesItsOperator) {
+  CoreParameters core = round_core();
+  core.sbuf_bytes_per_partition = 5000;
+  Program program = loop(2, 1000);  // a load's and a copy's tile at once: 8,000 bytes
+  program.operators.push_back({"kernel.py:7", "tensor_copy", "tile", 0});
+  for (Instruction& instruction : program.instructions) instruction.operator_index = 0;
+  auto result = schedule(program, core, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
+  EXPECT_NE(result.status().to_string().find("kernel.py:7"), std::string::npos) << result.status().to_string();
+  EXPECT_NE(result.status().to_string().find("expected room in SBUF and PSUM"), std::string::npos);
+}
+
+TEST(Schedule, ChainsKeepTheirOrder) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  // Independent copies; the later one in the trace has the longer way behind it and would go first.
+  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64), d = b.buffer(Space::kSbuf, 2048, 64);
+  b.add(Opcode::tensor_copy, Queue::kVector, {b.part(a, 0, 8), b.part(a, 16, 8)});
+  b.add(Opcode::tensor_copy, Queue::kVector, {b.part(c, 0, 8), b.part(c, 16, 8)});
+  b.add(Opcode::tensor_copy, Queue::kScalar, {b.part(d, 0, 64), b.part(c, 0, 8)});
+  std::vector<int64_t> fixed{0, 1024, 2048};
+  Program free = b.program, chained = b.program;
+  auto order = schedule(free, core, {.fixed_addresses = fixed, .chains = {}});
+  EXPECT_EQ(*order, (std::vector<int32_t>{1, 0, 2}));
+  std::vector<int32_t> chains{0, 0, 0};
+  order = schedule(chained, core, {.fixed_addresses = fixed, .chains = chains});
+  EXPECT_EQ(*order, (std::vector<int32_t>{0, 1, 2}));
+  EXPECT_EQ(free.buffers[1].address, 1024);
+}
+
+TEST(Schedule, PsumTilesStayWithinABank) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  for (int i = 0; i < 40; ++i) {
+    BufferId t = b.buffer(Space::kPsum, kUnplaced, 300);
+    b.add(Opcode::memset, Queue::kVector, {b.part(t, 0, 300)});
+    b.add(Opcode::tensor_copy, Queue::kScalar, {b.part(t, 0, 100), b.part(t, 100, 100)});
+  }
+  BufferId wide = b.buffer(Space::kPsum, kUnplaced, 1000);
+  b.add(Opcode::memset, Queue::kVector, {b.part(wide, 0, 1000)});
+  ASSERT_TRUE(schedule(b.program, core, {}).ok());
+  for (const Buffer& buffer : b.program.buffers) {
+    int64_t first = buffer.address / core.psum_bank_bytes, last = (buffer.address + buffer.row_bytes - 1) / core.psum_bank_bytes;
+    EXPECT_EQ(last - first, (buffer.row_bytes - 1) / core.psum_bank_bytes);
+    EXPECT_LT(last, core.psum_banks);
+  }
+}
+
+// A random program over few tiles, so that all kinds of dependencies occur.
+Program random_program(uint32_t seed) {
+  std::mt19937 random(seed);
+  auto pick = [&](int low, int high) { return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1)); };
+  ProgramBuilder b;
+  std::vector<BufferId> tiles;
+  for (int i = 0; i < 12; ++i) tiles.push_back(b.buffer(i % 3 == 0 ? Space::kPsum : Space::kSbuf, kUnplaced, 64 * pick(1, 6)));
+  for (int i = 0; i < 200; ++i) {
+    auto part = [&] {
+      BufferId id = tiles[static_cast<size_t>(pick(0, 11))];
+      auto elements = static_cast<int32_t>(b.program.buffers[static_cast<size_t>(id)].row_bytes / 4);
+      int size = pick(1, 32), offset = pick(0, elements - size);
+      return b.part(id, offset, size, 32 * pick(0, 3), pick(1, 32));
+    };
+    Queue queue = pick(0, 1) == 0 ? Queue::kVector : Queue::kScalar;
+    AccessPattern out = part(), in = part();
+    in.size[0] = out.size[0] = std::min(in.size[0], out.size[0]);
+    in.partitions = out.partitions = std::min(in.partitions, out.partitions);
+    b.add(Opcode::tensor_copy, queue, {out, in});
+  }
+  return b.program;
+}
+
+TEST(Schedule, NeverSwapsInstructionsThatDependOnEachOther) {
+  CoreParameters core = round_core();
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    Program traced = random_program(seed), program = traced;
+    auto order = schedule(program, core, {});
+    ASSERT_TRUE(order.ok()) << order.status().to_string();
+    std::vector<size_t> place(order->size());
+    for (size_t k = 0; k < order->size(); ++k) place[static_cast<size_t>((*order)[k])] = k;
+    for (size_t i = 0; i < traced.instructions.size(); ++i) {
+      for (size_t j = i + 1; j < traced.instructions.size(); ++j) {
+        bool conflict = false;
+        for (int x = 0; x < 2; ++x) {
+          for (int y = 0; y < 2; ++y) {
+            const AccessPattern &p = traced.operand(traced.instructions[i], x), &q = traced.operand(traced.instructions[j], y);
+            conflict = conflict || ((x == 0 || y == 0) && p.buffer == q.buffer && overlaps(range_of(traced, p), range_of(traced, q)));
+          }
+        }
+        if (conflict) EXPECT_LT(place[i], place[j]) << i << " before " << j;
+      }
+    }
+    Program again = random_program(seed);
+    EXPECT_EQ(*schedule(again, core, {}), *order) << "the same program has the same order";
+  }
+}
+
+TEST(Dependencies, ManyReadersOfOneTileAreWaitedFor) {
+  ProgramBuilder b;
+  BufferId x = b.buffer(Space::kSbuf, kUnplaced, 64), y = b.buffer(Space::kSbuf, kUnplaced, 4000);
+  b.add(Opcode::memset, Queue::kVector, {b.part(x, 0, 64)});
+  constexpr int32_t kReaders = 1000;
+  for (int32_t i = 0; i < kReaders; ++i) b.add(Opcode::tensor_copy, Queue::kVector, {b.part(y, i, 1), b.part(x, i % 64, 1)});
+  b.add(Opcode::memset, Queue::kVector, {b.part(x, 0, 64)});
+  Dependencies found = find_dependencies(b.program, {});
+  // Reached from the last instruction, through joins: every reader.
+  std::vector<bool> seen(found.nodes());
+  std::vector<size_t> stack{static_cast<size_t>(kReaders) + 1};
+  while (!stack.empty()) {
+    size_t node = stack.back();
+    stack.pop_back();
+    for (int32_t p : found.of(node)) {
+      if (!seen[static_cast<size_t>(p)]) seen[static_cast<size_t>(p)] = true, stack.push_back(static_cast<size_t>(p));
+    }
+  }
+  for (size_t i = 0; i <= kReaders; ++i) EXPECT_TRUE(seen[i]) << i;
+  EXPECT_LT(found.predecessors.size(), 4 * static_cast<size_t>(kReaders)) << "joins keep the lists short";
+}
+
+}  // namespace
+}  // namespace thorong::sim
