@@ -89,6 +89,19 @@ Status write_through(const std::string& path, std::span<const std::string_view> 
   return io_error("cannot write there: " + reason + ". Choose another place.", path);
 }
 
+// Where a chain of links leads, whether something is there or not.
+std::string behind_links(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::error_code error;
+  std::filesystem::path at = path;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(at, error); ++i) {
+    const std::filesystem::path next = std::filesystem::read_symlink(at, error);
+    if (error) break;
+    at = next.is_absolute() ? next : at.parent_path() / next;
+  }
+  return at.string();
+}
+
 }  // namespace
 
 Status check_place(const std::string& path, bool is_folder) {
@@ -111,9 +124,7 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return write_through(path, parts);
   // What a symbolic link points to is replaced, not the link.
-  std::error_code error;
-  std::string target = std::filesystem::is_symlink(path, error) ? std::filesystem::weakly_canonical(path, error).string() : path;
-  if (error || target.empty()) target = path;
+  const std::string target = behind_links(path);
   std::string temporary = target + ".XXXXXX";
   int descriptor = ::mkstemp(temporary.data());
   if (descriptor < 0) {
