@@ -198,50 +198,76 @@ class Product {
     return box;
   }
 
-  // Small products of neighbouring batch indices (attention heads) share a PSUM bank and one pass of the engines behind: when
-  // everything is in SBUF, one block of columns suffices and the last batch dimension is the innermost outer one.
+  int64_t columns_of_stationary() const { return plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)]; }
+
+  Box whole_moving() const {
+    Box n;
+    for (int64_t f : plan_.moving.free) n.push_back({0, moving_.shape[static_cast<size_t>(f)]});
+    return n;
+  }
+
+  // Small products of neighbouring batch indices (attention heads) share a PSUM bank and one pass of the engines behind, where one
+  // block of columns suffices and there is no other outer dimension.
   bool shares_bank() const {
-    int64_t d_size = plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
-    int64_t n = 1;
-    for (int64_t f : plan_.moving.free) n *= moving_.shape[static_cast<size_t>(f)];
     bool only_d = plan_.stationary.free.size() <= 1;
-    return stationary_.sbuf && moving_.sbuf && !plan_.stationary.batch.empty() && only_d && 2 * n <= codegen_.builder().psum_elements() &&
-           d_size <= columns_;
+    return !plan_.stationary.batch.empty() && only_d && 2 * free_elements(whole_moving(), -1) <= codegen_.builder().psum_elements() &&
+           columns_of_stationary() <= columns_ && batches_at_once() > 1;
+  }
+
+  // How many products share a bank: what fits it, and of operands that must be loaded what fits the stream region.
+  int64_t batches_at_once() const {
+    int64_t n = free_elements(whole_moving(), -1), d = columns_of_stationary();
+    int64_t loaded = (stationary_.sbuf ? 0 : d) + (moving_.sbuf ? 0 : n);
+    loaded *= static_cast<int64_t>(steps_.size()) * static_cast<int64_t>(numerics::byte_size(format_));
+    int64_t most = codegen_.builder().psum_elements() / n;
+    return loaded == 0 ? most : std::min(most, codegen_.builder().stream_capacity_bytes() / 4 / loaded);
   }
 
   Status batches_together(const Shape& outer) {
-    size_t last = plan_.stationary.batch.size() - 1;
-    int64_t n_elements = 1;
-    Box n;
-    for (int64_t f : plan_.moving.free) n.push_back({0, moving_.shape[static_cast<size_t>(f)]}), n_elements *= n.back().size;
-    Range d{0, plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)]};
-    int64_t group = std::min(outer[last], codegen_.builder().psum_elements() / n_elements);
-    Shape groups = outer;
-    groups[last] = (outer[last] + group - 1) / group;
-    std::vector<int64_t> index(outer.size(), 0);
-    do {
-      int64_t begin = index[last] * group, size = std::min(group, outer[last] - begin);
-      AccessPattern bank = codegen_.builder().psum(d.size, size * n_elements);
-      for (int64_t g = 0; g < size; ++g) {
-        std::vector<int64_t> at = index;
-        at[last] = begin + g;
-        AccessPattern part = bank;
-        part.offset += g * n_elements;
-        part.size[0] = static_cast<int32_t>(n_elements);
-        for (size_t k = 0; k < steps_.size(); ++k) {
-          THORONG_TRY(AccessPattern stays, codegen_.view(stationary_, stationary_box(at, steps_[k], d), static_cast<int>(s_k_)));
-          THORONG_TRY(AccessPattern moves, codegen_.view(moving_, moving_box(at, steps_[k], n), static_cast<int>(m_k_)));
-          codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {part, stays, moves},
-                                  {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
-        }
-      }
-      std::vector<int64_t> at = index;
-      at[last] = begin;
-      Box box = output_box(at, d, n);
-      box[last].size = size;
-      THORONG_RETURN_IF_ERROR(codegen_.finish_box(group_, box, bank));
-    } while (ops::next_index(index, groups));
+    for (const Box& group : chunk_boxes(outer, -1, codegen_.block(), batches_at_once())) THORONG_RETURN_IF_ERROR(batches(group));
     return ok_status();
+  }
+
+  // The operands of a K step for a box of batch indices.
+  Result<Placed> bring_group(const Placed& placed, const std::vector<int64_t>& batch, Box box, const Box& group, size_t k_dim,
+                             StreamScope& scope) {
+    for (size_t i = 0; i < batch.size(); ++i) box[static_cast<size_t>(batch[i])] = group[i];
+    return codegen_.bring(placed, box, static_cast<int>(k_dim), format_, scope);
+  }
+
+  Status batches(const Box& group) {
+    StreamScope scope(codegen_.builder());
+    Box n = whole_moving();
+    int64_t n_elements = free_elements(n, -1), part_begin = 0;
+    Range d{0, columns_of_stationary()};
+    std::vector<int64_t> first;
+    for (const Range& range : group) first.push_back(range.begin);
+    std::vector<Placed> stationary, moving;
+    for (const KStep& step : steps_) {
+      THORONG_TRY(Placed s, bring_group(stationary_, plan_.stationary.batch, stationary_box(first, step, d), group, s_k_, scope));
+      THORONG_TRY(Placed m, bring_group(moving_, plan_.moving.batch, moving_box(first, step, n), group, m_k_, scope));
+      stationary.push_back(s), moving.push_back(m);
+    }
+    AccessPattern bank = codegen_.builder().psum(d.size, free_elements(group, -1) * n_elements);
+    Shape counts = sizes(group);
+    std::vector<int64_t> index(group.size(), 0);
+    do {
+      std::vector<int64_t> at = first;
+      for (size_t i = 0; i < at.size(); ++i) at[i] += index[i];
+      AccessPattern part = bank;
+      part.offset += part_begin;
+      part.size[0] = static_cast<int32_t>(n_elements);
+      part_begin += n_elements;
+      for (size_t k = 0; k < steps_.size(); ++k) {
+        THORONG_TRY(AccessPattern stays, codegen_.view(stationary[k], stationary_box(at, steps_[k], d), static_cast<int>(s_k_)));
+        THORONG_TRY(AccessPattern moves, codegen_.view(moving[k], moving_box(at, steps_[k], n), static_cast<int>(m_k_)));
+        codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {part, stays, moves},
+                                {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
+      }
+    } while (ops::next_index(index, counts));
+    Box box = output_box(first, d, n);
+    for (size_t i = 0; i < plan_.stationary.batch.size(); ++i) box[i] = group[i];
+    return codegen_.finish_box(group_, box, bank);
   }
 
   // Weights move and activations are resident: each piece of the weights is loaded once and meets every block of columns of
@@ -258,9 +284,15 @@ class Product {
     auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
     int64_t at_once = std::max<int64_t>(1, codegen_.core().psum_banks / 2);
     int64_t blocks = (d_size + columns_ - 1) / columns_;
+    bool again = static_cast<int64_t>(indices.size()) * blocks > 1;
+    auto fits = [&](int64_t elements) {
+      return static_cast<int64_t>(steps_.size()) * elements * bytes * 2 <= codegen_.builder().stream_capacity_bytes();
+    };
+    // Shorter pieces rather than loading them again and again.
+    constexpr int64_t kShortest = 128;
+    while (again && !fits(most) && most > kShortest) most /= 2;
     for (const Box& n : chunk_boxes(n_shape, -1, codegen_.block(), most)) {
-      bool keep = static_cast<int64_t>(indices.size()) * blocks > 1 &&
-                  static_cast<int64_t>(steps_.size()) * free_elements(n, -1) * bytes * 2 <= codegen_.builder().stream_capacity_bytes();
+      bool keep = again && fits(free_elements(n, -1));
       StreamScope kept(codegen_.builder());
       std::vector<Placed> moving;
       for (const KStep& step : steps_) {
@@ -287,6 +319,15 @@ class Product {
     int64_t held = d_size;
     if (!stationary_.sbuf) held = std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
     bool holds = stationary_.sbuf || k_steps * std::min(held, d_size) * bytes <= budget;
+    // A moving side that is small as a whole (a vector) is loaded once for all of them.
+    StreamScope kept(codegen_.builder());
+    std::vector<Placed> whole;
+    if (!moving_.sbuf && held < d_size && k_steps * free_elements(whole_moving(), -1) * bytes <= budget / 8) {
+      for (const KStep& step : steps_) {
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, whole_moving()), static_cast<int>(m_k_), format_, kept));
+        whole.push_back(tile);
+      }
+    }
     for (int64_t d = 0; d < d_size; d += held) {
       Range range{d, std::min(held, d_size - d)};
       StreamScope scope(codegen_.builder());
@@ -296,12 +337,13 @@ class Product {
         THORONG_TRY(Placed tile, codegen_.bring(stationary_, stationary_box(index, step, range), static_cast<int>(s_k_), format_, scope));
         tiles.push_back(tile);
       }
-      THORONG_RETURN_IF_ERROR(columns(index, range, tiles));
+      THORONG_RETURN_IF_ERROR(columns(index, range, tiles, whole));
     }
     return ok_status();
   }
 
-  Status columns(const std::vector<int64_t>& index, Range d, const std::vector<Placed>& stationary) {
+  // `whole`: the moving tiles of all K, if they are there already.
+  Status columns(const std::vector<int64_t>& index, Range d, const std::vector<Placed>& stationary, const std::vector<Placed>& whole) {
     Shape n_shape;
     for (int64_t f : plan_.moving.free) n_shape.push_back(moving_.shape[static_cast<size_t>(f)]);
     int64_t most = std::min(codegen_.builder().psum_elements(), static_cast<int64_t>(codegen_.core().moving_max_columns));
@@ -314,9 +356,9 @@ class Product {
       bool keep = blocks > at_once && static_cast<int64_t>(steps_.size()) * n_elements * bytes <=
                                           codegen_.builder().stream_capacity_bytes() * 20 / 100;
       StreamScope kept(codegen_.builder());
-      std::vector<Placed> moving;
+      std::vector<Placed> moving = whole;
       for (const KStep& step : steps_) {
-        if (!keep) break;
+        if (!keep || !whole.empty()) break;
         THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, n), static_cast<int>(m_k_), format_, kept));
         moving.push_back(tile);
       }
