@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from roofline import HBM
+
 HERE = Path(__file__).resolve().parent
 
 MODEL_KINDS = ("inference-encoder", "inference-cnn", "inference-vit")
@@ -164,8 +166,9 @@ def cast_options(row: Row) -> list[str] | str:
     target = cast.split(" ")[0].lower()
     if target not in ("bf16", "fp16", "tf32"):
         return f"The cast {cast!r} has no counterpart among the command's options."
-    # The inf1 compiler's default, like "matmult only", casts the operands of matrix products.
-    scope = "all" if "all tensors" in cast else "matmult"
+    # neuron-cc, the compiler for Inferentia, cast every fp32 tensor by default (fp32-cast-all); neuronx-cc did so for
+    # the operands of matrix products.
+    scope = "all" if "all tensors" in cast or "inf1 compiler default" in cast else "matmult"
     return ["--auto-cast", scope, "--auto-cast-type", target]
 
 
@@ -187,8 +190,9 @@ def _kernel_plan(row: Row) -> Plan:
 def predicted_value(row: Row, result: dict[str, Any]) -> tuple[float, str]:
     """The prediction in the row's unit and how it was derived from the result of one run.
 
-    One request a core in flight: its latency with the host's part is the service time (`latency_s`). Two or more
-    a core: copies overlap with computation, which is what `throughput_per_s` of the chip states.
+    One request a core in flight: its latency with the host's part is the service time (`latency_s`), in which the
+    device takes at least as long as the chip's memory does for all cores that the row used. Two or more a core:
+    copies overlap with computation, which is what `throughput_per_s` of the chip states.
     """
     if row.kind == "kernel":
         scale = {"us": 1e6, "ms": 1e3, "ns": 1e9, "s": 1.0}[row.unit]
@@ -197,5 +201,7 @@ def predicted_value(row: Row, result: dict[str, Any]) -> tuple[float, str]:
     cores, batch = int(row.neuroncores_used), int(row.batch_size)
     if float(row.in_flight or cores) / cores > 1.5 and result.get("throughput_per_s"):
         return result["throughput_per_s"] * cores / CORES[chip_of(row.chip)], "throughput_per_s"
-    throughput = cores * batch / result["latency_s"]
-    return throughput, "latency_s"
+    chip = chip_of(row.chip)
+    traffic = (result.get("memory") or {}).get("hbm_traffic_bytes", 0) * min(cores, CORES[chip])
+    waits_s = max(0.0, traffic / HBM[chip] - result.get("device_s", 0.0))
+    return cores * batch / (result["latency_s"] + waits_s), "latency_s"

@@ -65,8 +65,8 @@ class Runner:
         except (json.JSONDecodeError, ValueError):
             raise Fault("thorong run printed something that is not one JSON object.") from None
         wanted = (
-            "latency_s", "device_s", "host_s", "throughput_per_s", "program_start_s", "program_stop_s", "energy_j", "engines", "wall",
-            "not_modelled",
+            "latency_s", "device_s", "host_s", "throughput_per_s", "program_start_s", "program_stop_s", "energy_j", "engines", "memory",
+            "wall", "not_modelled",
         )  # fmt: skip
         kept = {key: result.get(key) for key in wanted}
         self.folder.mkdir(parents=True, exist_ok=True)

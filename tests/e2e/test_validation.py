@@ -48,6 +48,7 @@ def test_cast_columns_become_options() -> None:
     row = by_id("enc-bert-base-cased-inf2xlarge-b1")
     assert rows.cast_options(row) == ["--auto-cast", "matmult", "--auto-cast-type", "bf16"]
     assert rows.cast_options(by_id("vit-multimodal")) == ["--auto-cast", "none"]
+    assert rows.cast_options(by_id("cnn-resnet50-inf1xlarge-b5")) == ["--auto-cast", "all", "--auto-cast-type", "bf16"]
 
 
 def test_a_run_converts_to_the_rows_unit() -> None:
@@ -55,6 +56,10 @@ def test_a_run_converts_to_the_rows_unit() -> None:
     latency = by_id("enc-bert-base-cased-inf2xlarge-b1")
     run = {"latency_s": 1e-3, "device_s": 0.6e-3, "throughput_per_s": 3000.0, "program_start_s": 15e-6, "program_stop_s": 5e-6}
     assert rows.predicted_value(latency, run) == (pytest.approx(2000.0), "latency_s")
+    # Five images on each of four cores: 1 ms, of which 0.6 on the device, while the memory needs 1.6 ms for all of them.
+    shared = by_id("cnn-resnet50-inf1xlarge-b5")
+    busy = {**run, "memory": {"hbm_traffic_bytes": 1.6e-3 * 50 * 2**30 / 4}}
+    assert rows.predicted_value(shared, busy)[0] == pytest.approx(4 * 5 / 2e-3)
     queued = by_id("cnn-resnet101-inf2xlarge-b64")
     assert rows.predicted_value(queued, run) == (pytest.approx(3000.0), "throughput_per_s")
     kernel = by_id("ker-exp-trn1")

@@ -69,6 +69,16 @@ Format Codegen::matmul_format(Format declared) const {
   return declared == Format::kFloat64 ? Format::kFloat32 : declared;
 }
 
+// Whether the results of a reader are some of this operand's values as they are, so that rounding them before is the same as
+// rounding them after: movements, and pooling by a maximum or minimum.
+static bool moves_values(const Node& node, ValueId operand) {
+  const std::string& op = node.op->name;
+  if (is_view_operator(node) || op == "concatenate") return true;
+  if (op == "take") return node.inputs[0] == operand && node.inputs[1] != operand;
+  auto function = node.attributes.text("function");
+  return op == "reduce_window" && (function == "maximum" || function == "minimum");
+}
+
 Format Codegen::storage_format(ValueId value) const {
   Format declared = graph_.type(value).format;
   if (declared != Format::kFloat32) return declared;
@@ -81,10 +91,7 @@ Format Codegen::storage_format(ValueId value) const {
   for (int n : readers) {
     const Node& node = graph_.nodes[static_cast<size_t>(n)];
     bool matmul_reads = node.op->category == ops::Category::kContraction || node.op->category == ops::Category::kConvolution;
-    // Rounding commutes with a choice of one of the values (pooling by maximum), as it does with a view.
-    bool chooses = node.op->name == "reduce_window" && (node.attributes.text("function") == "maximum" ||
-                                                        node.attributes.text("function") == "minimum");
-    if (is_view(node) || chooses) matmul_reads = storage_format(node.outputs[0]) == matmul;
+    if (moves_values(node, value)) matmul_reads = storage_format(node.outputs[0]) == matmul;
     only_matmuls = only_matmuls && matmul_reads;
   }
   for (ValueId v : graph_.outputs) only_matmuls = only_matmuls && v != value;
