@@ -24,6 +24,15 @@ inline bool side_by_side(const Operand& operand) {
   return operand.direct && operand.rows == nullptr && operand.row_stride_bytes == operand.elements * 4;
 }
 
+// Rows of n floats, from one stride in bytes to another.
+inline void copy_short(const std::byte* from, int64_t from_stride, std::byte* to, int64_t to_stride, int64_t rows, int64_t n) {
+  for (int64_t p = 0; p < rows; ++p, from += from_stride, to += to_stride) {
+    const auto* source = reinterpret_cast<const float*>(from);
+    auto* target = reinterpret_cast<float*>(to);
+    for (int64_t i = 0; i < n; ++i) target[i] = source[i];
+  }
+}
+
 // Calls f(inputs, target, n) for rows of n elements each (many partitions' at once where they are short) and stores what it
 // leaves in `target`. `inputs` are pointers, a column's being n values.
 template <typename F>
@@ -38,6 +47,11 @@ void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInpu
       continue;
     }
     float* scratch = thread_scratch(static_cast<int>(i), total);
+    pointers[i] = scratch;
+    if (in.direct && in.rows == nullptr && (!inputs[i].column || n == 1)) {
+      copy_short(in.base, in.row_stride_bytes, reinterpret_cast<std::byte*>(scratch), n * 4, partitions, n);
+      continue;
+    }
     for (int64_t p = 0; p < partitions; ++p) {
       float* to = scratch + p * n;
       if (inputs[i].column) {
@@ -47,7 +61,6 @@ void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInpu
         std::copy(row, row + n, to);
       }
     }
-    pointers[i] = scratch;
   }
   bool whole = side_by_side(out);
   float* target = whole ? out.row(0) : thread_scratch(4, total);
@@ -56,6 +69,12 @@ void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInpu
   if (whole) {
     rounding.first_element = 0;
     round_values(out.pattern->format, target, total, rounding);
+    return;
+  }
+  if (out.direct && out.rows == nullptr) {
+    rounding.first_element = 0;
+    round_values(out.pattern->format, target, total, rounding);
+    copy_short(reinterpret_cast<const std::byte*>(target), n * 4, out.base, out.row_stride_bytes, partitions, n);
     return;
   }
   for (int64_t p = 0; p < partitions; ++p) store_row(out, p, target + p * n, rounding);
