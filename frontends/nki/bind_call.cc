@@ -88,6 +88,42 @@ Status wrong_type(const InstructionSpec& spec, const Parameter& parameter, const
   return Status(Code::kInvalidArgument, spec.mnemonic + ": " + parameter.name + " expects " + expected + ", found something else." + advice);
 }
 
+Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, const Argument& value, isa::Instruction& instruction) {
+  if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kOperator) {
+    return wrong_type(spec, parameter, "an operator such as nl.add");
+  }
+  uint8_t code = value.code;
+  if (parameter.kind == ParameterKind::kActivation) {
+    isa::Alu op = isa::alu(code);
+    if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
+    if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
+    if (!isa::is_unary(op)) return wrong_type(spec, parameter, "an activation function such as nl.exp", " (" + std::string(isa::name(op)) + ")");
+    code = static_cast<uint8_t>(isa::unary_of(op));
+  }
+  if (parameter.slot == 0) instruction.function0 = code;
+  if (parameter.slot == 1) instruction.function1 = code;
+  return ok_status();
+}
+
+Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, const Argument& value, isa::Instruction& instruction) {
+  if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kEngine) {
+    return wrong_type(spec, parameter, "a member of nki.isa.engine");
+  }
+  if (value.code == 0) return ok_status();
+  auto queue = queue_of(value.code);
+  uint16_t allowed = spec.engines != 0 ? spec.engines : isa::on(spec.engine);
+  if (queue && (allowed & isa::on(*queue)) != 0) {
+    instruction.queue = *queue;
+    return ok_status();
+  }
+  std::string names;
+  for (auto each : {Queue::kTensor, Queue::kVector, Queue::kScalar, Queue::kGpsimd, Queue::kSync}) {
+    if ((allowed & isa::on(each)) != 0) names += (names.empty() ? "" : " or ") + std::string(isa::name(each));
+  }
+  return invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " + (queue ? std::string(isa::name(*queue)) : "dma") +
+                          ". Leave `engine` out to have one chosen.");
+}
+
 void set_immediate(isa::Instruction& instruction, int slot, double number) {
   if (slot == 0) instruction.immediate0 = static_cast<float>(number);
   if (slot == 1) instruction.immediate1 = static_cast<float>(number);
@@ -140,20 +176,7 @@ Status KernelRun::bind_value(const InstructionSpec& spec, const Parameter& param
       set_immediate(instruction, parameter.immediate, value.number);
       return ok_status();
     case ParameterKind::kOperator:
-    case ParameterKind::kActivation: {
-      if (value.kind != Kind::kName || value.name_kind != NameKind::kOperator) return wrong_type(spec, parameter, "an operator such as nl.add");
-      uint8_t code = value.code;
-      if (parameter.kind == ParameterKind::kActivation) {
-        isa::Alu op = isa::alu(code);
-        if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
-        if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
-        if (!isa::is_unary(op)) return wrong_type(spec, parameter, "an activation function such as nl.exp", " (" + std::string(isa::name(op)) + ")");
-        code = static_cast<uint8_t>(isa::unary_of(op));
-      }
-      if (parameter.slot == 0) instruction.function0 = code;
-      if (parameter.slot == 1) instruction.function1 = code;
-      return ok_status();
-    }
+    case ParameterKind::kActivation: return bind_operator(spec, parameter, value, instruction);
     case ParameterKind::kNumber:
     case ParameterKind::kInteger:
       if (value.kind != Kind::kNumber && value.kind != Kind::kBool) return wrong_type(spec, parameter, "a number");
@@ -168,22 +191,7 @@ Status KernelRun::bind_value(const InstructionSpec& spec, const Parameter& param
       if (value.kind != Kind::kName || value.name_kind != NameKind::kReduce) return wrong_type(spec, parameter, "a member of nki.isa.reduce_cmd");
       instruction.flags = static_cast<uint16_t>(instruction.flags | (value.code << isa::kReduceShift));
       return ok_status();
-    case ParameterKind::kEngine: {
-      if (value.kind != Kind::kName || value.name_kind != NameKind::kEngine) return wrong_type(spec, parameter, "a member of nki.isa.engine");
-      if (value.code == 0) return ok_status();
-      auto queue = queue_of(value.code);
-      uint16_t allowed = spec.engines != 0 ? spec.engines : isa::on(spec.engine);
-      if (queue && (allowed & isa::on(*queue)) != 0) {
-        instruction.queue = *queue;
-        return ok_status();
-      }
-      std::string names;
-      for (auto each : {Queue::kTensor, Queue::kVector, Queue::kScalar, Queue::kGpsimd, Queue::kSync}) {
-        if ((allowed & isa::on(each)) != 0) names += (names.empty() ? "" : " or ") + std::string(isa::name(each));
-      }
-      return invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
-                              (queue ? std::string(isa::name(*queue)) : "dma") + ". Leave `engine` out to have one chosen.");
-    }
+    case ParameterKind::kEngine: return bind_engine(spec, parameter, value, instruction);
     case ParameterKind::kIntegers:
       if (value.kind == Kind::kNumber) value.integers = {value.integer};
       else if (value.kind != Kind::kIntegers) return wrong_type(spec, parameter, "a list of integers");

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views, meetings of cores, placement and accumulation, without Python.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <thread>
+
+#include "frontends/nki/finish.h"
+#include "frontends/nki/launch.h"
+#include "frontends/nki/memory_store.h"
+#include "thorong/isa/alu.h"
+#include "thorong/isa/instruction_table.h"
+
+namespace thorong::nki {
+namespace {
+
+using isa::Argument;
+using isa::Opcode;
+
+std::shared_ptr<KernelRun> start() {
+  auto run = KernelRun::create({});
+  EXPECT_TRUE(run.ok()) << run.status().to_string();
+  return *run;
+}
+
+Tensor tile(KernelRun& run, std::vector<int64_t> shape, Region region = Region::kSbuf, const char* dtype = "float32") {
+  auto tensor = run.allocate(shape, *parse_dtype(dtype), region, "");
+  EXPECT_TRUE(tensor.ok()) << tensor.status().to_string();
+  return *tensor;
+}
+
+Argument pass(const Tensor& tensor) {
+  Argument argument;
+  argument.kind = Argument::Kind::kTile, argument.object = &tensor;
+  return argument;
+}
+Argument pass(double number) {
+  Argument argument;
+  argument.kind = Argument::Kind::kNumber, argument.number = number, argument.integer = static_cast<int64_t>(number);
+  return argument;
+}
+
+Status call(KernelRun& run, Opcode opcode, std::vector<Argument> given) {
+  given.resize(isa::spec(static_cast<uint16_t>(opcode)).parameters.size());
+  return run.call(static_cast<uint16_t>(opcode), given, run.locate("kernel.py", 1, static_cast<uint16_t>(opcode)));
+}
+
+std::vector<float> values(const Tensor& tensor) {
+  std::vector<float> result(static_cast<size_t>(tensor.elements()));
+  read_bytes(tensor, reinterpret_cast<std::byte*>(result.data()));
+  return result;
+}
+
+TEST(Views, ReshapeOnlyWhereMemoryAllowsIt) {
+  auto run = start();
+  Tensor t = tile(*run, {4, 6, 8});
+  auto halves = slice(t, 2, 0, 4, 1);
+  ASSERT_TRUE(halves.ok());
+  EXPECT_FALSE(flatten_dims(*halves, 1, 2).ok());
+  auto split = reshape_dim(*halves, 1, std::array<int64_t, 2>{2, -1});
+  ASSERT_TRUE(split.ok()) << split.status().to_string();
+  EXPECT_EQ(std::vector<int64_t>(split->sizes().begin(), split->sizes().end()), (std::vector<int64_t>{4, 2, 3, 4}));
+  EXPECT_EQ(split->strides[1], 24);
+  auto merged = reshape(t, std::array<int64_t, 2>{4, -1});
+  ASSERT_TRUE(merged.ok());
+  EXPECT_EQ(merged->shape[1], 48);
+  EXPECT_FALSE(reshape(t, std::array<int64_t, 2>{8, 24}).ok()) << "partitions stay";
+}
+
+TEST(Views, PatternsOfPermutedTilesKeepTheirOrder) {
+  auto run = start();
+  auto turned = permute(tile(*run, {4, 2, 3}), std::array<int64_t, 3>{0, 2, 1});
+  ASSERT_TRUE(turned.ok());
+  auto pattern = access_pattern(*turned);
+  ASSERT_TRUE(pattern.ok());
+  EXPECT_EQ(pattern->rank, 2);
+  EXPECT_EQ(pattern->step[0], 1);
+  EXPECT_EQ(pattern->step[1], 3);
+}
+
+TEST(Views, AnotherDtypeSeesTheSameBytes) {
+  auto run = start();
+  Tensor t = tile(*run, {2, 4}, Region::kSbuf, "bfloat16");
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(t), pass(1.0)}).ok());
+  auto words = view(t, *parse_dtype("uint16"));
+  ASSERT_TRUE(words.ok());
+  std::array<uint16_t, 8> found{};
+  read_bytes(*words, reinterpret_cast<std::byte*>(found.data()));
+  for (uint16_t word : found) EXPECT_EQ(word, 0x3F80);
+  EXPECT_TRUE(t.storage->host.bytes);
+}
+
+TEST(Runs, UnwrittenMemoryIsNotANumber) {
+  auto run = start();
+  for (float value : values(tile(*run, {3, 5}))) EXPECT_TRUE(std::isnan(value));
+}
+
+TEST(Runs, ProductsAccumulateWhereTheyWroteBefore) {
+  auto run = start();
+  Tensor a = tile(*run, {32, 4}), b = tile(*run, {32, 8}), sum = tile(*run, {4, 8}, Region::kPsum);
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(a), pass(1.0)}).ok());
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(b), pass(2.0)}).ok());
+  for (float expected : {64.0F, 128.0F, 192.0F}) {
+    Status status = call(*run, Opcode::nc_matmul, {pass(sum), pass(a), pass(b)});
+    ASSERT_TRUE(status.ok()) << status.to_string();
+    EXPECT_EQ(values(sum)[0], expected);
+  }
+}
+
+TEST(Runs, ARefusedCallLeavesNoTrace) {
+  auto run = start();
+  Tensor a = tile(*run, {4, 4}), b = tile(*run, {8, 4});
+  size_t patterns = run->program().patterns.size();
+  EXPECT_EQ(call(*run, Opcode::tensor_copy, {pass(a), pass(b)}).code(), Code::kInvalidArgument);
+  EXPECT_TRUE(run->program().instructions.empty());
+  EXPECT_EQ(run->program().patterns.size(), patterns);
+}
+
+TEST(Memory, FreedBlocksAreUsedAgain) {
+  auto store = std::make_shared<MemoryStore>();
+  void* first = store->take(1000).get();
+  EXPECT_EQ(store->take(1000).get(), first);
+  EXPECT_NE(store->take(100000).get(), first);
+}
+
+TEST(Launches, CoresChangeBytesAtAMeeting) {
+  Launch launch(2);
+  std::array<std::vector<std::byte>, 2> got;
+  auto core = [&](int me) {
+    launch.enter(me);
+    for (int round = 0; round < 3; ++round) {
+      std::string why;
+      launch.post(me, "m", {static_cast<std::byte>(10 * me + round)});
+      ASSERT_TRUE(launch.meet(me, "m", &why)) << why;
+      for (std::byte b : launch.collect(me, 1 - me, "m")) got[static_cast<size_t>(me)].push_back(b);
+    }
+    launch.leave(me);
+  };
+  std::thread other(core, 1);
+  core(0);
+  other.join();
+  EXPECT_EQ(got[0], (std::vector<std::byte>{std::byte{10}, std::byte{11}, std::byte{12}}));
+  EXPECT_EQ(got[1], (std::vector<std::byte>{std::byte{0}, std::byte{1}, std::byte{2}}));
+}
+
+TEST(Launches, AMeetingThatCannotBeEnds) {
+  Launch launch(2);
+  std::string why;
+  std::thread other([&] {
+    launch.enter(1);
+    launch.leave(1);
+  });
+  launch.enter(0);
+  EXPECT_FALSE(launch.meet(0, "m", &why));
+  EXPECT_EQ(why, "core 1 has ended");
+  launch.leave(0);
+  other.join();
+}
+
+TEST(Finish, TimesTilesAtAddressesThatDoNotOverlap) {
+  auto run = start();
+  {
+    Tensor a = tile(*run, {128, 1000}), b = tile(*run, {128, 1000});
+    ASSERT_TRUE(call(*run, Opcode::memset, {pass(a), pass(1.0)}).ok());
+    ASSERT_TRUE(call(*run, Opcode::tensor_copy, {pass(b), pass(a)}).ok());
+  }
+  std::array runs{run};
+  auto result = finish(runs, {"kernel", {}});
+  ASSERT_TRUE(result.ok()) << result.status().to_string();
+  EXPECT_GT(result->device_s, 0);
+  EXPECT_GT(result->energy_j, 0);
+  const auto& buffers = run->program().buffers;
+  ASSERT_EQ(buffers.size(), 2U);
+  EXPECT_GE(std::abs(buffers[0].address - buffers[1].address), 4000);
+}
+
+TEST(Finish, SaysWhichTileHasNoRoom) {
+  auto run = start();
+  Tensor a = tile(*run, {128, 30000}), b = tile(*run, {128, 40000});
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(a), pass(1.0)}).ok());
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(b), pass(1.0)}).ok());
+  ASSERT_TRUE(call(*run, Opcode::tensor_copy, {pass(a), pass(a)}).ok());
+  std::array runs{run};
+  auto result = finish(runs, {"kernel", {}});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
+  EXPECT_NE(result.status().message().find("expected room for a tile of 160000 bytes a partition in sbuf"), std::string::npos)
+      << result.status().to_string();
+}
+
+}  // namespace
+}  // namespace thorong::nki
