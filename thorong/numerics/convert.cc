@@ -183,6 +183,47 @@ void narrow_kernel(Format to, const float* source, char* destination, size_t n,
   }
 }
 
+// Rounds fp32 values to those of a narrower float, to nearest even, without a detour through memory.
+template <Format kFormat>
+HWY_NOINLINE void round_loop(float* values, size_t n) {
+  const hn::ScalableTag<float> df;
+  const hn::RebindToUnsigned<decltype(df)> du;
+  const size_t lanes = hn::Lanes(df);
+  auto rounded = [&](hn::Vec<decltype(df)> x) {
+    const auto code =
+        narrow_bits<Layout<kFormat>, false>(hn::BitCast(du, x), hn::Zero(du));
+    if constexpr (kFormat == Format::kTfloat32) {
+      return hn::BitCast(df, code);
+    } else {
+      return hn::BitCast(df, widen_bits<Layout<kFormat>>(code));
+    }
+  };
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(rounded(hn::LoadU(df, values + i)), df, values + i);
+  }
+  if (i < n) store_n(rounded(load_n(df, values + i, n - i)), df, values + i, n - i);
+}
+
+void round_kernel(Format to, float* values, size_t n) {
+  switch (to) {
+    case Format::kTfloat32:
+      return round_loop<Format::kTfloat32>(values, n);
+    case Format::kBfloat16:
+      return round_loop<Format::kBfloat16>(values, n);
+    case Format::kFloat16:
+      return round_loop<Format::kFloat16>(values, n);
+    case Format::kFloat8E4m3:
+      return round_loop<Format::kFloat8E4m3>(values, n);
+    case Format::kFloat8E5m2:
+      return round_loop<Format::kFloat8E5m2>(values, n);
+    case Format::kFloat8E3m4:
+      return round_loop<Format::kFloat8E3m4>(values, n);
+    default:
+      break;  // float32 is what it is; others have no fp32 cells
+  }
+}
+
 void widen_kernel(Format from, const char* source, float* destination, size_t n) {
   switch (from) {
     case Format::kBfloat16:
@@ -247,6 +288,7 @@ namespace {
 
 HWY_EXPORT(narrow_kernel);
 HWY_EXPORT(widen_kernel);
+HWY_EXPORT(round_kernel);
 HWY_EXPORT(random_kernel);
 
 constexpr size_t kBlock = 512;
@@ -358,6 +400,20 @@ void widen(Format from, const void* source, float* destination, size_t n) {
       return;
     default:
       HWY_DYNAMIC_DISPATCH(widen_kernel)(from, bytes, destination, n);
+  }
+}
+
+void round_in_place(Format to, float* values, size_t n) {
+  if (info(to).kind != 'N') {
+    HWY_DYNAMIC_DISPATCH(round_kernel)(to, values, n);
+    return;
+  }
+  // Its top exponent is of finite values, which the vector code does not know.
+  std::array<unsigned char, 1024> codes;
+  for (size_t i = 0; i < n; i += codes.size()) {
+    const size_t count = std::min(codes.size(), n - i);
+    narrow(to, values + i, codes.data(), count);
+    widen(to, codes.data(), values + i, count);
   }
 }
 

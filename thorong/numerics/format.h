@@ -55,6 +55,9 @@ void widen(Format from, const void* source, float* destination, size_t n);
 // subnormals are kept; NaN stays NaN. Integers: round to nearest even, then saturate; NaN gives 0. bool: x != 0.
 void narrow(Format to, const float* source, void* destination, size_t n, const Rounding& rounding = {});
 
+// values[i] rounded to the nearest value of a float of at most 32 bits, ties to even: narrow, then widen, in one pass.
+void round_in_place(Format to, float* values, size_t n);
+
 // Any format to any format, through fp32 when either is a float of at most 32 bits, else exactly as C++ static_cast with
 // saturation; used by HBM views and the reference operators, always RNE.
 void convert(Format from, const void* source, Format to, void* destination, size_t n);

@@ -223,5 +223,21 @@ TEST(StoreFromDouble, RoundsOnce) {
   }
 }
 
+TEST(RoundInPlace, IsNarrowThenWiden) {
+  for (const Format format : {Format::kTfloat32, Format::kBfloat16, Format::kFloat16, Format::kFloat8E4m3,
+                              Format::kFloat8E4m3fn, Format::kFloat8E5m2, Format::kFloat8E3m4}) {
+    std::vector<float> values = testing::covering_values(100'003);
+    std::vector<std::byte> codes(values.size() * 4);
+    std::vector<float> expected(values.size());
+    narrow(format, values.data(), codes.data(), values.size());
+    widen(format, codes.data(), expected.data(), values.size());
+    round_in_place(format, values.data(), values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(values[i]), std::bit_cast<uint32_t>(expected[i]))
+          << name(format) << ": " << values[i] << " is not " << expected[i];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace thorong::numerics
