@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instructions some lowerings choose, counted in the program. That they compute the right values is the business of
-// the random graphs in end_to_end_test.cc.
+// Which instructions some lowerings choose, counted in the program. That they compute the right
+// values is the business of the random graphs in end_to_end_test.cc.
 #include <gtest/gtest.h>
 
 #include "thorong/chip/loader.h"
@@ -65,8 +65,10 @@ ValueId max_pool(Model& model, ValueId x, int64_t size, int64_t stride, int64_t 
 }
 
 ValueId convolution(Model& model, ValueId x, const Shape& w) {
-  return model.add("convolution", std::vector<ValueId>{x, model.constant(w)},
-                   ops::make_attributes({{"strides", Shape{1, 1}}, {"padding_low", Shape{0, 0}}, {"padding_high", Shape{0, 0}}}));
+  return model.add(
+      "convolution", std::vector<ValueId>{x, model.constant(w)},
+      ops::make_attributes(
+          {{"strides", Shape{1, 1}}, {"padding_low", Shape{0, 0}}, {"padding_high", Shape{0, 0}}}));
 }
 
 TEST(LoweringChoices, PoolingCopiesNoPaddingWhereFewWindowsReachIt) {
@@ -88,19 +90,23 @@ TEST(LoweringChoices, AMaximumIsTakenInTheFormatOfItsReaders) {
   ValueId first = convolution(model, model.input({1, 16, 16, 16}), {16, 16, 1, 1});
   ValueId last = convolution(model, max_pool(model, first, 2, 2, 0), {8, 16, 1, 1});
   auto program = model.compiled(last, {.auto_cast = AutoCast::kMatmult});
-  EXPECT_EQ(count(program, Opcode::tensor_reduce, [&](const isa::Instruction& one) {
-              return program.operand(one, 0).format == Format::kBfloat16 && program.operand(one, 1).format == Format::kBfloat16;
-            }),
+  EXPECT_EQ(count(program, Opcode::tensor_reduce,
+                  [&](const isa::Instruction& one) {
+                    return program.operand(one, 0).format == Format::kBfloat16 &&
+                           program.operand(one, 1).format == Format::kBfloat16;
+                  }),
             1);
 }
 
 TEST(LoweringChoices, ShortRowsOfASoftmaxAreDoneTogether) {
   Model model;
   auto attributes = ops::make_attributes({{"axis", int64_t{-1}}});
-  auto program = model.compiled(model.add("softmax", std::vector<ValueId>{model.input({128, 64, 8})}, attributes));
+  auto program = model.compiled(
+      model.add("softmax", std::vector<ValueId>{model.input({128, 64, 8})}, attributes));
   EXPECT_LE(count(program, Opcode::activation), 4);
   Model wide;
-  auto rows = wide.compiled(wide.add("softmax", std::vector<ValueId>{wide.input({128, 4, 512})}, attributes));
+  auto rows = wide.compiled(
+      wide.add("softmax", std::vector<ValueId>{wide.input({128, 4, 512})}, attributes));
   EXPECT_GE(count(rows, Opcode::activation), 4);  // one a row: they find the sum on the way
 }
 
