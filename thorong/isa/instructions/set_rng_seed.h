@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// set_rng_seed: the Vector Engine's generator starts anew from a 32-bit seed.
+// set_rng_seed: the Vector Engine's generators start anew from a 32-bit seed: the counter-based one, and the XORWOW streams of
+// each lane, whose words are drawn from it.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/random.h"
 
 namespace thorong::isa::instructions {
 
@@ -15,6 +17,10 @@ struct set_rng_seed {
     load_integers(in, 0, &seed);
     machine.engines.vector_seed = static_cast<uint32_t>(seed);
     machine.engines.vector_drawn = 0;
+    uint64_t counter = 0;
+    for (auto& state : machine.engines.vector_random) {
+      for (uint32_t& word : state) word = counted_bits(~machine.engines.vector_seed, counter++);
+    }
   }
 
   static Status check(const Binding& call) {
