@@ -199,6 +199,7 @@ int line_of(const nb::object& frame) { return PyFrame_GetLineNumber(reinterpret_
 }  // namespace
 
 int32_t place_of_caller(NkiRun& context, uint16_t opcode) {
+  if (context.place_line > 0) return context.run->locate(context.place_file, context.place_line, opcode);
   NkiRun::Code* code = nullptr;
   nb::object frame = kernel_frame(context, &code);
   if (!frame.is_valid()) return -1;
@@ -214,10 +215,30 @@ int32_t place_of_caller(NkiRun& context, uint16_t opcode) {
 }
 
 std::string caller(NkiRun& context) {
+  if (context.place_line > 0) return context.place_file + ":" + std::to_string(context.place_line);
   NkiRun::Code* code = nullptr;
   nb::object frame = kernel_frame(context, &code);
   return frame.is_valid() ? code->file + ":" + std::to_string(line_of(frame)) : "";
 }
+
+namespace {
+
+// File and line of the kernel's code that runs now.
+nb::object here(NkiRun& context) {
+  NkiRun::Code* code = nullptr;
+  nb::object frame = kernel_frame(context, &code);
+  if (!frame.is_valid()) return nb::none();
+  return nb::make_tuple(code->file, line_of(frame));
+}
+
+void set_place(NkiRun& context, const nb::object& place) {
+  context.place_line = 0;
+  if (place.is_none()) return;
+  context.place_file = nb::cast<std::string>(place[0]);
+  context.place_line = nb::cast<int>(place[1]);
+}
+
+}  // namespace
 
 void set_nki_error(const Status& status, NkiRun* context) {
   std::string where = status.where();
@@ -286,6 +307,8 @@ void bind_nki_context(nb::module_& module) {
         Status status = context.run->add_edge(later, earlier);
         if (!status.ok()) throw_nki_error(status);
       })
+      .def("here", here)
+      .def("set_place", set_place, nb::arg("place").none())
       .def_prop_ro("core", [](const NkiRun& context) { return context.run->core_id(); })
       .def_prop_ro("launch", [](const NkiRun& context) { return context.run->launch(); })
       .def_prop_ro("generation", [](const NkiRun& context) { return context.run->generation(); })

@@ -23,6 +23,10 @@ struct NkiRun {
   };
   std::unordered_map<void*, Code> codes;
   std::unordered_map<uint64_t, int32_t> places;
+  // The line that instructions are recorded under instead of the caller's; line 0: the caller's. For instructions that are
+  // issued later than the kernel asked for them.
+  std::string place_file;
+  int place_line = 0;
 };
 
 // The thread's run; null outside of a kernel.
