@@ -270,6 +270,7 @@ Status KernelRun::add_edge(const std::string& later, const std::string& earlier)
 isa::HostBuffer KernelRun::host_buffer(isa::BufferId buffer) const { return storages_[static_cast<size_t>(buffer)]->host; }
 
 numerics::Rounding KernelRun::rounding() const {
+  if (!options_.precise) return {numerics::RoundingMode::kNone, 0, 0};
   if (!options_.stochastic_rounding) return {};
   return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, 0, static_cast<uint32_t>(core_id_), executed_), 0};
 }

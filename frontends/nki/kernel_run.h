@@ -28,6 +28,7 @@ struct RunOptions {
   int generation = 0;               // NeuronCore version; 0: the chip's
   bool timing_only = false;
   bool stochastic_rounding = false;
+  bool precise = true;              // false: floats narrower than 32 bits are not rounded on chip
   uint64_t seed = 0;
   int threads = 0;
 };

@@ -80,6 +80,7 @@ nki::RunOptions read_run_options(const nb::dict& given) {
     else if (name == "generation") options.generation = nb::cast<int>(value);
     else if (name == "timing_only") options.timing_only = nb::cast<bool>(value);
     else if (name == "stochastic_rounding") options.stochastic_rounding = nb::cast<bool>(value);
+    else if (name == "precise") options.precise = nb::cast<bool>(value);
     else if (name == "seed") options.seed = nb::cast<uint64_t>(value);
     else if (name == "threads") options.threads = nb::cast<int>(value);
     else throw nb::type_error(("unknown option '" + name + "'").c_str());

@@ -163,6 +163,7 @@ const float* load_row(const Operand& operand, int64_t partition, float* scratch)
 void round_values(Format format, float* values, size_t n, const numerics::Rounding& rounding) {
   if (format == Format::kFloat32 || host_cell(format) != Format::kFloat32) return;
   if (rounding.mode == numerics::RoundingMode::kNearestEven) return numerics::round_in_place(format, values, n);
+  if (rounding.mode == numerics::RoundingMode::kNone && numerics::is_float(format)) return;
   alignas(64) std::array<std::byte, 4096> narrow;
   size_t chunk = narrow.size() / numerics::byte_size(format);
   for (size_t i = 0; i < n; i += chunk) {

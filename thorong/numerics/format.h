@@ -34,7 +34,8 @@ std::optional<Format> parse_format(std::string_view name);
 // Number of formats; enumerators count from zero.
 int format_count();
 
-enum class RoundingMode : uint8_t { kNearestEven, kStochastic };
+// kNone: cells that hold fp32 keep it, whatever the format says; where bytes of the format are written, as kNearestEven.
+enum class RoundingMode : uint8_t { kNearestEven, kStochastic, kNone };
 
 // How one instruction rounds. The random bits of element i are bits(key, first_element + i): a counter-based generator
 // (Philox-2x32-10 or equivalent), so the result does not depend on threads, vector width or order.

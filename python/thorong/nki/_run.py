@@ -46,6 +46,8 @@ def chip_of(wanted: str, where: str) -> str:
 def environment_options() -> dict[str, Any]:
     """What the environment says about rounding."""
     options: dict[str, Any] = {}
+    if os.environ.get("NKI_PRECISE_FP") == "0":
+        options["precise"] = False
     if os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_EN", "0") not in ("", "0"):
         options["stochastic_rounding"] = True
         options["seed"] = int(os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_SEED", "0") or "0")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import inspect
 import math
@@ -115,6 +116,9 @@ class Kernel:
         self.grid = grid
         self.options = options
         functools.update_wrapper(self, function)
+        del self.__dict__["__wrapped__"]  # a kernel is not its function: test collectors look through __wrapped__
+        with contextlib.suppress(TypeError, ValueError):
+            self.__signature__ = inspect.signature(function)
 
     def _copy(self, grid: Grid | None) -> Kernel:
         made = type(self)(self.func, grid, **self.options)
@@ -307,7 +311,7 @@ def with_mask_operators(function: Callable[..., Any]) -> Callable[..., Any]:
     definition.decorator_list = []
     outer = ast.FunctionDef(name="outer", args=ast.arguments([], [], None, [], [], None, []), decorator_list=[],
                             body=[ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in function.__code__.co_freevars] + [definition])
-    module = ast.fix_missing_locations(ast.increment_lineno(ast.Module([outer], []), first - 1))
+    module = ast.increment_lineno(ast.fix_missing_locations(ast.Module([outer], [])), first - 1)
     compiled = compile(module, function.__code__.co_filename, "exec")
     code = next(c for c in compiled.co_consts if isinstance(c, CodeType))
     code = next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == function.__name__)

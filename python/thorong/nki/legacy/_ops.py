@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..._core import nki as core
-from .._errors import NkiUnsupported, NkiValidationError
+from .._errors import NkiFault, NkiUnsupported, NkiValidationError
 from .._objects import DTYPES, MemoryRegion
 from ._allocate import new_tile
 from ._index import Affine
@@ -180,6 +181,20 @@ def copy(dst: Tensor, src: Tensor, engine: Any = None) -> None:
         call("tensor_copy", dst.core(), loaded.core())
     else:
         call("dma_copy", dst.core(), to_sbuf(fitted).core() if fitted.region is PSUM else fitted.core())
+
+
+def transfer(dst: Tensor, src: Tensor, **options: Any) -> None:
+    """dst = src by DMA. An index of values out of bounds is an IndexError in NumPy's words, as users of this interface
+    expect; its cause names the line and what to do."""
+    try:
+        call("dma_copy", dst.core(), src.core(), **options)
+    except NkiFault as fault:
+        found = re.search(r"an index is out of bounds: expected 0 to \d+, found (-?\d+)", str(fault))
+        view = src if src.indirect is not None else dst
+        if found is None or view.indirect is None:
+            raise
+        step = view.root.strides[view.indirect[1]]
+        raise IndexError(f"index {int(found[1]) * step} is out of bounds for axis 0 with size {math.prod(view.root.shape)}") from fault
 
 
 def fill(dst: Tensor, value: Any) -> None:

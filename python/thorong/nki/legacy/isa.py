@@ -533,7 +533,7 @@ def dma_copy(*, dst: Any, src: Any, mask: Any = None, dst_rmw_op: Any = None, oo
         if to.region is PSUM:
             _ops.copy(to, source)
             return
-        call("dma_copy", to.core(), source.core(), **options)
+        _ops.transfer(to, source, **options)
 
     _now(dst, (src,), mask, emit)
 
@@ -543,9 +543,9 @@ def _add_to(to: Tensor, source: Tensor, options: dict[str, Any]) -> None:
     from . import language
 
     before = new_tile(source.shape, to.dtype)
-    call("dma_copy", before.core(), to.core(), **options)
+    _ops.transfer(before, to, **options)
     call("tensor_tensor", before.core(), before.core(), _ops.to_sbuf(source).core(), language.add)
-    call("dma_copy", to.core(), before.core(), **options)
+    _ops.transfer(to, before, **options)
 
 
 def dma_transpose(src: Any, *, axes: Any = None, mask: Any = None, dtype: Any = None, dge_mode: Any = None, **_: Any) -> Tensor:

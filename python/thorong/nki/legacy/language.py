@@ -165,7 +165,7 @@ def load(src: Any, *, mask: Any = None, dtype: Any = None, **_: Any) -> Tensor:
     kind = dtype_of(dtype) if dtype is not None else source.dtype
 
     def emit(dst: Tensor, view: Tensor) -> None:
-        call("dma_copy", dst.core(), view.core())
+        _ops.transfer(dst, view)
 
     if source.on_chip:
         return copy(source, mask=mask, dtype=dtype)
@@ -214,7 +214,7 @@ def store(dst: Any, value: Any, *, mask: Any = None, **_: Any) -> None:
             return
         else:
             raise NkiValidationError(f"nl.store: expected tiles of one shape, found {target!r} and {source!r}", core.caller())
-    _by_rectangles(lambda to, view: call("dma_copy", to.core(), view.core()), (fitted,), mask)(target)
+    _by_rectangles(_ops.transfer, (fitted,), mask)(target)
 
 
 def load_transpose2d(src: Any, *, mask: Any = None, dtype: Any = None, **_: Any) -> Tensor:
