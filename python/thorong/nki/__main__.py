@@ -7,12 +7,13 @@ import os
 import runpy
 import sys
 
-from . import names
+from . import legacy, names
 
 _USAGE = """usage: python -m thorong.nki SCRIPT.py ARGS...
        python -m thorong.nki -m MODULE ARGS...
 
-Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa ...) finds Thorong's modules.
+Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa ...) and the older
+`import neuronxcc.nki` find Thorong's modules.
 With THORONG_NKI=vendor the vendor's package is used where it is installed."""
 
 
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     if not _vendor_wanted():
         names.install("nki")
+        legacy.install()
     os.environ.setdefault("NKI_SIMULATOR", "1")
     if arguments[0] == "-m":
         if len(arguments) < 2:

@@ -205,7 +205,7 @@ class BenchmarkResult:
 
     def __init__(self, result: Any) -> None:
         self.result = result
-        self.nc_latency = Latency(result.latency_s)
+        self.nc_latency = Latency(result.device_s)
 
 
 class Timed(Kernel):

@@ -309,7 +309,7 @@ def affine_select(pred: Any, on_true_tile: Any, on_false_value: Any, *, mask: An
         return tensor_copy(tile, dtype=kind, mask=mask)
 
     def emit(dst: Tensor) -> None:
-        source = tile
+        source = _ops.to_sbuf(tile)
         for condition in wanted:
             steps = condition.widened(tile.ndim)
             pattern = [[step, size] for step, size in zip(steps[1:], tile.shape[1:])]
@@ -318,8 +318,8 @@ def affine_select(pred: Any, on_true_tile: Any, on_false_value: Any, *, mask: An
             source = dst
 
     if mask is None or mask is True:
-        return operation(emit, tile.shape, kind)
-    selected = operation(emit, tile.shape, kind)
+        return operation(emit, tile.shape, kind, regions=(SBUF,))
+    selected = operation(emit, tile.shape, kind, regions=(SBUF,))
     return tensor_copy(selected, mask=mask) if mask is not False else operation(lambda dst: None, tile.shape, kind)
 
 
