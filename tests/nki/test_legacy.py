@@ -23,7 +23,7 @@ def values(*shape: int) -> np.ndarray:
 def lines(kernel, *args) -> list[tuple[str, int]]:
     """Mnemonic and line of the kernel for each line and instruction that were recorded, in order."""
     result = kernel.launch(*args).result()
-    return [(op["type"], int(op["name"].rpartition(":")[2])) for op in result.operators]
+    return [(op["op"], int(op["name"].rpartition(":")[2])) for op in result.operators]
 
 
 # ---- index tiles

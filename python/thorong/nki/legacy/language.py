@@ -399,5 +399,3 @@ def no_reorder(*args: Any, **kwargs: Any) -> Any:
     from .compiler import no_reorder as block
 
     return block(*args, **kwargs)
-
-
