@@ -104,10 +104,7 @@ def rand(shape: Sequence[int], dtype: Any, buffer: Any = sbuf, name: str = "") -
 
 
 def _uniform(tile: NkiTensor) -> None:
-    """Fills a tile: by rand2 where the core has it, otherwise from the upper 24 of 32 random bits."""
-    if nisa.get_nc_version() >= nisa.nc_version.gen4:
-        nisa.rand2(dst=tile, min=0.0, max=1.0)
-        return
+    """Fills a tile from the upper 24 of the 32 random bits that the generator of nl.random_seed gives."""
     bits = new_tile(tile.shape, DTYPES["uint32"])
     nisa.rng(dst=bits)
     nisa.tensor_scalar(dst=bits, data=bits, op0=right_shift, operand0=8)
