@@ -77,7 +77,7 @@ def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Resu
     Args:
         kernel: a function or what @nki.jit made of it; kernel[2] for two cores.
         *args, **kwargs: the kernel's own; arrays are NumPy's, PyTorch's or JAX's.
-        chip: a name of thorong.chips(), or a chip file.
+        chip: a name of thorong.chips(), or a chip file; by default what the environment or @nki.jit says, or trainium2.
 
     Returns:
         The same Result as for models; `outputs` has the returned tensors by name.
@@ -85,8 +85,8 @@ def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Resu
     kernel = simulate(kernel)
     timing_only = kwargs.pop("timing_only", False)
     options = dict(kernel.options)
-    if chip is not None:
-        options["chip"] = chip
+    if chip is not None or "chip" not in options:
+        options["chip"] = chip if chip is not None else _run.target_chip("trainium2")
     if timing_only:
         options["timing_only"] = True
     return Kernel(kernel.func, kernel.grid, kernel.edges, **options).launch(*args, **kwargs).result()

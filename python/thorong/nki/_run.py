@@ -25,8 +25,8 @@ _CHIPS = {
 }  # fmt: skip
 
 
-def target_chip(default: str = "trainium2") -> str:
-    """The chip that the environment asks for (NEURON_PLATFORM_TARGET_OVERRIDE, NKI_NC_VERSION), or the default."""
+def target_chip(default: str = "trainium3") -> str:
+    """The chip that the environment asks for (NEURON_PLATFORM_TARGET_OVERRIDE, NKI_NC_VERSION), or the vendor's default."""
     for variable in ("NEURON_PLATFORM_TARGET_OVERRIDE", "NKI_NC_VERSION"):
         wanted = os.environ.get(variable)
         if not wanted:

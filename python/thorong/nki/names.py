@@ -11,6 +11,7 @@ MODULES = [
     "builtin",
     "collectives",
     "compiler",
+    "compiler.frontend",
     "dtype",
     "isa",
     "isa.constants",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,9 +73,7 @@ class _TileSize(NKIObject):
     @property
     def _figures(self) -> dict[str, int]:
         run = _core.current()
-        if run is None:
-            run = _core.begin({"chip": _run.target_chip()})
-        return run.figures
+        return _figures_of(_run.target_chip()) if run is None else run.figures
 
     @property
     def pmax(self) -> int:
@@ -124,6 +123,13 @@ class _TileSize(NKIObject):
     def sbuf_size_bytes(self) -> int:
         """Bytes of SBUF."""
         return self.sbuf_fmax_bytes * self.pmax
+
+
+@functools.lru_cache(maxsize=16)
+def _figures_of(chip: str) -> dict[str, int]:
+    """The limits of a chip, outside of a kernel."""
+    figures: dict[str, int] = _core.begin({"chip": chip}).figures
+    return figures
 
 
 tile_size = _TileSize()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .language import no_reorder
+from ..language import no_reorder
 
 
 def _transparent(function: Any = None, **options: Any) -> Any:
