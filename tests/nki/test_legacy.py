@@ -67,7 +67,7 @@ def test_index_out_of_bounds_names_the_line() -> None:
     def kernel(a):
         return nl.load(a[nl.arange(64)[:, None], nl.arange(17)[None, :]])
 
-    with pytest.raises(IndexError, match=r"test_legacy.py:\d+: index tiles reach elements 0 to 16 of a dimension of 16"):
+    with pytest.raises(IndexError, match=r"test_legacy.py:\d+: the index reaches elements 0 to 16 of a dimension of 16"):
         kernel(values(64, 16))
 
 
@@ -185,6 +185,22 @@ def test_rectangular_mask_is_a_smaller_pattern() -> None:
     want = np.zeros((64, 48), np.float32)
     want[:50, 8:40] = 2 * a[:, 8:]
     np.testing.assert_array_equal(kernel(a), want)
+
+
+def test_slice_beyond_the_tensor_wants_a_mask() -> None:
+    @nki.jit
+    def kernel(a, masked):
+        out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+        p = nl.arange(16)[:, None]
+        for first in range(0, 40, 16):
+            mask = first + p < 40 if masked else None
+            nl.store(out[first : first + 16, :], nl.load(a[first : first + 16, :], mask=mask), mask=mask)
+        return out
+
+    a = values(40, 8)
+    np.testing.assert_array_equal(kernel(a, True), a)
+    with pytest.raises(IndexError, match="the index reaches elements 32 to 47 of a dimension of 40"):
+        kernel(a, False)
 
 
 def test_triangular_mask_of_a_transfer_is_several() -> None:

@@ -176,8 +176,8 @@ class Tensor:
     def _make_core(self) -> Any:
         if self.beyond:
             dimension, low, high, size = self._first_beyond()
-            raise NkiOutOfRange(f"index tiles reach elements {low} to {high} of a dimension of {size} (dimension {dimension}). "
-                                "Shorten them, or leave the rest out with mask=", core.caller())
+            raise NkiOutOfRange(f"the index reaches elements {low} to {high} of a dimension of {size} (dimension {dimension}). "
+                                "Shorten it, or leave the rest out with mask=", core.caller())
         shape, steps = self.shape, self.steps
         if self.indirect is None and self.offset == 0 and self.root.shape == shape and self.root.strides == steps:
             return self.root
@@ -219,6 +219,7 @@ class Tensor:
 
     def _by_slices(self, items: list[Any]) -> Tensor:
         offset, shape, steps, at = self.offset, [], [], 0
+        outside: list[tuple[int, int, int, int]] = []  # result's dimension, first, step, this dimension
         for item in items:
             if item is None:
                 shape.append(1)
@@ -227,6 +228,8 @@ class Tensor:
             size, step = self.shape[at], self.steps[at]
             first, count, stride = span(item, size, at, self)
             offset += first * step
+            if count is not None and first + (count - 1) * stride >= size:
+                outside.append((len(shape), first, stride, at))
             if count is not None or (self.on_chip and at == 0):
                 shape.append(1 if count is None else count)
                 steps.append(step * stride)
@@ -236,7 +239,15 @@ class Tensor:
         if self.beyond or self.indirect:
             raise NkiValidationError("a view by index tiles that leave the tensor, or by an index tile of values, cannot be "
                                      "sliced again. Slice in the first index.", core.caller())
-        return self._view(offset, tuple(shape), tuple(steps))
+        view = self._view(offset, tuple(shape), tuple(steps))
+        if outside:
+            view.beyond = [(self._along(shape, *where), where[3], self.shape[where[3]]) for where in outside]
+        return view
+
+    @staticmethod
+    def _along(shape: list[int], axis: int, first: int, step: int, _: int) -> Affine:
+        """The index tile that a slice stands for."""
+        return Affine(tuple(size if n == axis else 1 for n, size in enumerate(shape)), tuple(step if n == axis else 0 for n in range(len(shape))), first)
 
     def _by_tiles(self, items: list[Any]) -> Tensor:
         if None in [item if item is None else 0 for item in items]:
@@ -538,9 +549,6 @@ def span(item: Any, size: int, dimension: int, tensor: Tensor) -> tuple[int, int
         first, last = first + (size if first < 0 else 0), last + (size if last < 0 else 0)
         if step < 1 or not 0 <= first < last:
             raise NkiOutOfRange(f"expected a slice within 0 to {size} of dimension {dimension}, found {first}:{last}:{step} on {tensor!r}", core.caller())
-        if last > size:
-            raise NkiOutOfRange(f"expected a slice within 0 to {size} of dimension {dimension}, found {first}:{last}:{step} on {tensor!r}. "
-                                "Shorten it, or use index tiles with mask=", core.caller())
         return first, (last - first + step - 1) // step, step
     if not is_number(item):
         raise TypeError(f"{caller()}a tensor is indexed by numbers, slices, nl.ds and index tiles, found {item!r}")

@@ -13,6 +13,7 @@ import numpy as np
 from ..._core import nki as core
 from .. import _run
 from .. import language as newer
+from ..language import _creation
 from .._errors import NkiValidationError
 from .._objects import DTYPES, MemoryRegion, numpy_dtype
 from . import _allocate, _ops
@@ -129,7 +130,7 @@ def shared_identity_matrix(n: int, dtype: Any = np.uint8, **_: Any) -> Tensor:
 def rand(shape: Any, dtype: Any = np.float32, *, mask: Any = None, **_: Any) -> Tensor:
     """Uniform random numbers between 0 and 1, by the engine's generator."""
     sizes = tuple(int(size) for size in shape)
-    return operation(lambda dst: call("rand2", dst.core(), 0.0, 1.0), sizes, dtype_of(dtype), mask=mask)
+    return operation(lambda dst: _creation._uniform(dst.core()), sizes, dtype_of(dtype), mask=mask)
 
 
 def random_seed(seed: Any, *, mask: Any = None, **_: Any) -> None:
