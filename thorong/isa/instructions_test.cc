@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the cases of isa/instructions/*.test, one file beside each instruction. A case is a block of
-// lines between empty lines; `#` starts a comment.
+// Runs the cases of isa/instructions/*.test, one file beside each instruction (their form: base/text_cases.h).
 //
 //   run NAME                            the instruction
 //   queue NAME                          vector (if absent), scalar, tensor, gpsimd, dma_load ...
@@ -13,6 +12,11 @@
 //   integers N...                       the list in Program::integers; sets extra
 //   reduce NAME                         reset, reduce, reset_reduce, load_reduce: the accumulators
 //   listed SPACE TYPE VALUES            one more operand of an instruction with kListedOperands
+//   buffer NAME TYPE VALUES             a whole tensor in HBM that only a call uses
+//   call NAME INPUT... : OUTPUT...      what custom_op runs, on such buffers: `double` writes each
+//                                       input's elements times two into its output, `refuse` fails
+//                                       with "refused"; it counts the elements of all of them
+//   operations N                        that the call counts besides
 //   expect NAME VALUES                  what the operand holds afterwards, exactly
 //   cycles CHIP N                       the cost rule's cycles there, without the queue's fixed
 //                                       ones, which are calibrated and not the instruction's
@@ -21,10 +25,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 
+#include "thorong/base/text_cases.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/alu.h"
 #include "thorong/isa/instruction_table.h"
@@ -68,6 +72,23 @@ class TestMachine final : public MachineState {
   ThreadPool pool_{1};
 };
 
+// Reference meanings for custom_op, which has none of its own: it runs what the compiler hands it.
+struct TestCall final : Call {
+  bool execute(const std::vector<const std::byte*>& from, const std::vector<std::byte*>& to,
+               std::string* error) const override {
+    if (name == "refuse") *error = "refused";
+    for (size_t i = 0; error->empty() && i < from.size(); ++i) {
+      for (size_t n = 0; n < counts[i]; ++n) {
+        double value = numerics::load_as_double(cells[i], from[i], n);
+        numerics::store_from_double(cells[i], to[i], n, 2 * value);
+      }
+    }
+    return error->empty();
+  }
+  std::vector<size_t> counts;  // of each input
+  std::vector<Format> cells;
+};
+
 struct Case {
   std::string where, mnemonic, fault;
   Program program;
@@ -76,6 +97,7 @@ struct Case {
   std::map<std::string, std::vector<double>> values, expected;
   std::map<std::string, double> cycles;  // by chip
   const InstructionSpec* spec = nullptr;
+  std::shared_ptr<TestCall> call;
 };
 
 // Names of Instruction::flags in test files.
@@ -103,9 +125,9 @@ std::vector<double> read_values(std::istringstream& line, int64_t elements) {
 }
 
 // A pattern over a buffer of its own, and its values by name; -1: not a type.
-int add_pattern(std::istringstream& line, Case& test, const std::string& name) {
-  std::string space, type;
-  line >> space >> type;
+int add_pattern(std::istringstream& line, Case& test, const std::string& name, const std::string& space) {
+  std::string type;
+  line >> type;
   AccessPattern pattern;
   size_t bracket = type.find('[');
   auto format = numerics::parse_format(type.substr(0, bracket));
@@ -133,13 +155,46 @@ int add_pattern(std::istringstream& line, Case& test, const std::string& name) {
 }
 
 void read_operand(std::istringstream& line, Case& test) {
-  std::string name;
-  line >> name;
+  std::string name, space;
+  line >> name >> space;
   size_t index = 0;
   while (index < test.spec->operands.size() && test.spec->operands[index] != name) ++index;
   ASSERT_LT(index, test.spec->operands.size())
       << test.mnemonic << " has no operand '" << name << "'";
-  test.instruction.operands[index] = add_pattern(line, test, name);
+  test.instruction.operands[index] = add_pattern(line, test, name, space);
+}
+
+// A buffer of a call: one row that holds all of it, as the compiler makes them.
+void read_buffer(std::istringstream& line, Case& test) {
+  std::string name;
+  line >> name;
+  int number = add_pattern(line, test, name, "hbm");
+  ASSERT_GE(number, 0);
+  Buffer& buffer = test.program.buffers.back();
+  buffer.partitions = 1, buffer.row_bytes = test.program.patterns[static_cast<size_t>(number)].bytes();
+}
+
+void read_call(std::istringstream& line, Case& test) {
+  test.call = std::make_shared<TestCall>();
+  line >> test.call->name;
+  ASSERT_TRUE(test.call->name == "double" || test.call->name == "refuse") << test.call->name;
+  bool output = false;
+  for (std::string word; line >> word;) {
+    if (word == ":") {
+      output = true;
+      continue;
+    }
+    ASSERT_TRUE(test.operands.contains(word)) << "no buffer '" << word << "' in this case";
+    const AccessPattern& pattern = test.program.patterns[static_cast<size_t>(test.operands[word])];
+    test.call->elements += static_cast<double>(pattern.elements());
+    (output ? test.call->outputs : test.call->inputs).push_back(pattern.buffer);
+    if (output) continue;
+    test.call->counts.push_back(static_cast<size_t>(pattern.elements()));
+    test.call->cells.push_back(host_cell(pattern.format));
+  }
+  ASSERT_EQ(test.call->inputs.size(), test.call->outputs.size());
+  test.instruction.extra = static_cast<int32_t>(test.program.calls.size());
+  test.program.calls.push_back(test.call);
 }
 
 void read_listed(std::istringstream& line, Case& test) {
@@ -149,7 +204,9 @@ void read_listed(std::istringstream& line, Case& test) {
     test.instruction.extra = 0;
     list.push_back(0);
   }
-  list.push_back(add_pattern(line, test, "listed" + std::to_string(list.size())));
+  std::string space;
+  line >> space;
+  list.push_back(add_pattern(line, test, "listed" + std::to_string(list.size()), space));
   ++list[0];
 }
 
@@ -205,6 +262,13 @@ void read_line(const std::string& text, Case& test) {
   } else if (keyword == "flags") {
     while (line >> word)
       test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | kFlags.at(word));
+  } else if (keyword == "buffer") {
+    read_buffer(line, test);
+  } else if (keyword == "call") {
+    read_call(line, test);
+  } else if (keyword == "operations") {
+    ASSERT_NE(test.call, nullptr) << "`operations` comes after `call`";
+    line >> test.call->operations;
   } else if (keyword == "expect") {
     line >> word;
     ASSERT_TRUE(test.operands.contains(word)) << "no operand '" << word << "' in this case";
@@ -221,25 +285,13 @@ void read_line(const std::string& text, Case& test) {
 
 std::vector<Case> read_cases(const std::filesystem::path& path) {
   std::vector<Case> cases;
-  std::ifstream file(path);
-  bool inside = false;
-  int number = 0;
-  for (std::string text; std::getline(file, text);) {
-    ++number;
-    bool comment = text.find('#') != std::string::npos;
-    text = text.substr(0, text.find('#'));
-    if (text.find_first_not_of(' ') == std::string::npos) {
-      inside = inside && comment;
-      continue;
-    }
-    std::string where = path.filename().string() + ":" + std::to_string(number);
-    if (!inside) cases.emplace_back().where = where;
-    inside = true;
+  for_case_lines(path, [&](const std::string& where, const std::string& text, bool first) {
+    if (first) cases.emplace_back().where = where;
     SCOPED_TRACE(where);
     read_line(text, cases.back());
-    if (testing::Test::HasFatalFailure()) return {};
-  }
-  return cases;
+    return !testing::Test::HasFatalFailure();
+  });
+  return testing::Test::HasFatalFailure() ? std::vector<Case>{} : cases;
 }
 
 // Element (p, i) of a dense operand, in the cells that the host keeps.
@@ -306,10 +358,9 @@ TEST(Instructions, CasesOfTheTestFiles) {
   }
 }
 
-// custom_op runs what the compiler hands it; its tests are the compiler's and the end-to-end ones.
 TEST(Instructions, EachSourceFileHasATestFile) {
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    if (entry.path().extension() != ".h" || entry.path().stem() == "custom_op") continue;
+    if (entry.path().extension() != ".h") continue;
     std::filesystem::path test = entry.path();
     EXPECT_TRUE(std::filesystem::exists(test.replace_extension(".test"))) << test;
   }

@@ -18,10 +18,10 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 
+#include "thorong/base/text_cases.h"
 #include "thorong/ops/operator.h"
 
 namespace thorong::ops {
@@ -140,27 +140,12 @@ void read_line(const std::string& text, Case& result) {
 
 std::vector<Case> read_cases(const std::filesystem::path& path) {
   std::vector<Case> cases;
-  std::ifstream file(path);
-  bool inside = false;
-  int number = 0;
-  for (std::string text; std::getline(file, text);) {
-    ++number;
-    if (const size_t comment = text.find('#'); comment != std::string::npos) {
-      text.resize(comment);
-      if (text.find_first_not_of(' ') == std::string::npos) continue;
-    }
-    if (text.find_first_not_of(' ') == std::string::npos) {
-      inside = false;
-      continue;
-    }
-    if (!inside) {
-      cases.push_back({});
-      cases.back().where = fmt::format("{}:{}", path.filename().string(), number);
-    }
-    inside = true;
-    SCOPED_TRACE(fmt::format("{}:{}", path.filename().string(), number));
+  for_case_lines(path, [&](const std::string& where, const std::string& text, bool first) {
+    if (first) cases.emplace_back().where = where;
+    SCOPED_TRACE(where);
     read_line(text, cases.back());
-  }
+    return true;
+  });
   return cases;
 }
 
