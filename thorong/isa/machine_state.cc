@@ -121,6 +121,20 @@ void MachineState::resolve_indirect(const Program& program, const AccessPattern&
   }
 }
 
+void element_offsets(const AccessPattern& pattern, int32_t* offsets) {
+  size_t count = 1;
+  offsets[0] = 0;
+  for (size_t d = 0; d < pattern.rank; ++d) {  // each dimension repeats what is there, from the back so that nothing is lost
+    auto size = static_cast<size_t>(pattern.size[d]);
+    auto step = static_cast<int32_t>(pattern.step[d]);
+    for (size_t i = count; i-- > 0;) {
+      int32_t base = offsets[i];
+      for (size_t j = size; j-- > 0;) offsets[i * size + j] = base + static_cast<int32_t>(j) * step;
+    }
+    count *= size;
+  }
+}
+
 const float* load_row(const Operand& operand, int64_t partition, float* scratch) {
   if (operand.direct) return operand.row(partition);
   std::byte* row = operand.at(partition);

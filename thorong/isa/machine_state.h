@@ -73,6 +73,8 @@ class MachineState {
   size_t next_indices_ = 0;
 };
 
+// Where the elements of a row lie, in order, from the row's begin; `offsets` has room for all of them.
+void element_offsets(const AccessPattern& pattern, int32_t* offsets);
 // The row as fp32: a direct pointer, or gathered (and widened) into `scratch`.
 const float* load_row(const Operand& operand, int64_t partition, float* scratch);
 // Where to compute a destination row: in place, or `scratch` (then store_row scatters it).

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace thorong::numerics {
@@ -117,6 +118,13 @@ float reduce(BinaryFunction function, const float* in, size_t n);
 // narrow N, along m. A NaN in the result is always 0x7FC00000.
 void multiply_tile(const float* stationary, size_t stationary_stride, const float* moving, size_t moving_stride, float* psum,
                    size_t psum_stride, size_t M, size_t N, size_t K, bool accumulate);
+// The same for columns that do not follow each other: column n of a row is at its offset, from the row's begin; the offsets of
+// psum increase. Elements of `moving` between its first and last offset may be read, and those of psum between the offsets be
+// rewritten as they were. Returns false, having done nothing, where this would not pay (many gaps, a large K): bring the
+// columns together first.
+bool multiply_tile_strided(const float* stationary, size_t stationary_stride, const float* moving, size_t moving_stride,
+                           std::span<const int32_t> moving_offsets, float* psum, size_t psum_stride,
+                           std::span<const int32_t> psum_offsets, size_t M, size_t K, bool accumulate);
 
 // The SIMD targets that can run here, best first ("AVX3", "AVX2", "NEON", "EMU128" or "SCALAR"), and a way for tests to force one
 // (empty: automatic). Process-wide, for tests and `THORONG_SIMD_TARGET` only.

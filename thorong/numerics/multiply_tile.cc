@@ -5,17 +5,26 @@
 // A register tile of R rows and C vectors of columns keeps R * C chains in flight, which hides the
 // latency of fma; per k it loads C vectors and R broadcast scalars. Rows are m and columns n, or,
 // where that wastes fewer lanes (n tail of 7, m of 128), rows are n and columns m: the product
-// commutes, so the bits are the same. A panel of columns is visited by all row tiles before the
-// next, and when several row tiles will read it, it is first copied to consecutive memory: with row
-// strides that are powers of two its rows would otherwise evict one another from the first-level
-// cache.
+// commutes, so the bits are the same. Few rows take wider tiles, so that enough chains remain.
+//
+// A panel of columns is visited by all row tiles before the next, and when several row tiles will
+// read it, it is first copied to consecutive memory: with row strides that are powers of two its
+// rows would otherwise evict one another from the first-level cache. Columns that do not follow
+// each other (a window of a picture) are brought together by the same copy. Short gaps between the
+// columns of PSUM are computed with the rest, from whatever the moving operand has there, and left
+// as they are on writing: cheaper than cutting the panels at each line.
+#include <algorithm>
+#include <array>
+
 #include "thorong/numerics/functions.h"
+#include "thorong/numerics/kernels.h"
 #include "thorong/numerics/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "thorong/numerics/multiply_tile.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h must come first
+#include "hwy/cache_control.h"
 #include "thorong/numerics/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,26 +41,33 @@ constexpr size_t kTileVectors = 2;
 constexpr size_t kTileRows = 8;
 constexpr size_t kTileVectors = 3;
 #endif
+// Vectors of the tiles of one, two and three rows.
+constexpr size_t kWideVectors[] = {8, 4, 4};
+constexpr size_t kWideRows = 3;
 
 using Tag = hn::ScalableTag<float>;
 constexpr size_t kLanes = hn::MaxLanes(Tag());
 constexpr size_t kPanelColumns = kTileVectors * kLanes;
-constexpr size_t kPackedDepth =
-    256;  // K up to which a panel is copied: kPackedDepth * kPanelColumns * 4 bytes of stack
+constexpr size_t kPackedPitch = kPanelColumns + kLanes;  // a copied run may spill one vector
+constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
 
-// A row-major operand: for each k a row of contiguous elements.
+// A row-major operand: for each k a row of elements. Column c is at data[offsets[c]], or at data[c]
+// without offsets.
 struct Operand {
   const float* data;
   size_t stride;
+  const int32_t* offsets = nullptr;
 };
 
 // Where results go. Transposed: element (row, column) of the tile is at data[column * stride +
-// row].
+// row]. With `keep`, position n (a column, or a row if transposed) is left alone where keep[n] is
+// not 0.
 struct Destination {
   float* data;
   size_t stride;
   bool accumulate;
   bool transposed;
+  const int32_t* keep = nullptr;
 };
 
 // Writes a finished tile that is transposed or does not fill its last vector; row r of it is at
@@ -60,6 +76,7 @@ HWY_NOINLINE void store_odd_tile(const Destination& to, const float* sums, size_
                                  size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; ++r) {
     for (size_t c = 0; c < columns; ++c) {
+      if (to.keep != nullptr && to.keep[to.transposed ? r : c] != 0) continue;
       float* place = to.data + (to.transposed ? c * to.stride + r : r * to.stride + c);
       const float sum = sums[r * sums_stride + c];
       const float total = to.accumulate ? *place + sum : sum;
@@ -82,6 +99,10 @@ HWY_NOINLINE void tile(Operand rows, Operand columns, size_t depth, size_t last,
   const float* HWY_RESTRICT column = columns.data;
   for (size_t k = 0; k < depth; ++k, row += rows.stride, column += columns.stride) {
     hn::Vec<Tag> values[kVectors];
+    if (kVectors > kTileVectors) {  // streams through memory with a large stride
+      constexpr size_t kAhead = 12;
+      for (size_t v = 0; v < kVectors * kLanes; v += 16) hwy::Prefetch(column + kAhead * columns.stride + v);
+    }
     HWY_UNROLL(8)
     for (size_t v = 0; v < kVectors; ++v) {
       const bool partial = kPartial && v + 1 == kVectors;
@@ -103,6 +124,21 @@ HWY_NOINLINE void tile(Operand rows, Operand columns, size_t depth, size_t last,
       for (size_t v = 0; v < kVectors; ++v) hn::Store(sums[r][v], d, buffer[r] + v * kLanes);
     }
     store_odd_tile(to, buffer[0], kVectors * kLanes, kRows, (kVectors - 1) * kLanes + last);
+    return;
+  }
+  if (to.keep != nullptr) {
+    const hn::RebindToSigned<Tag> di;
+    HWY_UNROLL(8)
+    for (size_t v = 0; v < kVectors; ++v) {
+      const auto gap = hn::MaskFromVec(hn::BitCast(d, hn::LoadU(di, to.keep + v * kLanes)));
+      HWY_UNROLL(8)
+      for (size_t r = 0; r < kRows; ++r) {
+        float* place = to.data + r * to.stride + v * kLanes;
+        const auto old = hn::LoadU(d, place);
+        const auto total = canonical(to.accumulate ? hn::Add(old, sums[r][v]) : sums[r][v]);
+        hn::StoreU(hn::IfThenElse(gap, old, total), d, place);
+      }
+    }
     return;
   }
   HWY_UNROLL(8)
@@ -143,56 +179,145 @@ HWY_INLINE void tile_of(size_t row_count, size_t vector_count, Operand rows, Ope
 
 HWY_INLINE size_t vectors_of(size_t columns) { return (columns + kLanes - 1) / kLanes; }
 
-// Copies `width` columns to `packed`, kPanelColumns apart.
-HWY_INLINE Operand pack(Operand columns, size_t width, size_t depth, float* packed) {
+// Copies a run of `length` columns, kStep apart (0: `step`), of each k to `to`, kPackedPitch apart.
+// Reads nothing beyond the run; may write one vector beyond it.
+template <size_t kStep>
+HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t length,
+                           size_t depth, float* to) {
   const Tag d;
-  for (size_t k = 0; k < depth; ++k) {
-    const float* from = columns.data + k * columns.stride;
-    float* to = packed + k * kPanelColumns;
+  for (size_t k = 0; k < depth; ++k, from += stride, to += kPackedPitch) {
     size_t i = 0;
-    for (; i + kLanes <= width; i += kLanes) hn::Store(hn::LoadU(d, from + i), d, to + i);
-    if (i < width) hn::Store(load_n(d, from + i, width - i), d, to + i);
+    if constexpr (kStep == 1) {
+      for (; i + kLanes <= length; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+      if (i < length) hn::StoreU(load_n(d, from + i, length - i), d, to + i);
+#if !THORONG_EMULATED
+    } else if constexpr (kStep == 2) {
+      for (; i < length; i += kLanes) {
+        const size_t reach = 2 * (length - i) - 1;  // elements to the run's last one
+        const float* at = from + 2 * i;
+        const auto low = reach >= kLanes ? hn::LoadU(d, at) : load_n(d, at, reach);
+        const auto high = reach >= 2 * kLanes ? hn::LoadU(d, at + kLanes)
+                          : reach > kLanes    ? load_n(d, at + kLanes, reach - kLanes)
+                                              : hn::Zero(d);
+        hn::StoreU(hn::ConcatEven(d, high, low), d, to + i);
+      }
+#endif
+    } else {
+      for (; i < length; ++i) to[i] = from[i * step];
+    }
   }
-  return {packed, kPanelColumns};
+}
+
+// Copies `width` columns to `packed`, kPackedPitch apart.
+HWY_NOINLINE Operand pack(Operand columns, size_t width, size_t depth, float* packed) {
+  if (columns.offsets == nullptr) {
+    pack_run<1>(columns.data, columns.stride, 1, width, depth, packed);
+    return {packed, kPackedPitch};
+  }
+  for (size_t c = 0; c < width;) {
+    const int32_t* at = columns.offsets + c;
+    size_t length = 1;
+    const int32_t step = c + 1 < width ? at[1] - at[0] : 1;
+    while (c + length < width && at[length] - at[length - 1] == step) ++length;
+    const float* from = columns.data + *at;
+    if (step == 1) {
+      pack_run<1>(from, columns.stride, 1, length, depth, packed + c);
+    } else if (step == 2) {
+      pack_run<2>(from, columns.stride, 2, length, depth, packed + c);
+    } else if (step > 2) {
+      pack_run<0>(from, columns.stride, static_cast<size_t>(step), length, depth, packed + c);
+    } else {  // repeated or going back: one by one
+      length = 1;
+      pack_run<0>(from, columns.stride, 1, 1, depth, packed + c);
+    }
+    c += length;
+  }
+  return {packed, kPackedPitch};
+}
+
+// The columns from `first` on.
+HWY_INLINE Operand columns_from(Operand operand, size_t first) {
+  if (operand.offsets == nullptr) return {operand.data + first, operand.stride};
+  return {operand.data, operand.stride, operand.offsets + first};
+}
+
+// One, two or three rows: direct from memory, in wide tiles.
+template <size_t kRows>
+HWY_NOINLINE void wide_product(Operand rows, Operand columns, size_t column_count, size_t depth,
+                               Destination to) {
+  constexpr size_t kVectors = kWideVectors[kRows - 1];
+  const auto part = [&](size_t column) {
+    Destination there = to;
+    there.data += to.transposed ? column * to.stride : column;
+    if (there.keep != nullptr && !to.transposed) there.keep += column;
+    return there;
+  };
+  size_t column = 0;
+  for (; column + kVectors * kLanes <= column_count; column += kVectors * kLanes) {
+    tile<kRows, kVectors, false>(rows, columns_from(columns, column), depth, kLanes, part(column));
+  }
+  for (; column < column_count; column += kPanelColumns) {
+    const size_t width = std::min(column_count - column, kPanelColumns);
+    const size_t vectors = vectors_of(width);
+    tile_of<kTileVectors>(kRows, vectors, rows, columns_from(columns, column), depth,
+                          width - (vectors - 1) * kLanes, part(column));
+  }
+}
+
+// How many of the `left` rows the next tile takes: a remainder of a few rows is shared with the
+// tile before it, because low tiles have too few chains to hide the latency.
+HWY_INLINE size_t next_rows(size_t left) {
+  if (left <= kTileRows) return left;
+  return left < kTileRows + kTileRows / 2 ? (left + 1) / 2 : kTileRows;
 }
 
 // The product of row_count rows and column_count columns, panel by panel.
 HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_t column_count,
                           size_t depth, Destination to) {
-  HWY_ALIGN float packed[kPackedDepth * kPanelColumns];
-  const bool packs = depth <= kPackedDepth && row_count > 2 * kTileRows;
+  if (row_count <= kWideRows && columns.offsets == nullptr) {
+    if (row_count == 1) return wide_product<1>(rows, columns, column_count, depth, to);
+    if (row_count == 2) return wide_product<2>(rows, columns, column_count, depth, to);
+    return wide_product<3>(rows, columns, column_count, depth, to);
+  }
+  HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
+  const bool packs = columns.offsets != nullptr || (depth <= kPackedDepth && row_count > 2 * kTileRows);
   for (size_t column = 0; column < column_count; column += kPanelColumns) {
-    const size_t width =
-        column_count - column < kPanelColumns ? column_count - column : kPanelColumns;
+    const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
-    const Operand source = {columns.data + column, columns.stride};
+    const Operand source = columns_from(columns, column);
     const Operand panel = packs ? pack(source, width, depth, packed) : source;
     const size_t last = width - (vectors - 1) * kLanes;
-    for (size_t row = 0; row < row_count; row += kTileRows) {
-      const size_t count = row_count - row < kTileRows ? row_count - row : kTileRows;
+    for (size_t row = 0; row < row_count;) {
+      const size_t count = next_rows(row_count - row);
       Destination part = to;
       part.data += to.transposed ? column * to.stride + row : row * to.stride + column;
+      if (part.keep != nullptr) part.keep += to.transposed ? row : column;
       tile_of<kTileVectors>(count, vectors, {rows.data + row, rows.stride}, panel, depth, last,
                             part);
+      row += count;
     }
   }
 }
 
 void multiply_tile_kernel(const float* stationary, size_t stationary_stride, const float* moving,
-                          size_t moving_stride, float* psum, size_t psum_stride, size_t M, size_t N,
-                          size_t K, bool accumulate) {
+                          size_t moving_stride, const int32_t* moving_offsets, float* psum,
+                          size_t psum_stride, const int32_t* keep, size_t M, size_t N, size_t K,
+                          bool accumulate) {
   // The columns of n that do not fill a vector go along m when that takes fewer vectors.
   const size_t tail = N % kLanes;
   const bool turn = tail != 0 && tail * vectors_of(M) * 5 < M * 4;
   const size_t straight = turn ? N - tail : N;
   const Operand left = {stationary, stationary_stride};
-  const Operand right = {moving, moving_stride};
+  const Operand right = {moving, moving_stride, moving_offsets};
   if (straight != 0) {
-    product(left, M, right, straight, K, {psum, psum_stride, accumulate, false});
+    product(left, M, right, straight, K, {psum, psum_stride, accumulate, false, keep});
   }
   if (turn) {
-    const Operand rest = {moving + straight, moving_stride};
-    product(rest, tail, left, M, K, {psum + straight, psum_stride, accumulate, true});
+    Operand rest = columns_from(right, straight);
+    HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
+    if (rest.offsets != nullptr) rest = pack(rest, tail, K, packed);
+    const int32_t* rest_keep = keep == nullptr ? nullptr : keep + straight;
+    product(rest, tail, left, M, K, {psum + straight, psum_stride, accumulate, true, rest_keep});
   }
 }
 
@@ -209,7 +334,47 @@ void multiply_tile(const float* stationary, size_t stationary_stride, const floa
                    size_t moving_stride, float* psum, size_t psum_stride, size_t M, size_t N,
                    size_t K, bool accumulate) {
   HWY_DYNAMIC_DISPATCH(multiply_tile_kernel)
-  (stationary, stationary_stride, moving, moving_stride, psum, psum_stride, M, N, K, accumulate);
+  (stationary, stationary_stride, moving, moving_stride, nullptr, psum, psum_stride, nullptr, M, N,
+   K, accumulate);
+}
+
+bool multiply_tile_strided(const float* stationary, size_t stationary_stride, const float* moving,
+                           size_t moving_stride, std::span<const int32_t> moving_offsets,
+                           float* psum, size_t psum_stride, std::span<const int32_t> psum_offsets,
+                           size_t M, size_t K, bool accumulate) {
+  const size_t N = psum_offsets.size();
+  if (N == 0 || K > internal::kStridedDepth) return false;
+  const int32_t first = psum_offsets.front();
+  const auto span = static_cast<int64_t>(psum_offsets.back()) - first + 1;
+  // More gaps than this cost more than a pass over the results.
+  if (span < static_cast<int64_t>(N) || span > static_cast<int64_t>(N + N / 4) ||
+      span > static_cast<int64_t>(internal::kStridedColumns)) {
+    return false;
+  }
+  std::array<int32_t, internal::kStridedColumns> from;
+  std::array<int32_t, internal::kStridedColumns> keep;
+  const int32_t last_from = *std::max_element(moving_offsets.begin(), moving_offsets.end());
+  const int32_t step = N > 1 ? moving_offsets[1] - moving_offsets[0] : 1;
+  size_t at = 0;
+  for (size_t n = 0; n < N; ++n) {
+    const auto place = static_cast<size_t>(static_cast<int64_t>(psum_offsets[n]) - first);
+    if (psum_offsets[n] < first || place < at || place >= static_cast<size_t>(span)) return false;
+    for (; at < place; ++at) {  // a gap: any element between the operand's first and last will do
+      const int32_t next = from[at - 1] + step;
+      from[at] = next >= 0 && next <= last_from ? next : from[at - 1];
+      keep[at] = -1;
+    }
+    from[at] = moving_offsets[n];
+    keep[at++] = 0;
+  }
+  const bool gaps = at != N;
+  bool dense = true;
+  for (size_t i = 1; i < at && dense; ++i) dense = from[i] == from[i - 1] + 1;
+  HWY_DYNAMIC_DISPATCH(multiply_tile_kernel)
+  (stationary, stationary_stride, dense ? moving + from[0] : moving, moving_stride,
+   dense ? nullptr : from.data(), psum + first, psum_stride, gaps ? keep.data() : nullptr, M, at, K,
+   accumulate);
+  return true;
 }
 
 }  // namespace thorong::numerics

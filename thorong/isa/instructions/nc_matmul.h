@@ -32,12 +32,35 @@ struct nc_matmul {
     return {packed, stride};
   }
 
+  // Windows of pictures and the like: fp32 columns that do not follow each other, in place. False where that does not pay.
+  static bool multiply_strided(const Operand& out, const Operand& stationary, const Operand& moving, bool accumulate,
+                               int64_t first, int64_t last) {
+    constexpr size_t kMostColumns = 1024;
+    auto n = static_cast<size_t>(moving.elements);
+    if (n > kMostColumns) return false;
+    std::array<int32_t, kMostColumns> from, to;
+    element_offsets(*moving.pattern, from.data());
+    element_offsets(*out.pattern, to.data());
+    auto stride = [](const Operand& operand) { return static_cast<size_t>(operand.row_stride_bytes) / 4; };
+    return numerics::multiply_tile_strided(stationary.row(0) + first, stride(stationary), moving.row(0), stride(moving),
+                                           {from.data(), n}, out.row(first), stride(out), {to.data(), n},
+                                           static_cast<size_t>(last - first),
+                                           static_cast<size_t>(stationary.pattern->partitions), accumulate);
+  }
+
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand stationary = machine.resolve(program, program.operand(instruction, 1));
     Operand moving = machine.resolve(program, program.operand(instruction, 2));
     if ((instruction.flags & kDoubleRow) != 0) return execute_double(machine, instruction, out, stationary, moving);
     int64_t K = stationary.pattern->partitions, M = stationary.elements, N = moving.elements;
+    bool accumulate = (instruction.flags & kAccumulate) != 0;
+    bool in_cells = out.cell == Format::kFloat32 && out.pattern->format == Format::kFloat32 && moving.cell == Format::kFloat32;
+    bool fixed = out.pattern->indirect < 0 && stationary.pattern->indirect < 0 && moving.pattern->indirect < 0;
+    if (in_cells && fixed && stationary.direct && !(out.direct && moving.direct) &&
+        multiply_strided(out, stationary, moving, accumulate, 0, M)) {
+      return;
+    }
     Block s = block(machine, stationary, K, 0), m = block(machine, moving, K, 1);
     multiply(machine, instruction, out, s, m, K, M, N);
   }
