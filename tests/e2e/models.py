@@ -125,12 +125,15 @@ def light_path(name: str) -> Path:
     return Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
 
 
-def light_model(name: str, folder: Path, seed: int = 7) -> Case:
-    """A light model with sensible weights, an input whose answer is clear, and ONNX Runtime's outputs."""
+def light_model(name: str, folder: Path, seed: int = 7, middle: int = 3) -> Case:
+    """A light model with sensible weights, an input whose answer is clear, and ONNX Runtime's outputs.
+
+    `middle` activations become outputs too.
+    """
     model = onnx.load(light_path(name))
     _replace_weights(model, np.random.default_rng(seed))
     final = _remove_softmax(model)
-    _expose_middle(model, 3)
+    _expose_middle(model, middle)
     model.ir_version = max(model.ir_version, 4)  # before 4 every initialiser had to be an input too
     path = folder / f"{name}.onnx"
     onnx.save(model, path)

@@ -108,6 +108,8 @@ struct InstructionSpec {
   int first_generation = 2;           // NeuronCore version
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
+  bool splits = false;                // the meaning does machine.part() only when asked for a part
+  bool engine_state = false;          // uses MachineState::engines whatever its ReduceCommand
 };
 
 inline constexpr uint16_t on(Queue queue) { return static_cast<uint16_t>(1U << static_cast<unsigned>(queue)); }

@@ -233,7 +233,10 @@ void store_row(const Operand& operand, int64_t partition, float* values, const n
 void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
                     const std::function<void(int64_t, int64_t)>& body) {
   constexpr int64_t kWorthSplitting = 1 << 15;  // elements; below, starting a thread costs more than it saves
-  if (partitions * elements < kWorthSplitting) {
+  if (machine.part().count > 1) {
+    auto [first, last] = machine.part().of(partitions);
+    if (first < last) body(first, last);
+  } else if (partitions * elements < kWorthSplitting) {
     body(0, partitions);
   } else {
     machine.pool().parallel_for(partitions, 1, body);
@@ -241,7 +244,7 @@ void for_partitions(const MachineState& machine, int64_t partitions, int64_t ele
 }
 
 float* thread_scratch(int slot, size_t n) {
-  thread_local std::array<std::vector<float>, 8> buffers;
+  thread_local std::array<std::vector<float>, kThreadSlots> buffers;
   std::vector<float>& buffer = buffers[static_cast<size_t>(slot)];
   if (buffer.size() < n) buffer.resize(n);
   return buffer.data();

@@ -3,10 +3,13 @@
 // as pointers into the machine's memory where they lie there contiguously, else gathered into scratch.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "thorong/base/parallel.h"
@@ -48,23 +51,45 @@ struct Operand {
   static constexpr int64_t kSkippedRow = INT64_MIN;
 };
 
+// The share of an instruction's rows that a call of its meaning does. Several threads may do one each, in any order.
+struct Part {
+  int index = 0, count = 1;
+  // The share of n items, cut at multiples of `grain`.
+  std::pair<int64_t, int64_t> of(int64_t n, int64_t grain = 1) const {
+    int64_t size = ((n + count - 1) / count + grain - 1) / grain * grain;
+    return {std::min(n, index * size), std::min(n, (index + 1) * size)};
+  }
+};
+
 class MachineState {
  public:
+  MachineState() : own_engines_(std::make_unique<EngineState>()), engines(*own_engines_) {}
+  // Another view of a machine, for one of several threads: what the engines keep is the machine's.
+  explicit MachineState(EngineState& shared) : engines(shared) {}
   virtual ~MachineState() = default;
+  MachineState(const MachineState&) = delete;
+  MachineState& operator=(const MachineState&) = delete;
   virtual HostBuffer host_buffer(BufferId buffer) const = 0;
   // Renames `buffer` to other host memory (constants that a DMA would only copy).
   virtual void bind(BufferId buffer, const std::byte* data, int64_t row_stride_bytes) = 0;
   virtual numerics::Rounding rounding() const = 0;  // of the instruction being executed
   virtual const ThreadPool& pool() const = 0;
+  // Which share of the instruction is asked for. Only instructions whose spec says `splits` are asked for less than all.
+  virtual Part part() const { return {}; }
   virtual void fault(const Instruction& instruction, std::string message) = 0;
   // Waits until all cores of the launch have come to the meeting of this name. `bytes`, what this core sends, becomes what core
   // `from` sent (-1: nothing is exchanged). False: they will not come; a fault says why.
   virtual bool exchange(const Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes);
-  // Host scratch of at least n floats, one per `slot`; valid until the next call with that slot. Not for worker threads.
+  // Host scratch of at least n floats, one per `slot`; valid until the next call with that slot. Not for threads of pool().
   virtual float* scratch(int slot, size_t n) = 0;
 
   Operand resolve(const Program& program, const AccessPattern& pattern);
-  EngineState engines;
+
+ private:
+  std::unique_ptr<EngineState> own_engines_;  // before the reference to it
+
+ public:
+  EngineState& engines;
   const Instruction* executing = nullptr;  // whom resolve blames for an address beyond its limit
 
  private:
@@ -88,7 +113,8 @@ void store_row(const Operand& operand, int64_t partition, float* values, const n
 // Rounds fp32 cells in place to the values of `format`.
 void round_values(Format format, float* values, size_t n, const numerics::Rounding& rounding);
 
-// Calls body(first, last) over partitions, on several threads when there is enough work (elements per partition given).
+// Calls body(first, last) over the partitions of machine.part(); if that is all, on several threads when there is enough work
+// (elements per partition given).
 void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
                     const std::function<void(int64_t, int64_t)>& body);
 
@@ -96,7 +122,8 @@ void for_partitions(const MachineState& machine, int64_t partitions, int64_t ele
 void load_integers(const Operand& operand, int64_t partition, int64_t* values);
 void store_integers(const Operand& operand, int64_t partition, const int64_t* values);
 
-// A thread's own scratch rows.
+// A thread's own scratch rows, slots 0 to kThreadSlots - 1; a meaning uses those before kMachineSlots.
+inline constexpr int kMachineSlots = 8, kThreadSlots = 12;
 float* thread_scratch(int slot, size_t n);
 
 }  // namespace thorong::isa

@@ -37,6 +37,7 @@ inline void copy_short(const std::byte* from, int64_t from_stride, std::byte* to
 // leaves in `target`. `inputs` are pointers, a column's being n values.
 template <typename F>
 void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInput> inputs, F&& f) {
+  if (machine.part().index > 0) return;  // all rows at once, by one thread
   auto partitions = int64_t{out.pattern->partitions}, n = out.elements;
   auto total = static_cast<size_t>(partitions * n);
   std::array<const float*, 4> pointers{};

@@ -255,6 +255,18 @@ void select_kernel(const float* predicate, const float* on_true, const float* on
   for (; i < n; ++i) out[i] = predicate[i] != 0.0F ? on_true[i] : on_false[i];
 }
 
+void replace_unkept_kernel(const float* in, const int32_t* keep, float* out, size_t n) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto kept = hn::MaskFromVec(hn::BitCast(d, hn::LoadU(di, keep + i)));
+    hn::StoreU(hn::IfThenElse(kept, hn::LoadU(d, out + i), hn::LoadU(d, in + i)), d, out + i);
+  }
+  for (; i < n; ++i) out[i] = keep[i] != 0 ? out[i] : in[i];
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace thorong::numerics
 HWY_AFTER_NAMESPACE();
@@ -267,6 +279,11 @@ HWY_EXPORT(binary_kernel);
 HWY_EXPORT(affine_kernel);
 HWY_EXPORT(multiply_add_kernel);
 HWY_EXPORT(select_kernel);
+HWY_EXPORT(replace_unkept_kernel);
+
+void replace_unkept(const float* in, const int32_t* keep, float* out, size_t n) {
+  HWY_DYNAMIC_DISPATCH(replace_unkept_kernel)(in, keep, out, n);
+}
 
 void select(const float* predicate, const float* on_true, const float* on_false, float* out,
             size_t n) {

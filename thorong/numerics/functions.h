@@ -104,11 +104,15 @@ void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const float* i
                           size_t n);
 // out[i] = predicate[i] != 0 ? on_true[i] : on_false[i].
 void select(const float* predicate, const float* on_true, const float* on_false, float* out, size_t n);
+// out[i] = keep[i] != 0 ? out[i] : in[i]; keep: 0 or -1.
+void replace_unkept(const float* in, const int32_t* keep, float* out, size_t n);
 
 // The order of every free-dimension reduction: sixteen partial results, element i goes to partial i % 16 in increasing i,
 // then partials are combined pairwise (0 with 8, 1 with 9, ...; then 4, 2, 1). Independent of the host's vector width.
 // function: kAdd, kMultiply, kMaximum, kMinimum (others are a bug). n may be 0: gives 0, 1, -inf, +inf.
 float reduce(BinaryFunction function, const float* in, size_t n);
+// Many reductions side by side, each in the order of `reduce`: out[i] is that of in[i * step + offsets[g]] over g. step: 1 or 2.
+void reduce_windows(BinaryFunction function, const float* in, size_t step, std::span<const int32_t> offsets, float* out, size_t n);
 
 // The exact-order matrix product of one tensor-engine instruction (D4):
 //   sum = +0; for k in 0..K-1 ascending: sum = fma(stationary[k][m], moving[k][n], sum)

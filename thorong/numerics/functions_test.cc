@@ -393,5 +393,49 @@ TEST(Reduce, FollowsTheDocumentedOrder) {
   });
 }
 
+TEST(Reduce, WindowsSideBySideEqualOneByOne) {
+  testing::for_each_target([&](const std::string&) {
+    for (const auto function : {BinaryFunction::kAdd, BinaryFunction::kMultiply,
+                                BinaryFunction::kMaximum, BinaryFunction::kMinimum}) {
+      for (const size_t step : {1U, 2U}) {
+        for (const size_t n : {1U, 4U, 7U, 8U, 9U, 16U, 33U, 56U}) {
+          for (const size_t group : {1U, 2U, 9U, 16U, 25U}) {
+            std::vector<int32_t> offsets;
+            for (size_t g = 0; g < group; ++g) {
+              offsets.push_back(static_cast<int32_t>(g / 3 * 70 + g % 3));
+            }
+            const size_t size = step * (n - 1) + static_cast<size_t>(offsets.back()) + 1;
+            std::vector<float> in = testing::random_values(size, 16);
+            if (size > 50) in[40] = kNan, in[50] = -0.0F;
+            std::vector<float> expected, out(n, 5.0F);
+            for (size_t i = 0; i < n; ++i) {
+              std::vector<float> window;
+              for (const int32_t offset : offsets) {
+                window.push_back(in[i * step + static_cast<size_t>(offset)]);
+              }
+              expected.push_back(reduce(function, window.data(), window.size()));
+            }
+            reduce_windows(function, in.data(), step, offsets, out.data(), n);
+            testing::expect_same_bits(expected, out, std::string(name(function)));
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Elementwise, ReplaceUnkeptLeavesWhatIsKept) {
+  testing::for_each_target([&](const std::string&) {
+    for (const size_t n : {1U, 7U, 8U, 35U}) {
+      const std::vector<float> in = testing::random_values(n, 1);
+      std::vector<float> out(n, kNan), expected = in;
+      std::vector<int32_t> keep(n, 0);
+      for (size_t i = 0; i < n; i += 3) keep[i] = -1, expected[i] = kNan;
+      replace_unkept(in.data(), keep.data(), out.data(), n);
+      testing::expect_same_bits(expected, out, "replace_unkept");
+    }
+  });
+}
+
 }  // namespace
 }  // namespace thorong::numerics

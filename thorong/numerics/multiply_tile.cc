@@ -87,7 +87,8 @@ HWY_NOINLINE void store_odd_tile(const Destination& to, const float* sums, size_
 
 // One register tile: kRows x kVectors, the last vector with `last` valid lanes (kPartial) or all.
 template <size_t kRows, size_t kVectors, bool kPartial>
-HWY_NOINLINE void tile(Operand rows, Operand columns, size_t depth, size_t last, Destination to) {
+HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth, size_t last,
+                       const Destination& to) {
   const Tag d;
   hn::Vec<Tag> sums[kRows][kVectors];
   HWY_UNROLL(8)
@@ -97,11 +98,15 @@ HWY_NOINLINE void tile(Operand rows, Operand columns, size_t depth, size_t last,
   }
   const float* HWY_RESTRICT row = rows.data;
   const float* HWY_RESTRICT column = columns.data;
-  for (size_t k = 0; k < depth; ++k, row += rows.stride, column += columns.stride) {
+  const size_t row_step = rows.stride;
+  const size_t column_step = columns.stride;
+  for (size_t k = 0; k < depth; ++k, row += row_step, column += column_step) {
     hn::Vec<Tag> values[kVectors];
     if (kVectors > kTileVectors) {  // streams through memory with a large stride
       constexpr size_t kAhead = 12;
-      for (size_t v = 0; v < kVectors * kLanes; v += 16) hwy::Prefetch(column + kAhead * columns.stride + v);
+      for (size_t v = 0; v < kVectors * kLanes; v += 16) {
+        hwy::Prefetch(column + kAhead * column_step + v);
+      }
     }
     HWY_UNROLL(8)
     for (size_t v = 0; v < kVectors; ++v) {
@@ -154,8 +159,8 @@ HWY_NOINLINE void tile(Operand rows, Operand columns, size_t depth, size_t last,
 
 // Chooses the instance for a number of rows and vectors known only now.
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void tile_of_rows(size_t row_count, Operand rows, Operand columns, size_t depth,
-                             size_t last, const Destination& to) {
+HWY_INLINE void tile_of_rows(size_t row_count, const Operand& rows, const Operand& columns,
+                             size_t depth, size_t last, const Destination& to) {
   if constexpr (kRows > 1) {
     if (row_count < kRows)
       return tile_of_rows<kRows - 1, kVectors>(row_count, rows, columns, depth, last, to);
@@ -167,8 +172,8 @@ HWY_INLINE void tile_of_rows(size_t row_count, Operand rows, Operand columns, si
   }
 }
 template <size_t kVectors>
-HWY_INLINE void tile_of(size_t row_count, size_t vector_count, Operand rows, Operand columns,
-                        size_t depth, size_t last, const Destination& to) {
+HWY_INLINE void tile_of(size_t row_count, size_t vector_count, const Operand& rows,
+                        const Operand& columns, size_t depth, size_t last, const Destination& to) {
   if constexpr (kVectors > 1) {
     if (vector_count < kVectors) {
       return tile_of<kVectors - 1>(row_count, vector_count, rows, columns, depth, last, to);
@@ -280,21 +285,26 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     return wide_product<3>(rows, columns, column_count, depth, to);
   }
   HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
-  const bool packs = columns.offsets != nullptr || (depth <= kPackedDepth && row_count > 2 * kTileRows);
+  const bool packs =
+      columns.offsets != nullptr || (depth <= kPackedDepth && row_count > 2 * kTileRows);
   for (size_t column = 0; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
     const Operand source = columns_from(columns, column);
     const Operand panel = packs ? pack(source, width, depth, packed) : source;
     const size_t last = width - (vectors - 1) * kLanes;
+    // Changed in place from tile to tile: copies of small structures cost more than they look.
+    Operand tile_rows = rows;
+    Destination part = to;
+    part.data += to.transposed ? column * to.stride : column;
+    if (part.keep != nullptr && !to.transposed) part.keep += column;
     for (size_t row = 0; row < row_count;) {
       const size_t count = next_rows(row_count - row);
-      Destination part = to;
-      part.data += to.transposed ? column * to.stride + row : row * to.stride + column;
-      if (part.keep != nullptr) part.keep += to.transposed ? row : column;
-      tile_of<kTileVectors>(count, vectors, {rows.data + row, rows.stride}, panel, depth, last,
-                            part);
+      tile_of<kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
       row += count;
+      tile_rows.data += count;
+      part.data += to.transposed ? count : count * to.stride;
+      if (part.keep != nullptr && to.transposed) part.keep += count;
     }
   }
 }

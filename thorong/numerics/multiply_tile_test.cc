@@ -80,6 +80,72 @@ TEST(MultiplyTile, EmptyProductIsZero) {
   multiply_tile(nullptr, 0, nullptr, 0, nullptr, 0, 0, 0, 5, false);
 }
 
+// Windows of a picture, as convolutions take them: lines in PSUM with gaps between, and moving
+// lines that are cut out, further apart or every second element.
+TEST(MultiplyTile, StridedColumnsEqualPlainLoops) {
+  struct Window {
+    int32_t lines, line, psum_line, moving_line, moving_step;
+    size_t m, k;
+  };
+  for (const Window w :
+       {Window{14, 13, 14, 14, 1, 128, 128}, Window{8, 55, 56, 56, 1, 64, 64},
+        Window{14, 27, 28, 112, 2, 20, 33}, Window{7, 6, 7, 28, 2, 128, 40},
+        Window{3, 7, 7, 31, 3, 9, 17}, Window{14, 14, 14, 56, 2, 1, 12},
+        Window{2, 5, 6, 0, 0, 2, 128}, Window{4, 1, 1, 9, 1, 3, 5}, Window{1, 50, 50, 1, 2, 7, 256},
+        Window{6, 6, 7, 6, 1, 13, 1}}) {
+    SCOPED_TRACE(::testing::Message() << w.lines << " lines of " << w.line << ", step "
+                                      << w.moving_step << ", M " << w.m << ", K " << w.k);
+    std::vector<int32_t> from, to;
+    for (int32_t y = 0; y < w.lines; ++y) {
+      for (int32_t x = 0; x < w.line; ++x) {
+        from.push_back(y * w.moving_line + x * w.moving_step);
+        to.push_back(y * w.psum_line + x);
+      }
+    }
+    const auto n = from.size();
+    const auto moving_row = static_cast<size_t>(from.back()) + 1;
+    const auto psum_row = static_cast<size_t>(to.back()) + 1 + kGap;
+    const std::vector<float> stationary = testing::random_values(w.k * w.m, 1);
+    const std::vector<float> moving = testing::random_values(w.k * moving_row, 2);
+    const std::vector<float> before = testing::random_values(w.m * psum_row, 3);
+    for (const bool accumulate : {false, true}) {
+      std::vector<float> expected = before;
+      for (size_t m = 0; m < w.m; ++m) {
+        for (size_t i = 0; i < n; ++i) {
+          float sum = 0.0F;
+          for (size_t k = 0; k < w.k; ++k) {
+            sum = std::fma(stationary[k * w.m + m],
+                           moving[k * moving_row + static_cast<size_t>(from[i])], sum);
+          }
+          float& place = expected[m * psum_row + static_cast<size_t>(to[i])];
+          place = accumulate ? place + sum : sum;
+        }
+      }
+      testing::for_each_target([&](const std::string&) {
+        std::vector<float> psum = before;
+        ASSERT_TRUE(multiply_tile_strided(stationary.data(), w.m, moving.data(), moving_row, from,
+                                          psum.data(), psum_row, to, w.m, w.k, accumulate));
+        testing::expect_same_bits(expected, psum, "psum");
+      });
+    }
+  }
+}
+
+TEST(MultiplyTile, StridedColumnsThatDoNotPayAreRefused) {
+  std::vector<float> values(1024, 1.0F);
+  const std::vector<float> before = values;
+  const std::vector<int32_t> near = {0, 1, 2, 3}, far = {0, 9, 18, 27}, back = {3, 2, 1, 0};
+  const auto multiply = [&](const std::vector<int32_t>& to, size_t k) {
+    return multiply_tile_strided(before.data(), 1, before.data(), 4, near, values.data(), 32, to, 1,
+                                 k, true);
+  };
+  EXPECT_FALSE(multiply(far, 2));
+  EXPECT_FALSE(multiply(back, 2));
+  EXPECT_FALSE(multiply(near, 257));
+  EXPECT_FALSE(multiply({}, 2));
+  testing::expect_same_bits(before, values, "psum");
+}
+
 // Infinity, NaN and subnormal operands: the same bits everywhere, NaN canonical.
 TEST(MultiplyTile, SpecialValuesHaveEqualBits) {
   const std::vector<float> specials = testing::special_values();

@@ -18,7 +18,10 @@ HWY_BEFORE_NAMESPACE();
 namespace thorong::numerics {
 namespace HWY_NAMESPACE {
 
+constexpr size_t kPartials = 16;
+
 struct SumOp {
+  static constexpr bool kAnyOrder = false;
   static constexpr float kNeutral = 0.0F;
   template <class V>
   static HWY_INLINE V call(V a, V b) {
@@ -26,6 +29,7 @@ struct SumOp {
   }
 };
 struct ProductOp {
+  static constexpr bool kAnyOrder = false;
   static constexpr float kNeutral = 1.0F;
   template <class V>
   static HWY_INLINE V call(V a, V b) {
@@ -33,6 +37,7 @@ struct ProductOp {
   }
 };
 struct MaximumOp {
+  static constexpr bool kAnyOrder = true;
   static constexpr float kNeutral = -std::numeric_limits<float>::infinity();
   template <class V>
   static HWY_INLINE V call(V a, V b) {
@@ -40,6 +45,7 @@ struct MaximumOp {
   }
 };
 struct MinimumOp {
+  static constexpr bool kAnyOrder = true;
   static constexpr float kNeutral = std::numeric_limits<float>::infinity();
   template <class V>
   static HWY_INLINE V call(V a, V b) {
@@ -47,33 +53,42 @@ struct MinimumOp {
   }
 };
 
-// The function on two floats, by the same vector code.
-template <class Op>
-HWY_INLINE float call_scalar(float a, float b) {
-  const hn::CappedTag<float, 1> d;
-  return hn::GetLane(Op::call(hn::Set(d, a), hn::Set(d, b)));
+// Combines 2 * kDistance partial results to kDistance, and so on to one.
+template <class Op, size_t kDistance>
+HWY_INLINE void combine(float* partials) {
+  const hn::CappedTag<float, kDistance> d;
+  for (size_t j = 0; j < kDistance; j += hn::MaxLanes(d)) {
+    hn::StoreU(Op::call(hn::LoadU(d, partials + j), hn::LoadU(d, partials + kDistance + j)), d,
+               partials + j);
+  }
+  if constexpr (kDistance > 1) combine<Op, kDistance / 2>(partials);
 }
 
 template <class Op>
 HWY_NOINLINE float reduce_loop(const float* in, size_t n) {
-  constexpr size_t kPartials = 16;
   const hn::CappedTag<float, kPartials> d;
-  constexpr size_t kVectors = kPartials / hn::MaxLanes(d);
+  constexpr size_t kWidth = hn::MaxLanes(d);
+  constexpr size_t kVectors = kPartials / kWidth;
   hn::Vec<decltype(d)> sums[kVectors];
   for (size_t v = 0; v < kVectors; ++v) sums[v] = hn::Set(d, Op::kNeutral);
   size_t i = 0;
   for (; i + kPartials <= n; i += kPartials) {
     for (size_t v = 0; v < kVectors; ++v) {
-      sums[v] = Op::call(sums[v], hn::LoadU(d, in + i + v * hn::MaxLanes(d)));
+      sums[v] = Op::call(sums[v], hn::LoadU(d, in + i + v * kWidth));
+    }
+  }
+  for (size_t v = 0; v < kVectors && i < n; ++v, i += kWidth) {
+    const size_t rest = n - i;
+    if (rest >= kWidth) {
+      sums[v] = Op::call(sums[v], hn::LoadU(d, in + i));
+    } else {
+      const auto next = Op::call(sums[v], load_n(d, in + i, rest));
+      sums[v] = hn::IfThenElse(hn::FirstN(d, rest), next, sums[v]);
     }
   }
   HWY_ALIGN float partials[kPartials];
-  for (size_t v = 0; v < kVectors; ++v) hn::Store(sums[v], d, partials + v * hn::MaxLanes(d));
-  for (size_t j = 0; i < n; ++i, ++j) partials[j] = call_scalar<Op>(partials[j], in[i]);
-  for (size_t distance = kPartials / 2; distance > 0; distance /= 2) {
-    for (size_t j = 0; j < distance; ++j)
-      partials[j] = call_scalar<Op>(partials[j], partials[j + distance]);
-  }
+  for (size_t v = 0; v < kVectors; ++v) hn::Store(sums[v], d, partials + v * kWidth);
+  combine<Op, kPartials / 2>(partials);
   return partials[0] == partials[0] ? partials[0] : std::numeric_limits<float>::quiet_NaN();
 }
 
@@ -90,6 +105,81 @@ float reduce_kernel(BinaryFunction function, const float* in, size_t n) {
   }
 }
 
+// A vector of elements 0, kStep, 2 * kStep, ...; `reach` elements from `at` on may be read.
+template <size_t kStep, class D>
+HWY_INLINE hn::Vec<D> load_every(D d, const float* at, size_t reach) {
+  constexpr size_t kWidth = hn::MaxLanes(D());
+  if constexpr (kStep == 1) {
+    return reach >= kWidth ? hn::LoadU(d, at) : load_n(d, at, reach);
+  } else {
+#if THORONG_EMULATED
+    HWY_ALIGN float values[kWidth] = {};
+    for (size_t i = 0; i < kWidth && kStep * i < reach; ++i) values[i] = at[kStep * i];
+    return hn::Load(d, values);
+#else
+    const auto low = reach >= kWidth ? hn::LoadU(d, at) : load_n(d, at, reach);
+    const auto high = reach >= 2 * kWidth ? hn::LoadU(d, at + kWidth)
+                      : reach > kWidth    ? load_n(d, at + kWidth, reach - kWidth)
+                                          : hn::Zero(d);
+    return hn::ConcatEven(d, high, low);
+#endif
+  }
+}
+
+// A vector of neighbouring windows, one a lane. The largest and the smallest do not depend on the
+// order; sums and products keep their sixteen partial results.
+template <class Op, size_t kStep>
+HWY_NOINLINE void windows_loop(const float* in, const int32_t* offsets, size_t group, float* out,
+                               size_t n) {
+  const hn::ScalableTag<float> d;
+  constexpr size_t kWidth = hn::MaxLanes(hn::ScalableTag<float>());
+  constexpr size_t kKept = Op::kAnyOrder ? 1 : kPartials;
+  for (size_t i = 0; i < n; i += kWidth) {
+    const size_t reach = kStep * (n - i - 1) + 1;
+    hn::Vec<decltype(d)> partials[kKept];
+    for (size_t p = 0; p < kKept; ++p) partials[p] = hn::Set(d, Op::kNeutral);
+    for (size_t g = 0; g < group; g += kKept) {
+      const size_t count = group - g < kKept ? group - g : kKept;
+      for (size_t p = 0; p < count; ++p) {
+        const float* at = in + kStep * i + offsets[g + p];
+        partials[p] = Op::call(partials[p], load_every<kStep>(d, at, reach));
+      }
+    }
+    for (size_t distance = kKept / 2; distance > 0; distance /= 2) {
+      for (size_t p = 0; p < distance; ++p) {
+        partials[p] = Op::call(partials[p], partials[p + distance]);
+      }
+    }
+    const auto result = canonical(partials[0]);
+    if (n - i >= kWidth) {
+      hn::StoreU(result, d, out + i);
+    } else {
+      store_n(result, d, out + i, n - i);
+    }
+  }
+}
+
+template <size_t kStep>
+void windows_of(BinaryFunction function, const float* in, const int32_t* offsets, size_t group,
+                float* out, size_t n) {
+  switch (function) {
+    case BinaryFunction::kMultiply:
+      return windows_loop<ProductOp, kStep>(in, offsets, group, out, n);
+    case BinaryFunction::kMaximum:
+      return windows_loop<MaximumOp, kStep>(in, offsets, group, out, n);
+    case BinaryFunction::kMinimum:
+      return windows_loop<MinimumOp, kStep>(in, offsets, group, out, n);
+    default:
+      return windows_loop<SumOp, kStep>(in, offsets, group, out, n);
+  }
+}
+
+void windows_kernel(BinaryFunction function, const float* in, size_t step, const int32_t* offsets,
+                    size_t group, float* out, size_t n) {
+  return step == 1 ? windows_of<1>(function, in, offsets, group, out, n)
+                   : windows_of<2>(function, in, offsets, group, out, n);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace thorong::numerics
 HWY_AFTER_NAMESPACE();
@@ -98,12 +188,26 @@ HWY_AFTER_NAMESPACE();
 namespace thorong::numerics {
 
 HWY_EXPORT(reduce_kernel);
+HWY_EXPORT(windows_kernel);
 
-float reduce(BinaryFunction function, const float* in, size_t n) {
+namespace {
+void check_reduction(BinaryFunction function) {
   THORONG_CHECK(function == BinaryFunction::kAdd || function == BinaryFunction::kMultiply ||
                     function == BinaryFunction::kMaximum || function == BinaryFunction::kMinimum,
                 "no reduction by this function");
+}
+}  // namespace
+
+float reduce(BinaryFunction function, const float* in, size_t n) {
+  check_reduction(function);
   return HWY_DYNAMIC_DISPATCH(reduce_kernel)(function, in, n);
+}
+
+void reduce_windows(BinaryFunction function, const float* in, size_t step,
+                    std::span<const int32_t> offsets, float* out, size_t n) {
+  check_reduction(function);
+  THORONG_CHECK(step == 1 || step == 2, "windows are one or two elements apart");
+  HWY_DYNAMIC_DISPATCH(windows_kernel)(function, in, step, offsets.data(), offsets.size(), out, n);
 }
 
 }  // namespace thorong::numerics

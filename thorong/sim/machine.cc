@@ -3,10 +3,14 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include "thorong/isa/instruction_table.h"
+#include "thorong/sim/work_list.h"
 
 namespace thorong::sim {
 namespace {
@@ -29,11 +33,13 @@ int64_t padded_row_bytes(const isa::Buffer& buffer) {
   return bytes % 1024 == 0 ? bytes + kLine : bytes;
 }
 
+bool is_set(const bool* flag) { return flag != nullptr && *static_cast<const volatile bool*>(flag); }
+
 }  // namespace
 
 Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options)
     : pool_(pool), options_(options), partitions_(core.partitions), sbuf_bytes_(core.sbuf_bytes_per_partition),
-      psum_bytes_(core.psum_banks * core.psum_bank_bytes), scratch_(4) {
+      psum_bytes_(core.psum_banks * core.psum_bank_bytes) {
   sbuf_reserved_ = static_cast<size_t>(partitions_ * sbuf_bytes_ * kHostBytesPerByte + (1 << 20));
   psum_reserved_ = static_cast<size_t>(partitions_ * psum_bytes_ * kHostBytesPerByte + (1 << 20));
   sbuf_ = reserve(sbuf_reserved_);
@@ -53,6 +59,8 @@ isa::HostBuffer Machine::place(const isa::Buffer& buffer) const {
 Status Machine::load(const isa::Program& program) {
   buffers_.clear();
   hbm_.clear();
+  parts_.clear();
+  if (pool_.threads() > 1) prepare_threads(program);
   for (const isa::Buffer& buffer : program.buffers) {
     if (buffer.space != isa::Space::kHbm) {
       buffers_.push_back(place(buffer));
@@ -82,43 +90,138 @@ void Machine::bind(isa::BufferId buffer, const std::byte* data, int64_t row_stri
   buffers_[static_cast<size_t>(buffer)] = {const_cast<std::byte*>(data), row_stride_bytes};
 }
 
-numerics::Rounding Machine::rounding() const {
+numerics::Rounding Machine::rounding_of(size_t instruction) const {
   if (!options_.stochastic_rounding) return {};
-  return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, options_.chip, options_.core, executed_), 0};
+  uint64_t count = executed_ + instruction;
+  return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, options_.chip, options_.core, count), 0};
 }
 
-void Machine::fault(const isa::Instruction& instruction, std::string message) {
-  Fault fault{std::move(message), current_, isa::spec(instruction.opcode).mnemonic, ""};
+numerics::Rounding Machine::rounding() const { return rounding_of(current_); }
+
+void Machine::add_fault(const isa::Instruction& instruction, size_t index, std::string message) {
+  Fault fault{std::move(message), index, isa::spec(instruction.opcode).mnemonic, ""};
   if (instruction.operator_index >= 0) {
     fault.operator_name = program_->operators[static_cast<size_t>(instruction.operator_index)].name;
   }
-  faults_.push_back(std::move(fault));
+  std::lock_guard<std::mutex> guard(faults_mutex_);
+  if (!faults_.empty() && faults_.front().instruction <= index) return;
+  faults_.assign(1, std::move(fault));
+}
+
+void Machine::fault(const isa::Instruction& instruction, std::string message) {
+  add_fault(instruction, current_, std::move(message));
 }
 
 float* Machine::scratch(int slot, size_t n) {
-  auto& memory = scratch_[static_cast<size_t>(slot)];
-  if (memory.size() < n) memory.resize(n);
-  return memory.data();
+  return isa::thread_scratch(isa::kMachineSlots + slot, n);
+}
+
+// The machine as one of several threads sees it, which executes one instruction or a part of it.
+class Machine::Worker final : public isa::MachineState {
+ public:
+  explicit Worker(Machine& machine) : isa::MachineState(machine.engines), machine_(machine) {}
+
+  void set(const WorkList::Item& item, const isa::Instruction& instruction) {
+    item_ = item, faulted_ = false, executing = &instruction;
+  }
+  bool faulted() const { return faulted_; }
+
+  isa::HostBuffer host_buffer(isa::BufferId buffer) const override { return machine_.host_buffer(buffer); }
+  void bind(isa::BufferId buffer, const std::byte* data, int64_t stride) override { machine_.bind(buffer, data, stride); }
+  numerics::Rounding rounding() const override { return machine_.rounding_of(static_cast<size_t>(item_.node)); }
+  const ThreadPool& pool() const override { return alone_; }
+  isa::Part part() const override { return item_.part; }
+  void fault(const isa::Instruction& instruction, std::string message) override {
+    faulted_ = true;
+    machine_.add_fault(instruction, static_cast<size_t>(item_.node), std::move(message));
+  }
+  float* scratch(int slot, size_t n) override { return machine_.scratch(slot, n); }
+
+ private:
+  Machine& machine_;
+  ThreadPool alone_{1};
+  WorkList::Item item_;
+  bool faulted_ = false;
+};
+
+void Machine::prepare_threads(const isa::Program& program) {
+  dependencies_ = find_placed_dependencies(program);
+  parts_.assign(program.instructions.size(), 1);
+  constexpr int64_t kWorthSplitting = 1 << 14;  // elements; below, meeting costs more than it saves
+  constexpr int kMostParts = 64;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const isa::Instruction& instruction = program.instructions[i];
+    if (!isa::spec(instruction.opcode).splits || (instruction.flags & isa::kBindView) != 0) continue;
+    int64_t elements = 0;
+    for (int k = 0; k < isa::kMaxOperands; ++k) {
+      if (program.has_operand(instruction, k)) elements = std::max(elements, program.operand(instruction, k).elements());
+    }
+    if (elements >= kWorthSplitting) parts_[i] = static_cast<uint8_t>(std::min(pool_.threads(), kMostParts));
+  }
+}
+
+void Machine::execute_in_order(const isa::Program& program, const bool* interrupted) {
+  auto table = isa::instruction_table();
+  for (current_ = 0; current_ < program.instructions.size() && faults_.empty(); ++current_) {
+    const isa::Instruction& instruction = program.instructions[current_];
+    executing = &instruction;
+    table[instruction.opcode].execute(*this, program, instruction);
+    if (is_set(interrupted)) {
+      stopped_ = true;
+      return;
+    }
+  }
+}
+
+void Machine::execute_side_by_side(const isa::Program& program, const bool* interrupted) {
+  auto table = isa::instruction_table();
+  WorkList work(dependencies_, parts_);
+  std::atomic<bool> stopped{false};
+  std::exception_ptr thrown;
+  std::once_flag once;
+  pool_.parallel_for(pool_.threads(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t thread = first; thread < last; ++thread) {
+      Worker worker(*this);
+      WorkList::Item item;
+      while ((item = work.next(item)).node >= 0) {
+        const isa::Instruction& instruction = program.instructions[static_cast<size_t>(item.node)];
+        worker.set(item, instruction);
+        try {
+          table[instruction.opcode].execute(worker, program, instruction);
+        } catch (...) {  // the others must not wait for this thread
+          std::call_once(once, [&] { thrown = std::current_exception(); });
+          work.stop_after(-1);
+        }
+        if (worker.faulted()) work.stop_after(item.node);
+        if (is_set(interrupted)) {
+          stopped.store(true, std::memory_order_relaxed);
+          work.stop_after(-1);
+        }
+      }
+    }
+  });
+  if (thrown != nullptr) std::rethrow_exception(thrown);
+  stopped_ = stopped.load();
+  THORONG_CHECK(work.finished() || stopped_ || !faults_.empty(), "instructions of the program wait for each other");
 }
 
 Status Machine::run(const isa::Program& program, const bool* interrupted) {
   program_ = &program;
   faults_.clear();
-  auto table = isa::instruction_table();
-  for (current_ = 0; current_ < program.instructions.size(); ++current_, ++executed_) {
-    const isa::Instruction& instruction = program.instructions[current_];
-    executing = &instruction;
-    table[instruction.opcode].execute(*this, program, instruction);
-    if (!faults_.empty()) {
-      const Fault& fault = faults_.front();
-      return Status(Code::kMachineFault,
-                    fault.message + " (instruction " + std::to_string(fault.instruction) + ", " + fault.mnemonic + ")",
-                    fault.operator_name);
-    }
-    if (interrupted != nullptr && *static_cast<const volatile bool*>(interrupted)) {
-      return Status(Code::kInterrupted, "interrupted; nothing was written.");
-    }
+  stopped_ = false;
+  if (!parts_.empty()) {
+    execute_side_by_side(program, interrupted);
+  } else {
+    execute_in_order(program, interrupted);
   }
+  if (!faults_.empty()) {
+    const Fault& fault = faults_.front();
+    return Status(Code::kMachineFault,
+                  fault.message + " (instruction " + std::to_string(fault.instruction) + ", " + fault.mnemonic + ")",
+                  fault.operator_name);
+  }
+  if (stopped_) return Status(Code::kInterrupted, "interrupted; nothing was written.");
+  executed_ += program.instructions.size();
   return ok_status();
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "thorong/base/result.h"
 #include "thorong/isa/cost_model.h"
 #include "thorong/isa/machine_state.h"
+#include "thorong/sim/dependencies.h"
 
 namespace thorong::sim {
 
@@ -40,7 +42,8 @@ class Machine final : public isa::MachineState {
   Status load(const isa::Program& program);
   // Cells of an input or output buffer (host_cell of its format).
   std::byte* hbm_data(isa::BufferId buffer);
-  // Runs all instructions. Stops at the first fault. `interrupted` is polled between instructions.
+  // Runs all instructions, with the results that program order gives; with several threads those that do not depend on each
+  // other side by side. Stops at the first fault in program order. `interrupted` is polled between instructions.
   Status run(const isa::Program& program, const bool* interrupted = nullptr);
   // The executed-instruction count, which keys the random bits of stochastic rounding; set back to repeat a run exactly.
   uint64_t executed() const { return executed_; }
@@ -55,6 +58,12 @@ class Machine final : public isa::MachineState {
   float* scratch(int slot, size_t n) override;
 
  private:
+  class Worker;
+  void execute_in_order(const isa::Program& program, const bool* interrupted);
+  void execute_side_by_side(const isa::Program& program, const bool* interrupted);
+  void prepare_threads(const isa::Program& program);
+  void add_fault(const isa::Instruction& instruction, size_t index, std::string message);
+  numerics::Rounding rounding_of(size_t instruction) const;
   isa::HostBuffer place(const isa::Buffer& buffer) const;
 
   const ThreadPool& pool_;
@@ -65,11 +74,14 @@ class Machine final : public isa::MachineState {
   size_t sbuf_reserved_ = 0, psum_reserved_ = 0;
   std::vector<isa::HostBuffer> buffers_;
   std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> hbm_;
-  std::vector<std::vector<float>> scratch_;
-  std::vector<Fault> faults_;
+  std::vector<Fault> faults_;  // none or the first
+  std::mutex faults_mutex_;
+  bool stopped_ = false;       // interrupted
+  Dependencies dependencies_;  // of the loaded program, with several threads only
+  std::vector<uint8_t> parts_;
   uint64_t executed_ = 0;  // instructions since the machine began: loops do not repeat random bits
   const isa::Program* program_ = nullptr;
-  size_t current_ = 0;
+  size_t current_ = 0;         // instruction, when they run in order
 };
 
 }  // namespace thorong::sim

@@ -34,7 +34,6 @@ class Plan {
       isa::Cost cost = isa::spec(instruction.opcode).cost(core, program, instruction);
       busy[i] = sim::busy_ps(core, instruction.queue, cost), latency[i] = sim::latency_ps(cost);
     }
-    find_successors();
     find_priorities();
     find_tiles();
     find_chains();
@@ -42,9 +41,7 @@ class Plan {
 
   bool is_instruction(size_t node) const { return node < dependencies.instructions; }
   Queue queue(size_t i) const { return program.instructions[i].queue; }
-  std::span<const int32_t> successors(size_t node) const {
-    return {successor_.data() + first_successor_[node], static_cast<size_t>(first_successor_[node + 1] - first_successor_[node])};
-  }
+  std::span<const int32_t> successors(size_t node) const { return dependencies.followers(node); }
   std::span<const int32_t> tiles(size_t i) const {
     return {tile_.data() + first_tile_[i], static_cast<size_t>(first_tile_[i + 1] - first_tile_[i])};
   }
@@ -59,18 +56,6 @@ class Plan {
   std::vector<int32_t> chain_before;   // the instruction that must have started; -1: none
 
  private:
-  void find_successors() {
-    std::vector<int64_t> count(dependencies.nodes() + 1, 0);
-    for (int32_t p : dependencies.predecessors) ++count[static_cast<size_t>(p) + 1];
-    first_successor_.resize(count.size());
-    std::partial_sum(count.begin(), count.end(), first_successor_.begin());
-    successor_.resize(dependencies.predecessors.size());
-    std::vector<int64_t> at(first_successor_.begin(), first_successor_.end() - 1);
-    for (size_t node = 0; node < dependencies.nodes(); ++node) {
-      for (int32_t p : dependencies.of(node)) successor_[static_cast<size_t>(at[static_cast<size_t>(p)]++)] = static_cast<int32_t>(node);
-    }
-  }
-
   // Nodes by trace position, joins behind the instruction at whose place they were made, are in topological order.
   void find_priorities() {
     std::vector<int32_t> order(dependencies.nodes());
@@ -126,8 +111,8 @@ class Plan {
     }
   }
 
-  std::vector<int64_t> first_successor_, first_tile_;
-  std::vector<int32_t> successor_, tile_;
+  std::vector<int64_t> first_tile_;
+  std::vector<int32_t> tile_;
 };
 
 // One pass over time, with instructions at most `window` places ahead of the oldest that has not started.
@@ -147,7 +132,7 @@ class Attempt {
       if (plan.chain_before[i] >= 0) chain_next_[static_cast<size_t>(plan.chain_before[i])] = static_cast<int32_t>(i);
     }
     for (size_t node = 0; node < waiting_.size(); ++node) {
-      waiting_[node] = static_cast<int32_t>(plan.dependencies.of(node).size());
+      waiting_[node] = plan.dependencies.needed[node];
       if (plan.is_instruction(node) && plan.chain_before[node] >= 0) ++waiting_[node];
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One record per access: bytes [low, high) of rows [first, last) of a buffer. A write that covers older records replaces them,
-// because waiting for it implies waiting for them. When a buffer reuses the address of older ones, their records become a
+// One record per access: a range (regions.h) of a buffer. A write that covers older records replaces them, because
+// waiting for it implies waiting for them. When a buffer reuses the address of older ones, their records become a
 // write over the whole new buffer.
 #include "thorong/sim/semaphores.h"
 

@@ -21,8 +21,8 @@ struct activation {
     Operand sum = has_sum ? machine.resolve(program, program.operand(instruction, 4)) : Operand{};
     auto function = unary(instruction.function0);
     ReduceCommand command = reduce_command(instruction);
-    if (has_sum && command == ReduceCommand::kIdle) command = ReduceCommand::kResetReduce;
-    if (in.elements <= kShortRow && command == ReduceCommand::kIdle) return short_rows(machine, instruction, out, in, bias, scale);
+    bool sums = has_sum || command != ReduceCommand::kIdle;
+    if (in.elements <= kShortRow && !sums) return short_rows(machine, instruction, out, in, bias, scale);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
     for_partitions(machine, in.pattern->partitions, in.elements * 2, [&](int64_t first, int64_t last) {
@@ -35,7 +35,7 @@ struct activation {
         float b = has_bias ? *load_row(bias, p, &one) : instruction.immediate1;
         float s = has_scale ? *load_row(scale, p, &one) : instruction.immediate0;
         numerics::activate(function, row, s, b, target, n);
-        if (command != ReduceCommand::kIdle) {
+        if (sums) {
           float total = accumulate(machine, command, in.pattern->start_partition + p, target, n);
           if (has_sum) store_row(sum, p, &total, rounding);
         }
@@ -44,8 +44,9 @@ struct activation {
     });
   }
 
-  // The lane's accumulator after this row.
+  // The lane's accumulator after this row. kIdle: the row's own sum, the register untouched.
   static float accumulate(MachineState& machine, ReduceCommand command, int64_t lane, const float* row, size_t n) {
+    if (command == ReduceCommand::kIdle) return numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
     float& kept = machine.engines.scalar_accumulators[static_cast<size_t>(lane) % EngineState::kLanes];
     if (command == ReduceCommand::kReset) return kept = 0;
     float total = numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
@@ -90,6 +91,7 @@ struct activation {
     InstructionSpec spec{"activation", "out = function(in * scale + bias), optionally with the row's sum",
                          "NKI ISA API reference (activation, activation_reduce): max(64, N), +64 with a reduction",
                          {"out", "in", "bias", "scale", "sum"}, execute, cost};
+    spec.splits = true;
     spec.writes = 0b10001;
     spec.engine = Queue::kScalar;
     spec.parameters = {

@@ -29,6 +29,7 @@ struct activation_reduce {
     InstructionSpec spec{"activation_reduce", "out = function(in * scale + bias) with the row's sum",
                          "NKI ISA API reference (activation_reduce): max(64, N) + 64",
                          {"out", "in", "bias", "scale", "sum"}, execute, cost};
+    spec.engine_state = true;
     spec.engine = Queue::kScalar;
     spec.writes = 0b10001;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the activation output"},

@@ -56,6 +56,7 @@ struct bn_stats {
   static InstructionSpec spec() {
     InstructionSpec spec{"bn_stats", "count, mean and variance * count of the even, then of the odd elements of each row",
             "NKI ISA API reference (bn_stats): max(64, N)", {"out", "in"}, execute, cost};
+    spec.splits = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 6) for the statistics"},
                        {"data", ParameterKind::kTile, 1, "", "the tile, at most 512 elements per partition"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "thorong/isa/call_rules.h"
+#include "thorong/isa/cell_rows.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/raw_rows.h"
@@ -36,7 +37,9 @@ struct dma_copy {
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
     bool exact = out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
+    CellCopy walk = cell_copy(out, in);
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+      if (walk.usable()) return copy_cells(walk, out, in, first, last);
       float* scratch = thread_scratch(0, n);
       for (int64_t p = first; p < last; ++p) {
         if (in.skipped(p) || out.skipped(p)) continue;
@@ -50,22 +53,25 @@ struct dma_copy {
 
   static void copy_any(MachineState& machine, const Operand& out, const Operand& in) {
     auto n = static_cast<size_t>(in.elements);
-    auto* from = reinterpret_cast<std::byte*>(machine.scratch(0, n * 2));
-    auto* to = reinterpret_cast<std::byte*>(machine.scratch(1, n * 2));
-    for (int64_t p = 0; p < in.pattern->partitions; ++p) {
-      if (in.skipped(p) || out.skipped(p)) continue;
-      gather_raw(in, p, from);
-      if (in.cell == out.cell) {
-        scatter_raw(out, p, from);
-        continue;
+    for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+      auto* from = reinterpret_cast<std::byte*>(thread_scratch(0, n * 2));
+      auto* to = reinterpret_cast<std::byte*>(thread_scratch(1, n * 2));
+      for (int64_t p = first; p < last; ++p) {
+        if (in.skipped(p) || out.skipped(p)) continue;
+        gather_raw(in, p, from);
+        if (in.cell == out.cell) {
+          scatter_raw(out, p, from);
+          continue;
+        }
+        numerics::convert(in.cell, from, out.cell, to, n);
+        scatter_raw(out, p, to);
       }
-      numerics::convert(in.cell, from, out.cell, to, n);
-      scatter_raw(out, p, to);
-    }
+    });
   }
 
   // The same elements in rows of another length: through one long row.
   static void copy_reshaped(MachineState& machine, const Operand& out, const Operand& in) {
+    if (machine.part().index > 0) return;  // by one thread
     auto total = static_cast<size_t>(in.elements * in.pattern->partitions);
     size_t from = numerics::byte_size(in.cell), to = numerics::byte_size(out.cell);
     std::vector<std::byte> all(total * from), converted(total * to);
@@ -147,6 +153,7 @@ struct dma_copy {
     InstructionSpec spec{"dma_copy", "out = in between any two memories, by the DMA engines",
             "Introduction to Direct Memory Access with NKI; Guideline to Avoid Under-Utilizing DMA Bandwidth",
             {"out", "in"}, execute, cost};
+    spec.splits = true;
     spec.engine = Queue::kDmaMove;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tensor to copy to", kAnywhere},
                        {"src", ParameterKind::kTile, 1, "", "the tensor to copy from", kAnywhere},

@@ -45,6 +45,7 @@ struct dropout {
     InstructionSpec spec{"dropout", "elements replaced by zero at random",
                          "NKI ISA API reference (dropout): max(64, N)",
                          {"out", "in", "prob"}, execute, cost};
+    spec.engine_state = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"data", ParameterKind::kTile, 1, "", "the input tile"},
                        {"prob", ParameterKind::kTileOrNumber, 2, "", "the probability of a zero: a number or a tile (partitions, 1)", kOnChip, 0},

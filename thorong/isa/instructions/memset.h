@@ -14,20 +14,24 @@ struct memset {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     auto n = static_cast<size_t>(out.elements);
     if ((instruction.flags & kIntegerWork) != 0) {  // exact: Program::integers at `extra`
+      if (machine.part().index > 0) return;         // by one thread
       std::vector<int64_t> row(n, program.integers[static_cast<size_t>(instruction.extra)]);
       for (int64_t p = 0; p < out.pattern->partitions; ++p) store_integers(out, p, row.data());
       return;
     }
     if (side_by_side(out)) {
-      std::fill_n(out.row(0), n * static_cast<size_t>(out.pattern->partitions), rounded(out, instruction.immediate0));
+      auto [first, last] = machine.part().of(out.pattern->partitions);
+      std::fill_n(out.row(first), n * static_cast<size_t>(last - first), rounded(out, instruction.immediate0));
       return;
     }
-    float* values = machine.scratch(2, n);
-    for (int64_t p = 0; p < out.pattern->partitions; ++p) {
-      float* target = target_row(out, p, values);
-      std::fill(target, target + n, instruction.immediate0);
-      store_row(out, p, target, {});
-    }
+    for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
+      float* values = thread_scratch(0, n);
+      for (int64_t p = first; p < last; ++p) {
+        float* target = target_row(out, p, values);
+        std::fill(target, target + n, instruction.immediate0);
+        store_row(out, p, target, {});
+      }
+    });
   }
 
   static float rounded(const Operand& out, float value) {
@@ -57,6 +61,7 @@ struct memset {
   static InstructionSpec spec() {
     InstructionSpec spec{"memset", "out = a constant", "NKI ISA API reference (memset): max(64, N), N/2 for zeros in 16-bit formats",
             {"out"}, execute, cost};
+    spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to fill"},
                        {"value", ParameterKind::kNumber, 0, "", "the constant"},

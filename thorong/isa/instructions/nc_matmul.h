@@ -4,6 +4,8 @@
 // what is there with one further rounding (D4). fp32 operands take several passes through the array.
 #pragma once
 
+#include <array>
+
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
@@ -32,9 +34,25 @@ struct nc_matmul {
     return {packed, stride};
   }
 
+  // One share of a product: rows [first, last) of PSUM, columns [begin, end).
+  struct Share {
+    int64_t first, last, begin, end;
+  };
+  // Columns are shared out where there are enough of them, since every share of rows brings all columns together anew. Where
+  // PSUM has gaps, how to multiply is decided on all columns.
+  static Share share(const MachineState& machine, const Operand& out, int64_t M, int64_t N) {
+    constexpr int64_t kGrain = 48, kEnough = 2 * kGrain;
+    if (out.direct && N >= kEnough * machine.part().count) {
+      auto [begin, end] = machine.part().of(N, kGrain);
+      return {0, M, begin, end};
+    }
+    auto [first, last] = machine.part().of(M, 8);
+    return {first, last, 0, N};
+  }
+
   // Windows of pictures and the like: fp32 columns that do not follow each other, in place. False where that does not pay.
   static bool multiply_strided(const Operand& out, const Operand& stationary, const Operand& moving, bool accumulate,
-                               int64_t first, int64_t last) {
+                               const Share& part) {
     constexpr size_t kMostColumns = 1024;
     auto n = static_cast<size_t>(moving.elements);
     if (n > kMostColumns) return false;
@@ -42,9 +60,10 @@ struct nc_matmul {
     element_offsets(*moving.pattern, from.data());
     element_offsets(*out.pattern, to.data());
     auto stride = [](const Operand& operand) { return static_cast<size_t>(operand.row_stride_bytes) / 4; };
-    return numerics::multiply_tile_strided(stationary.row(0) + first, stride(stationary), moving.row(0), stride(moving),
-                                           {from.data(), n}, out.row(first), stride(out), {to.data(), n},
-                                           static_cast<size_t>(last - first),
+    auto columns = static_cast<size_t>(part.end - part.begin);
+    return numerics::multiply_tile_strided(stationary.row(0) + part.first, stride(stationary), moving.row(0), stride(moving),
+                                           {from.data() + part.begin, columns}, out.row(part.first), stride(out),
+                                           {to.data() + part.begin, columns}, static_cast<size_t>(part.last - part.first),
                                            static_cast<size_t>(stationary.pattern->partitions), accumulate);
   }
 
@@ -55,14 +74,16 @@ struct nc_matmul {
     if ((instruction.flags & kDoubleRow) != 0) return execute_double(machine, instruction, out, stationary, moving);
     int64_t K = stationary.pattern->partitions, M = stationary.elements, N = moving.elements;
     bool accumulate = (instruction.flags & kAccumulate) != 0;
+    Share part = share(machine, out, M, N);
+    if (part.first >= part.last || part.begin >= part.end) return;
     bool in_cells = out.cell == Format::kFloat32 && out.pattern->format == Format::kFloat32 && moving.cell == Format::kFloat32;
     bool fixed = out.pattern->indirect < 0 && stationary.pattern->indirect < 0 && moving.pattern->indirect < 0;
     if (in_cells && fixed && stationary.direct && !(out.direct && moving.direct) &&
-        multiply_strided(out, stationary, moving, accumulate, 0, M)) {
+        multiply_strided(out, stationary, moving, accumulate, part)) {
       return;
     }
     Block s = block(machine, stationary, K, 0), m = block(machine, moving, K, 1);
-    multiply(machine, instruction, out, s, m, K, M, N);
+    multiply(machine, instruction, out, s, m, K, M, N, part);
   }
 
   // Two rows of 8-bit values a partition: all rows of the first half, then those of the second.
@@ -79,25 +100,30 @@ struct nc_matmul {
       }
       return {packed, static_cast<size_t>(n)};
     };
+    Share part = share(machine, out, M, N);
+    if (part.first >= part.last || part.begin >= part.end) return;
     Block s = halves(stationary, M, 0), m = halves(moving, N, 1);
-    multiply(machine, instruction, out, s, m, 2 * K, M, N);
+    multiply(machine, instruction, out, s, m, 2 * K, M, N, part);
   }
 
   static void multiply(MachineState& machine, const Instruction& instruction, Operand& out, Block s, Block m, int64_t K, int64_t M,
-                       int64_t N) {
+                       int64_t N, const Share& part) {
     bool accumulate = (instruction.flags & kAccumulate) != 0;
-    // A strided or narrower destination is computed in scratch, then added and scattered row by row.
     bool in_place = out.direct && out.rows == nullptr && out.pattern->format == Format::kFloat32;
+    // A strided or narrower destination is computed in scratch, then added and scattered row by row: by one thread.
+    if (!in_place && machine.part().index > 0) return;
+    Share share = in_place ? part : Share{0, M, 0, N};
     size_t stride = in_place ? static_cast<size_t>(out.row_stride_bytes) / 4 : static_cast<size_t>(N);
     float* target = in_place ? out.row(0) : machine.scratch(2, static_cast<size_t>(M * N));
     auto rows = [&](int64_t first, int64_t last) {
-      numerics::multiply_tile(s.data + first, s.stride, m.data, m.stride, target + static_cast<size_t>(first) * stride, stride,
-                              static_cast<size_t>(last - first), static_cast<size_t>(N), static_cast<size_t>(K),
-                              accumulate && in_place);
+      numerics::multiply_tile(s.data + share.first + first, s.stride, m.data + share.begin, m.stride,
+                              target + static_cast<size_t>(share.first + first) * stride + share.begin, stride,
+                              static_cast<size_t>(last - first), static_cast<size_t>(share.end - share.begin),
+                              static_cast<size_t>(K), accumulate && in_place);
     };
     constexpr int64_t kWorthSplitting = 1 << 20;  // multiply-adds
-    if (M * N * K < kWorthSplitting) rows(0, M);
-    else machine.pool().parallel_for(M, 8, rows);
+    if (M * N * K < kWorthSplitting) rows(0, share.last - share.first);
+    else machine.pool().parallel_for(share.last - share.first, 8, rows);
     if (in_place) return;
     numerics::Rounding rounding = machine.rounding();
     float* old = thread_scratch(0, static_cast<size_t>(N));
@@ -186,6 +212,7 @@ struct nc_matmul {
     InstructionSpec spec{"nc_matmul", "PSUM[m, n] (+)= sum of stationary[k, m] * moving[k, n] over the k partitions",
             "NKI ISA API reference (nc_matmul): max(min(64, N_stationary), N_moving) tensor cycles, x4 for fp32",
             {"psum", "stationary", "moving"}, execute, cost};
+    spec.splits = true;
     spec.engine = Queue::kTensor;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the product, in PSUM", kInPsum},
                        {"stationary", ParameterKind::kTile, 1, "", "the stationary operand (K, M), in SBUF", kInSbuf},

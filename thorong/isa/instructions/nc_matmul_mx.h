@@ -26,7 +26,7 @@ struct nc_matmul_mx {
     float* m = machine.scratch(1, static_cast<size_t>(4 * K * N));
     unpack(stationary, stationary_scale, s);
     unpack(moving, moving_scale, m);
-    nc_matmul::multiply(machine, instruction, out, {s, static_cast<size_t>(M)}, {m, static_cast<size_t>(N)}, 4 * K, M, N);
+    nc_matmul::multiply(machine, instruction, out, {s, static_cast<size_t>(M)}, {m, static_cast<size_t>(N)}, 4 * K, M, N, {0, M, 0, N});
   }
 
   // Row 4 p + q: element q of each word of partition p, times its scale.

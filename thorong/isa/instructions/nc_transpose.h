@@ -2,6 +2,8 @@
 // nc_transpose: PSUM[f, p] = in[p, f], through the tensor engine with an identity; values are not changed.
 #pragma once
 
+#include <array>
+
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
@@ -10,11 +12,28 @@
 namespace thorong::isa::instructions {
 
 struct nc_transpose {
+  // A few rows at a time, so that each destination row gets whole cache lines.
+  static void transpose_cells(const Operand& out, const Operand& in, int64_t P, int64_t F) {
+    constexpr int64_t kRows = 16;
+    std::array<const float*, kRows> rows;
+    for (int64_t first = 0; first < P; first += kRows) {
+      int64_t count = std::min(kRows, P - first);
+      for (int64_t r = 0; r < count; ++r) {
+        rows[static_cast<size_t>(r)] = load_row(in, first + r, thread_scratch(0, static_cast<size_t>(F * kRows)) + r * F);
+      }
+      for (int64_t f = 0; f < F; ++f) {
+        float* to = out.row(f) + first;
+        for (int64_t r = 0; r < count; ++r) to[r] = rows[static_cast<size_t>(r)][f];
+      }
+    }
+  }
+
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     int64_t P = in.pattern->partitions, F = in.elements;
-    if (out.cell != Format::kFloat32 || in.cell != Format::kFloat32) return transpose_cells(out, in);
+    if (out.cell != Format::kFloat32 || in.cell != Format::kFloat32) return transpose_bits(out, in);
+    if (out.direct && out.pattern->buffer != in.pattern->buffer) return transpose_cells(out, in, P, F);
     float* columns = machine.scratch(2, static_cast<size_t>(P * F));
     float* line = machine.scratch(3, static_cast<size_t>(F));
     for (int64_t p = 0; p < P; ++p) {
@@ -32,7 +51,7 @@ struct nc_transpose {
   }
 
   // Cells of any width, bits as they are.
-  static void transpose_cells(Operand& out, Operand& in) {
+  static void transpose_bits(Operand& out, Operand& in) {
     auto P = static_cast<size_t>(in.pattern->partitions), F = static_cast<size_t>(in.elements);
     size_t from = numerics::byte_size(in.cell), to = numerics::byte_size(out.cell);
     std::vector<std::byte> row(F * from), columns(P * F * to), cell(to);

@@ -44,6 +44,7 @@ struct rand2 {
     InstructionSpec spec{"rand2", "uniform random numbers between two bounds",
                          "Trainium3 Architecture Guide for NKI (Vector Engine): four samples a lane and cycle",
                          {"out", "least", "most"}, execute, cost};
+    spec.engine_state = true;
     spec.first_generation = 4;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile for the numbers"},
                        {"min", ParameterKind::kTileOrNumber, 1, "", "the lower bound: a number or a tile (partitions, 1)", kOnChip, 0},

@@ -33,6 +33,7 @@ struct rand_get_state {
     InstructionSpec spec{"rand_get_state", "the states of an engine's random generators",
                          "NKI ISA API reference (rand_get_state), which states no cost: as a copy",
                          {"out"}, execute, cost};
+    spec.engine_state = true;
     spec.engine = Queue::kGpsimd;
     spec.engines = on(Queue::kGpsimd) | on(Queue::kVector);
     spec.first_generation = 3;

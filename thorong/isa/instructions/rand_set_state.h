@@ -45,6 +45,7 @@ struct rand_set_state {
     InstructionSpec spec{"rand_set_state", "the states of an engine's random generators",
                          "NKI ISA API reference (rand_set_state), which states no cost: as a copy",
                          {"", "in"}, execute, cost};
+    spec.engine_state = true;
     spec.engine = Queue::kGpsimd;
     spec.engines = on(Queue::kGpsimd) | on(Queue::kVector);
     spec.writes = 0;

@@ -41,6 +41,7 @@ struct rng {
     InstructionSpec spec{"rng", "random bits",
                          "assumed: one element a cycle; no public rule",
                          {"out"}, execute, cost};
+    spec.engine_state = true;
     spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile for the bits, of an integer dtype"},
                        {"engine", ParameterKind::kEngine, -1, "engine.vector", "vector or gpsimd (NeuronCore-v3 or newer)"},

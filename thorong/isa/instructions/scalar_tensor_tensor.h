@@ -3,6 +3,7 @@
 #pragma once
 
 #include "thorong/isa/call_rules.h"
+#include "thorong/isa/cell_rows.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/rows.h"
@@ -21,15 +22,21 @@ struct scalar_tensor_tensor {
     bool plain = !reverse0 && !reverse1 && is_binary(op0) && is_binary(op1);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(out.elements);
+    Gaps gaps = plain ? common_gaps(out, {&a, &b}) : Gaps{};
     for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
       float one = 0;
       float* scratch_a = thread_scratch(0, n);
       float* scratch_b = thread_scratch(1, n);
-      float* scratch_out = thread_scratch(2, n);
+      float* scratch_out = thread_scratch(2, std::max(n, gaps.run));
       float* inner = thread_scratch(3, n);
       for (int64_t p = first; p < last; ++p) {
-        float* target = target_row(out, p, scratch_out);
         float value = vector ? *load_row(s, p, &one) : instruction.immediate0;
+        if (gaps.usable) {
+          numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), a.row(p), value, b.row(p), scratch_out, gaps.run);
+          numerics::replace_unkept(scratch_out, gaps.keep.data(), out.row(p), gaps.run);
+          continue;
+        }
+        float* target = target_row(out, p, scratch_out);
         const float *x = load_row(a, p, scratch_a), *y = load_row(b, p, scratch_b);
         if (plain) {
           numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), x, value, y, target, n);
@@ -60,6 +67,7 @@ struct scalar_tensor_tensor {
     InstructionSpec spec{"scalar_tensor_tensor", "out = op1(op0(a, s), b)",
             "NKI ISA API reference (scalar_tensor_tensor): N in bf16 with even N, else 2N",
             {"out", "a", "s", "b"}, execute, cost};
+    spec.splits = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"data", ParameterKind::kTile, 1, "", "the input tile"},
                        {"op0", ParameterKind::kOperator, 0, "", "the operator between data and operand0"},

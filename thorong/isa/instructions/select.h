@@ -33,9 +33,11 @@ struct select {
   }
 
   static InstructionSpec spec() {
-    return {"select", "out = predicate ? on_true : on_false",
+    InstructionSpec spec{"select", "out = predicate ? on_true : on_false",
             "NKI ISA API reference (tensor_copy_predicated): max(64, 2N) with all operands in SBUF",
             {"out", "predicate", "on_true", "on_false"}, execute, cost};
+    spec.splits = true;
+    return spec;
   }
 };
 

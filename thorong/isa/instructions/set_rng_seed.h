@@ -39,6 +39,7 @@ struct set_rng_seed {
     InstructionSpec spec{"set_rng_seed", "a seed for the Vector Engine's random numbers",
                          "NKI ISA API reference (set_rng_seed), which states no cost: the least issue interval",
                          {"", "in"}, execute, cost};
+    spec.engine_state = true;
     spec.writes = 0;
     spec.parameters = {{"src_seeds", ParameterKind::kTile, 1, "", "a tile (1, 1) of 32 bits"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

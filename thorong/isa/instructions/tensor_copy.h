@@ -3,6 +3,7 @@
 #pragma once
 
 #include "thorong/isa/call_rules.h"
+#include "thorong/isa/cell_rows.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/raw_rows.h"
@@ -14,12 +15,19 @@ struct tensor_copy {
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
+    if (CellCopy walk = cell_copy(out, in); walk.usable()) {
+      for_partitions(machine, out.pattern->partitions, out.elements,
+                     [&](int64_t first, int64_t last) { copy_cells(walk, out, in, first, last); });
+      return;
+    }
     if (in.pattern->format == out.pattern->format && in.cell == out.cell && !out.direct) {  // bits as they are
-      auto* row = reinterpret_cast<std::byte*>(machine.scratch(0, static_cast<size_t>(out.elements) * 2));
-      for (int64_t p = 0; p < out.pattern->partitions; ++p) {
-        gather_raw(in, p, row);
-        scatter_raw(out, p, row);
-      }
+      for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
+        auto* row = reinterpret_cast<std::byte*>(thread_scratch(0, static_cast<size_t>(out.elements) * 2));
+        for (int64_t p = first; p < last; ++p) {
+          gather_raw(in, p, row);
+          scatter_raw(out, p, row);
+        }
+      });
       return;
     }
     std::array<RowInput, 1> inputs{{{&in}}};
@@ -41,6 +49,7 @@ struct tensor_copy {
     InstructionSpec spec{"tensor_copy", "out = in, with a change of format if they differ",
             "NKI ISA API reference (tensor_copy): max(64, N); performance modes of Trainium2 for 16-bit formats",
             {"out", "in"}, execute, cost};
+    spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to copy to"},
                        {"src", ParameterKind::kTile, 1, "", "the tile to copy from"},

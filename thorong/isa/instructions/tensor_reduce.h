@@ -3,6 +3,9 @@
 // The order of a reduction is numerics::reduce's: sixteen interleaved partial results.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
@@ -11,21 +14,70 @@
 namespace thorong::isa::instructions {
 
 struct tensor_reduce {
+  // Windows that lie side by side, as pooling has them: the lines of windows, and where a window's elements lie.
+  struct Windows {
+    bool usable = false;
+    size_t length = 0, step = 0;
+    std::vector<int32_t> starts, offsets;
+  };
+  static Windows windows(const Operand& in, size_t group) {
+    Windows result;
+    const AccessPattern& pattern = *in.pattern;
+    int reduced = 0;
+    for (size_t n = 1; n < group && reduced < pattern.rank; ++reduced) {
+      n *= static_cast<size_t>(pattern.size[static_cast<size_t>(pattern.rank - 1 - reduced)]);
+    }
+    int kept = pattern.rank - reduced;
+    if (in.cell != Format::kFloat32 || pattern.indirect >= 0 || reduced < 1 || kept < 1) return result;
+    auto inner = static_cast<size_t>(kept - 1);
+    constexpr int32_t kWorthwhile = 4;  // windows of a line
+    if (pattern.size[inner] < kWorthwhile || pattern.step[inner] < 1 || pattern.step[inner] > 2) return result;
+    result.usable = true;
+    result.length = static_cast<size_t>(pattern.size[inner]), result.step = static_cast<size_t>(pattern.step[inner]);
+    AccessPattern lines = pattern, window = pattern;
+    lines.rank = static_cast<uint8_t>(inner);
+    window.rank = static_cast<uint8_t>(reduced);
+    for (size_t d = 0; d < static_cast<size_t>(reduced); ++d) {
+      window.size[d] = pattern.size[d + inner + 1], window.step[d] = pattern.step[d + inner + 1];
+    }
+    result.starts.resize(static_cast<size_t>(lines.free_elements()));
+    result.offsets.resize(static_cast<size_t>(window.free_elements()));
+    element_offsets(lines, result.starts.data());
+    element_offsets(window, result.offsets.data());
+    return result;
+  }
+
   static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
-    if ((instruction.flags & kIntegerWork) != 0) return reduce_integers(out, in, alu(instruction.function0));
+    if ((instruction.flags & kIntegerWork) != 0) {
+      if (machine.part().index == 0) reduce_integers(out, in, alu(instruction.function0));  // by one thread
+      return;
+    }
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements), results = static_cast<size_t>(out.elements);
     size_t group = n / results;
     bool negate = (instruction.flags & kNegate) != 0;
+    Alu op = alu(instruction.function0);
+    Windows side_by_side = is_binary(op) ? windows(in, group) : Windows{};
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
       float* scratch_in = thread_scratch(0, n);
       float* scratch_out = thread_scratch(1, results);
       for (int64_t p = first; p < last; ++p) {
+        if (side_by_side.usable) {
+          float* line = scratch_out;
+          for (int32_t start : side_by_side.starts) {
+            numerics::reduce_windows(binary_of(op), in.row(p) + start, side_by_side.step, side_by_side.offsets, line,
+                                     side_by_side.length);
+            line += side_by_side.length;
+          }
+          if (negate) std::transform(scratch_out, scratch_out + results, scratch_out, std::negate<float>());
+          store_row(out, p, scratch_out, rounding);
+          continue;
+        }
         const float* row = load_row(in, p, scratch_in);
         for (size_t i = 0; i < results; ++i) {
-          float value = reduce(alu(instruction.function0), row + i * group, group);
+          float value = reduce(op, row + i * group, group);
           scratch_out[i] = negate ? -value : value;
         }
         store_row(out, p, scratch_out, rounding);
@@ -84,6 +136,7 @@ struct tensor_reduce {
   static InstructionSpec spec() {
     InstructionSpec spec{"tensor_reduce", "out[p, i] = reduction over the innermost dimensions of in[p, i, ...]",
             "NKI ISA API reference (tensor_reduce): N, N/2 in bf16", {"out", "in"}, execute, cost};
+    spec.splits = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the reduced tile"},
                        {"op", ParameterKind::kOperator, 0, "", "nl.add, nl.maximum, nl.minimum, nl.multiply, a bitwise operator ..."},
                        {"data", ParameterKind::kTile, 1, "", "the tile to reduce"},

@@ -18,7 +18,10 @@ struct tensor_scalar {
     bool vector0 = program.has_operand(instruction, 2), vector1 = program.has_operand(instruction, 3);
     Operand s0 = vector0 ? machine.resolve(program, program.operand(instruction, 2)) : Operand{};
     Operand s1 = vector1 ? machine.resolve(program, program.operand(instruction, 3)) : Operand{};
-    if ((instruction.flags & kIntegerWork) != 0) return execute_integers(program, instruction, out, in, s0, s1);
+    if ((instruction.flags & kIntegerWork) != 0) {
+      if (machine.part().index == 0) execute_integers(program, instruction, out, in, s0, s1);  // by one thread
+      return;
+    }
     if (out.elements <= kShortRow) return short_rows(machine, instruction, out, in, s0, s1);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(out.elements);
@@ -113,6 +116,7 @@ struct tensor_scalar {
     InstructionSpec spec{"tensor_scalar", "out = op1(op0(in, s0), s1) with one value a partition or immediates",
             "NKI ISA API reference (tensor_scalar): max(64, N), one or two operators alike",
             {"out", "in", "s0", "s1"}, execute, cost};
+    spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},

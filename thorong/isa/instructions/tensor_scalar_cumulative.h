@@ -47,6 +47,7 @@ struct tensor_scalar_cumulative {
     InstructionSpec spec{"tensor_scalar_cumulative", "running reduction of op0(in, s) along each row",
                          "NKI ISA API reference (tensor_tensor_scan): max(64, 2 N); the page of tensor_scalar_cumulative states none",
                          {"out", "in", "s", "start"}, execute, cost};
+    spec.engine_state = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the running results"},
                        {"src", ParameterKind::kTile, 1, "", "the input tile"},
                        {"op0", ParameterKind::kOperator, 0, "", "an arithmetic operator"},

@@ -17,6 +17,7 @@ struct tensor_tensor {
     Operand b = machine.resolve(program, program.operand(instruction, 2));
     Alu op = alu(instruction.function0);
     if ((instruction.flags & kIntegerWork) != 0) {
+      if (machine.part().index > 0) return;  // by one thread
       std::array<Operand*, 2> inputs{&a, &b};
       int bits = bits_of(a);
       map_integer_rows(out, inputs, [&](const int64_t* const* rows, int64_t* target, size_t n) {
@@ -75,6 +76,7 @@ struct tensor_tensor {
             "NKI ISA API reference (tensor_tensor): N when one operand is in PSUM and the other in SBUF or all are bf16 and "
             "contiguous, else 2N",
             {"out", "a", "b"}, execute, cost};
+    spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"data1", ParameterKind::kTile, 1, "", "the left operand"},

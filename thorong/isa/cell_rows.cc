@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thorong/isa/cell_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace thorong::isa {
+namespace {
+
+using Walk = CellCopy::Walk;
+
+// The common refinement of two shapes with equally many elements, innermost first; empty if there is none.
+std::vector<Walk> walk_of(const AccessPattern& out, const AccessPattern& in) {
+  std::vector<Walk> walk;
+  int i = out.rank - 1, j = in.rank - 1;
+  int64_t a = 1, b = 1, to = 0, from = 0;  // what is left of each pattern's current dimension
+  while (true) {
+    while (a == 1 && i >= 0) a = out.size[static_cast<size_t>(i)], to = out.step[static_cast<size_t>(i)], --i;
+    while (b == 1 && j >= 0) b = in.size[static_cast<size_t>(j)], from = in.step[static_cast<size_t>(j)], --j;
+    if (a == 1 && b == 1) break;
+    int64_t size = std::min(a, b);
+    if (size < 2 || a % size != 0 || b % size != 0) return {};
+    if (!walk.empty() && walk.back().to * walk.back().size == to && walk.back().from * walk.back().size == from) {
+      walk.back().size *= size;
+    } else {
+      walk.push_back({size, to, from});
+    }
+    a /= size, b /= size, to *= size, from *= size;
+  }
+  if (walk.empty()) walk.push_back({1, 1, 1});
+  return walk;
+}
+
+void copy_line(float* to, const float* from, const Walk& walk) {
+  if (walk.to == 1 && walk.from == 1) {
+    std::memmove(to, from, static_cast<size_t>(walk.size) * 4);
+  } else if (walk.to == 1 && walk.from == 2) {
+    for (int64_t i = 0; i < walk.size; ++i) to[i] = from[2 * i];
+  } else if (walk.from == 1) {
+    for (int64_t i = 0; i < walk.size; ++i) to[i * walk.to] = from[i];
+  } else {
+    for (int64_t i = 0; i < walk.size; ++i) to[i * walk.to] = from[i * walk.from];
+  }
+}
+
+}  // namespace
+
+CellCopy cell_copy(const Operand& out, const Operand& in) {
+  CellCopy copy;
+  bool plain = out.pattern->format == Format::kFloat32 && in.pattern->format == Format::kFloat32;
+  bool fixed = out.pattern->indirect < 0 && in.pattern->indirect < 0;
+  if (!plain || !fixed || out.elements != in.elements || out.pattern->buffer == in.pattern->buffer) return copy;
+  copy.dimensions = walk_of(*out.pattern, *in.pattern);
+  if (copy.dimensions.empty() || copy.dimensions.size() > CellCopy::kMost) return {};
+  // Inside: the line that is copied as a block, else the longest one.
+  auto worth = [](const Walk& w) { return w.to == 1 && w.from == 1 ? w.size * 8 : w.size; };
+  auto inner = std::max_element(copy.dimensions.begin(), copy.dimensions.end(),
+                                [&](const Walk& a, const Walk& b) { return worth(a) < worth(b); });
+  std::iter_swap(copy.dimensions.begin(), inner);
+  copy.dimensions.resize(CellCopy::kMost, {1, 0, 0});
+  return copy;
+}
+
+void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int64_t first, int64_t last) {
+  const std::vector<Walk>& walk = copy.dimensions;
+  for (int64_t p = first; p < last; ++p) {
+    float* to = out.row(p);
+    const float* from = in.row(p);
+    for (int64_t a = 0; a < walk[4].size; ++a) {
+      for (int64_t b = 0; b < walk[3].size; ++b) {
+        for (int64_t c = 0; c < walk[2].size; ++c) {
+          float* line_to = to + a * walk[4].to + b * walk[3].to + c * walk[2].to;
+          const float* line_from = from + a * walk[4].from + b * walk[3].from + c * walk[2].from;
+          for (int64_t d = 0; d < walk[1].size; ++d) {
+            copy_line(line_to + d * walk[1].to, line_from + d * walk[1].from, walk[0]);
+          }
+        }
+      }
+    }
+  }
+}
+
+Gaps common_gaps(const Operand& out, std::initializer_list<const Operand*> in) {
+  Gaps gaps;
+  const AccessPattern& pattern = *out.pattern;
+  if (out.direct || out.cell != Format::kFloat32 || pattern.format != Format::kFloat32) return gaps;
+  if (pattern.rank < 2 || pattern.indirect >= 0) return gaps;
+  auto n = static_cast<size_t>(out.elements);
+  constexpr size_t kMostElements = 1 << 14;
+  if (n > kMostElements || pattern.step[static_cast<size_t>(pattern.rank - 1)] != 1) return gaps;
+  for (const Operand* operand : in) {
+    const AccessPattern& other = *operand->pattern;
+    bool alike = operand->cell == Format::kFloat32 && other.indirect < 0 && other.rank == pattern.rank && other.size == pattern.size;
+    for (size_t d = 0; alike && d < pattern.rank; ++d) alike = pattern.size[d] == 1 || other.step[d] == pattern.step[d];
+    if (!alike) return gaps;
+  }
+  std::vector<int32_t> offsets(n);
+  element_offsets(pattern, offsets.data());
+  for (size_t i = 1; i < n; ++i) {
+    if (offsets[i] <= offsets[i - 1]) return gaps;
+  }
+  gaps.run = static_cast<size_t>(offsets.back()) + 1;
+  if (gaps.run > n + n / 4) return gaps;
+  gaps.keep.assign(gaps.run, -1);
+  for (int32_t offset : offsets) gaps.keep[static_cast<size_t>(offset)] = 0;
+  gaps.usable = true;
+  return gaps;
+}
+
+}  // namespace thorong::isa
