@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 namespace thorong {
 
@@ -23,8 +24,9 @@ class ThreadPool {
   void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) const;
 
  private:
+  struct Arena;
   int threads_;
-  void* arena_;
+  std::unique_ptr<Arena> arena_;
 };
 
 }  // namespace thorong
