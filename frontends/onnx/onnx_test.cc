@@ -470,7 +470,7 @@ TEST(Graphs, MissingOperandsAreErrors) {
 TEST(Graphs, UnusableOperandsAreErrorsOrModels) {
   for (const ImportRule& rule : all_rules()) {
     for (int64_t version : {7, 10, 13, 18, 22}) {
-      for (size_t count : {1, 2, 3, 5, 9}) {
+      for (size_t count : {1U, 2U, 3U, 5U, 9U}) {
         std::vector<std::string> operands(count, "x");
         std::string bytes =
             model(simple({node(rule.op_type, operands, {"y", "z", "u"}, {}, rule.domain)}).bytes(),

@@ -110,6 +110,8 @@ class Codegen {
   Status run_group(const Group& group);
   Status place_inputs();
   Status store_outputs();
+  // How a view of a constant lies over the constant's own elements; none where it is no view of one.
+  std::optional<Placed> constant_view(ValueId value) const;
   Result<Placed> materialize_constant(ValueId value, int pdim, Format format);
   Result<Placed> relayout(const Placed& from, int pdim, Format format, const std::string& name);
   Result<Placed> convert_placed(const Placed& from, Format format, const std::string& name);

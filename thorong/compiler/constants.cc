@@ -53,19 +53,28 @@ void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes, cons
 
 }  // namespace
 
-Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format format) {
+std::optional<Placed> Codegen::constant_view(ValueId value) const {
   // Strides of the value over its base constant: the views between them are applied to a dense HBM placement.
   ValueId base = base_of(value);
-  const ops::Tensor& tensor = graph_.value(base).constant;
+  if (!graph_.is_constant(base)) return std::nullopt;
   std::vector<ValueId> chain;
   for (ValueId v = value; v != base; v = graph_.nodes[static_cast<size_t>(graph_.value(v).producer)].inputs[0]) chain.push_back(v);
-  Placed view = dense_hbm(-1, tensor.type.format, tensor.type.shape);
+  Placed view = dense_hbm(-1, graph_.type(base).format, graph_.type(base).shape);
   for (size_t i = chain.size(); i-- > 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(graph_.value(chain[i]).producer)];
     auto next = try_view(node, view, graph_.type(chain[i]).shape);
-    if (!next) return place(value);  // not a view of the constant: as an ordinary tensor in HBM
+    if (!next) return std::nullopt;
     view = *next;
   }
+  return view;
+}
+
+Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format format) {
+  std::optional<Placed> viewed = constant_view(value);
+  if (!viewed) return place(value);  // not a view of the constant: as an ordinary tensor in HBM
+  const Placed& view = *viewed;
+  ValueId base = base_of(value);
+  const ops::Tensor& tensor = graph_.value(base).constant;
   Shape sizes;
   std::vector<int64_t> steps;
   Placed placed;
@@ -91,7 +100,7 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   int64_t dense = 1;
   for (size_t i = sizes.size(); i-- > 0;) same = same && steps[i] == dense, dense *= sizes[i];
   const std::byte* data = tensor.data + static_cast<size_t>(view.offset) * numerics::byte_size(tensor.type.format);
-  if (same && reinterpret_cast<uintptr_t>(data) % 8 == 0) {
+  if (same && reinterpret_cast<uintptr_t>(data) % numerics::byte_size(format) == 0) {
     placed.buffer = builder_.add_constant(name, format, total, tensor.owner, data);
     return placed;
   }

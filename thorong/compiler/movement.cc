@@ -152,9 +152,17 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   }
   if (auto it = variants_.find(key); it != variants_.end()) return it->second;
   if (auto it = constants_.find(key); it != constants_.end()) return it->second;
+  auto p = static_cast<size_t>(std::max(pdim, 0));
+  if (!placed_.contains(value)) {  // a constant is arranged once, as it is wanted here
+    std::optional<Placed> view = constant_view(value);
+    bool repeated = view && pdim >= 0 && view->shape[p] > 1 && view->step[p] == 0;
+    if (view && !repeated) {
+      THORONG_TRY(Placed arranged, materialize_constant(value, pdim, format));
+      return constants_[key] = arranged;
+    }
+  }
   THORONG_TRY(Placed placed, place(value));
   const Shape& shape = placed.shape;
-  auto p = static_cast<size_t>(std::max(pdim, 0));
   // A dimension that selects partitions has no step in the row, and does not repeat.
   auto selects = [&](size_t d) { return !placed.partition_step.empty() && placed.partition_step[d] != 0; };
   bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) && placed.step[p] == 0 && !selects(p);
