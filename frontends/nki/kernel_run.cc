@@ -169,6 +169,7 @@ isa::BufferId KernelRun::buffer_of(const std::shared_ptr<Storage>& storage) {
 }
 
 Result<int32_t> KernelRun::operand(const Tensor& tensor) {
+  if (tensor.unchecked) THORONG_RETURN_IF_ERROR(within_storage(tensor));
   THORONG_TRY(isa::AccessPattern pattern, access_pattern(tensor));
   pattern.buffer = buffer_of(tensor.storage);
   if (tensor.dynamic != nullptr) {

@@ -72,6 +72,7 @@ struct Tensor {
   uint8_t rank = 0;
   std::array<int64_t, kMaxRank> shape{}, strides{};
   int64_t offset = 0;
+  bool unchecked = false;  // ap reached beyond the storage: an instruction that uses this view checks what it reaches
   std::shared_ptr<const DynamicIndex> dynamic;
 
   std::span<const int64_t> sizes() const { return {shape.data(), rank}; }
@@ -117,6 +118,8 @@ struct ApOptions {
 Result<Tensor> ap(const Tensor& tensor, std::span<const int64_t> pattern, const ApOptions& options);
 Result<Tensor> indirect(const Tensor& tensor, std::shared_ptr<const Tensor> index, std::optional<int64_t> elements);
 
+// out_of_range where the view reaches beyond its storage.
+Status within_storage(const Tensor& tensor);
 // What an instruction sees. Dynamic addresses are left to the caller (KernelRun::operand).
 Result<isa::AccessPattern> access_pattern(const Tensor& tensor);
 // The values in the dtype's own bytes, row-major, to or from memory of elements() * element_bytes().

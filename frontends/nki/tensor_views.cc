@@ -322,6 +322,35 @@ Result<Tensor> view(const Tensor& tensor, Dtype dtype) {
   return result;
 }
 
+namespace {
+
+struct Reach {
+  int64_t low, high;  // the first and the last element
+};
+
+Reach reach_of(const Tensor& tensor) {
+  Reach reach{tensor.offset, tensor.offset};
+  for (size_t i = 0; i < tensor.rank; ++i) {
+    int64_t span = tensor.strides[i] * (tensor.shape[i] - 1);
+    (span < 0 ? reach.low : reach.high) += span;
+  }
+  return reach;
+}
+
+int64_t available_elements(const Tensor& tensor) {
+  return tensor.storage->row_bytes / tensor.element_bytes() * (tensor.on_chip() ? tensor.storage->partitions : 1);
+}
+
+}  // namespace
+
+Status within_storage(const Tensor& tensor) {
+  Reach reach = reach_of(tensor);
+  int64_t available = available_elements(tensor);
+  if (reach.low >= 0 && reach.high < available) return ok_status();
+  return out_of_range("ap: expected elements 0 to " + std::to_string(available - 1) + " of the storage, found " + std::to_string(reach.low) + " to " +
+                      std::to_string(reach.high) + " in " + to_string(tensor) + ". Correct the pattern or the offset.");
+}
+
 Result<Tensor> ap(const Tensor& tensor, std::span<const int64_t> pattern, const ApOptions& options) {
   if (pattern.empty() || pattern.size() % 2 != 0 || pattern.size() / 2 > kMaxRank) {
     return invalid_argument("ap: expected one to " + std::to_string(kMaxRank) + " pairs [step, number], found " + std::to_string(pattern.size()) + " integers.");
@@ -336,19 +365,15 @@ Result<Tensor> ap(const Tensor& tensor, std::span<const int64_t> pattern, const 
   }
   if (options.dtype) result.dtype = *options.dtype;
   result.offset += options.offset.value_or(0);
-  int64_t low = result.offset, high = result.offset;
   for (size_t i = 0; i < result.rank; ++i) {
     if (result.shape[i] < 1) return invalid_argument("ap: expected positive numbers of elements, found " + text(pattern) + ".");
-    int64_t span = result.strides[i] * (result.shape[i] - 1);
-    (span < 0 ? low : high) += span;
   }
+  Reach reach = reach_of(result);
   bool dynamic = options.scalar_tile != nullptr || options.scalar_register != nullptr || options.vector_tile != nullptr;
-  int64_t available = tensor.storage->row_bytes / result.element_bytes() * (tensor.on_chip() ? tensor.storage->partitions : 1);
-  if (low < 0 || (high >= available && options.vector_tile == nullptr)) {
-    return out_of_range("ap: expected elements 0 to " + std::to_string(available - 1) + " of the storage, found " + std::to_string(low) + " to " +
-                        std::to_string(high) + " in " + to_string(tensor) + ". Correct the pattern or the offset.");
-  }
+  int64_t available = available_elements(result);
+  result.unchecked = reach.low < 0 || (reach.high >= available && options.vector_tile == nullptr);
   if (!dynamic) return result;
+  if (result.unchecked) return within_storage(result);
   THORONG_TRY(size_t dim, dimension(tensor, options.indirect_dim, "ap, indirect_dim"));
   auto index = std::make_shared<DynamicIndex>();
   index->tile = options.vector_tile != nullptr ? options.vector_tile : options.scalar_tile;
@@ -357,7 +382,7 @@ Result<Tensor> ap(const Tensor& tensor, std::span<const int64_t> pattern, const 
   index->dim = static_cast<int>(dim);
   index->step = tensor.strides[dim] * tensor.element_bytes() / result.element_bytes();
   // The last index with which every element is inside.
-  index->limit = index->step > 0 ? (available - 1 - (index->per_partition ? result.offset : high)) / index->step + 1 : available;
+  index->limit = index->step > 0 ? (available - 1 - (index->per_partition ? result.offset : reach.high)) / index->step + 1 : available;
   if (index->per_partition) index->limit = std::max<int64_t>(index->limit, 0);
   result.dynamic = std::move(index);
   return result;

@@ -10,6 +10,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <array>
+#include <cmath>
 
 #include "errors.h"
 #include "frontends/nki/finish.h"
@@ -256,6 +257,14 @@ void throw_nki_error(const Status& status) {
 std::vector<int64_t> read_integers(Handle sequence, const char* what) {
   std::vector<int64_t> result;
   auto add = [&](nb::handle item) {
+    if (PyFloat_Check(item.ptr())) {  // 1.0 stands for 1
+      double value = PyFloat_AS_DOUBLE(item.ptr());
+      if (value != std::floor(value) || std::fabs(value) > 9e15) {
+        throw nb::type_error((std::string(what) + " expects integers, found " + nb::repr(item).c_str()).c_str());
+      }
+      result.push_back(static_cast<int64_t>(value));
+      return;
+    }
     nb::object number = nb::steal(PyNumber_Index(item.ptr()));
     if (!number.is_valid()) throw nb::python_error();
     result.push_back(nb::cast<int64_t>(number));

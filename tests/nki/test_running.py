@@ -111,6 +111,25 @@ def test_stochastic_rounding_of_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert (first != narrow(x)).any()
 
 
+def test_high_precision_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NKI_PRECISE_FP=0: tiles of narrow dtypes keep fp32 values, and are still of their dtype."""
+
+    @nki.jit
+    def narrow(a: Any) -> Any:
+        half = nl.copy(nl.load(a), dtype=nl.bfloat16)
+        assert half.dtype == nl.bfloat16
+        out = nl.ndarray(a.shape, nl.float32, buffer=nl.shared_hbm)
+        nl.store(out, half)
+        return out
+
+    x = np.full((2, 2), 1 + 2.0**-12, np.float32)
+    assert (narrow(x) == 1).all()
+    monkeypatch.setenv("NKI_PRECISE_FP", "0")
+    np.testing.assert_array_equal(narrow(x), x)
+    monkeypatch.setenv("NKI_PRECISE_FP", "1")
+    assert (narrow(x) == 1).all()
+
+
 def test_benchmark_and_profile(tmp_path: Path) -> None:
     """Latency in microseconds in the vendor's shape; profile writes a trace and a page."""
     timed = nki.benchmark(warmup=5, iters=10)(double)

@@ -68,6 +68,9 @@ struct dma_compute {
       return invalid_argument("dma_compute: expected 1 to 16 sources with the shape of dst, found " + std::to_string(call[1].patterns.size()) + " sources for " +
                               describe(call, 0) + ". Give all the same shape.");
     }
+    for (int64_t scale : call[3].integers) {
+      if (scale != 1) return invalid_argument("dma_compute: expected scales of 1.0, found " + std::to_string(scale) + ". Scale the tensors with tensor_scalar.");
+    }
     bool add = call[2].kind == Argument::Kind::kName && alu(call[2].code) == alu(numerics::BinaryFunction::kAdd);
     if (add) return ok_status();
     return Status(Code::kUnsupported, "dma_compute: expected reduce_op nl.add, found another operator. Use tensor_tensor on tiles in SBUF.");

@@ -568,7 +568,8 @@ def dma_transpose(src: Any, *, axes: Any = None, mask: Any = None, dtype: Any = 
             return
         call("dma_transpose", dst=dst.core(), src=tensor_in.core(), **options)
 
-    return operation(emit, shape, _kind(dtype, tensor_in.dtype), regions=(SBUF,), any_dtype=False)
+    turned = operation(emit, shape, tensor_in.dtype, regions=(SBUF,), any_dtype=False)
+    return turned if dtype is None or tensor_in.dtype == dtype_of(dtype) else tensor_copy(turned, dtype=dtype)
 
 
 def nc_stream_shuffle(src: Any, dst: Any, shuffle_mask: Any, *, mask: Any = None, **_: Any) -> None:
