@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data types of nki.language. Packed and scale types of the MX formats are unsigned integers to the machine.
+// The data types of nki.language. Packed and scale types of the MX formats are unsigned integers to
+// the machine.
 #pragma once
 
 #include <optional>

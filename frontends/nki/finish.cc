@@ -42,7 +42,8 @@ std::vector<Life> lives(const isa::Program& program) {
 // First fit by address over the buffers that live at the same time.
 class Space {
  public:
-  Space(int64_t capacity, int64_t alignment, int64_t bank) : capacity_(capacity), alignment_(alignment), bank_(bank) {}
+  Space(int64_t capacity, int64_t alignment, int64_t bank)
+      : capacity_(capacity), alignment_(alignment), bank_(bank) {}
 
   void expire(size_t now) {
     std::erase_if(placed_, [&](const auto& entry) { return entry.second.second < now; });
@@ -71,21 +72,26 @@ class Space {
   // Up to a bank's size a buffer stays within one bank.
   int64_t aligned(int64_t at, int64_t bytes) const {
     at = (at + alignment_ - 1) / alignment_ * alignment_;
-    if (bank_ > 0 && (bytes > bank_ || at / bank_ != (at + bytes - 1) / bank_)) at = (at + bank_ - 1) / bank_ * bank_;
+    if (bank_ > 0 && (bytes > bank_ || at / bank_ != (at + bytes - 1) / bank_))
+      at = (at + bank_ - 1) / bank_ * bank_;
     return at;
   }
   int64_t capacity_, alignment_, bank_, peak_ = 0;
   std::map<int64_t, std::pair<int64_t, size_t>> placed_;  // first byte -> end, last use
 };
 
-Status no_room(const isa::Program& program, const isa::Buffer& buffer, const Life& life, int64_t capacity) {
-  std::string where = life.place >= 0 ? program.operators[static_cast<size_t>(life.place)].name : "";
+Status no_room(const isa::Program& program, const isa::Buffer& buffer, const Life& life,
+               int64_t capacity) {
+  std::string where =
+      life.place >= 0 ? program.operators[static_cast<size_t>(life.place)].name : "";
   std::string label = buffer.name.empty() ? "a tile" : "tile '" + buffer.name + "'";
-  return resource_exhausted("expected room for " + label + " of " + std::to_string(buffer.row_bytes) + " bytes a partition in " +
-                                std::string(isa::name(buffer.space)) + " (" + std::to_string(capacity) +
-                                " bytes), found none beside the tiles that live at this point. Use smaller tiles, or let "
-                                "earlier ones end before this one begins.",
-                            where);
+  return resource_exhausted(
+      "expected room for " + label + " of " + std::to_string(buffer.row_bytes) +
+          " bytes a partition in " + std::string(isa::name(buffer.space)) + " (" +
+          std::to_string(capacity) +
+          " bytes), found none beside the tiles that live at this point. Use smaller tiles, or let "
+          "earlier ones end before this one begins.",
+      where);
 }
 
 void place_in_hbm(isa::Program& program) {
@@ -107,11 +113,14 @@ Status assign_addresses(KernelRun& run) {
   std::vector<Life> life = lives(program);
   std::vector<size_t> order;
   for (size_t b = 0; b < life.size(); ++b) {
-    if (life[b].first != SIZE_MAX && program.buffers[b].space != isa::Space::kHbm) order.push_back(b);
+    if (life[b].first != SIZE_MAX && program.buffers[b].space != isa::Space::kHbm)
+      order.push_back(b);
   }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return life[a].first < life[b].first; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return life[a].first < life[b].first; });
   constexpr int64_t kAlignment = 32;
-  Space sbuf(core.sbuf_bytes_per_partition, kAlignment, 0), psum(core.psum_banks * core.psum_bank_bytes, 4, core.psum_bank_bytes);
+  Space sbuf(core.sbuf_bytes_per_partition, kAlignment, 0),
+      psum(core.psum_banks * core.psum_bank_bytes, 4, core.psum_bank_bytes);
   for (size_t b : order) {
     isa::Buffer& buffer = program.buffers[b];
     Space& space = buffer.space == isa::Space::kSbuf ? sbuf : psum;
@@ -120,15 +129,18 @@ Status assign_addresses(KernelRun& run) {
     buffer.address = fixed >= 0 ? fixed : space.place(buffer.row_bytes, life[b].last);
     if (fixed >= 0) space.keep(fixed, buffer.row_bytes, life[b].last);
     if (buffer.address < 0) {
-      int64_t capacity = buffer.space == isa::Space::kSbuf ? core.sbuf_bytes_per_partition : core.psum_banks * core.psum_bank_bytes;
+      int64_t capacity = buffer.space == isa::Space::kSbuf ? core.sbuf_bytes_per_partition
+                                                           : core.psum_banks * core.psum_bank_bytes;
       return no_room(program, buffer, life[b], capacity);
     }
   }
-  program.sbuf_peak_bytes = sbuf.peak() * core.partitions, program.psum_peak_bytes = psum.peak() * core.partitions;
+  program.sbuf_peak_bytes = sbuf.peak() * core.partitions,
+  program.psum_peak_bytes = psum.peak() * core.partitions;
   return ok_status();
 }
 
-Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs, const FinishOptions& options) {
+Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
+                              const FinishOptions& options) {
   std::optional<report::Result> longest;
   double energy = 0;
   for (const std::shared_ptr<KernelRun>& run : runs) {

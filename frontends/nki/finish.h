@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows when a kernel has returned: buffers get physical addresses by liveness, semaphores are inserted, the program is
-// timed and charged, and the result is described like a model's.
+// What follows when a kernel has returned: buffers get physical addresses by liveness, semaphores
+// are inserted, the program is timed and charged, and the result is described like a model's.
 #pragma once
 
 #include <memory>
@@ -19,6 +19,7 @@ struct FinishOptions {
 // Addresses for every buffer of SBUF and PSUM; those that the kernel gave are kept.
 Status assign_addresses(KernelRun& run);
 // The runs of one launch, core by core.
-Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs, const FinishOptions& options);
+Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
+                              const FinishOptions& options);
 
 }  // namespace thorong::nki

@@ -35,7 +35,8 @@ void fill_unwritten(std::byte* data, size_t bytes, Format format) {
   }
   std::memset(data, 0, bytes);
   auto size = numerics::byte_size(format);
-  for (size_t i = 0; i + size <= bytes; i += size) numerics::store_from_double(format, data, i / size, 4);
+  for (size_t i = 0; i + size <= bytes; i += size)
+    numerics::store_from_double(format, data, i / size, 4);
 }
 
 int chip_generation(const std::string& name) {
@@ -46,45 +47,59 @@ int chip_generation(const std::string& name) {
 
 }  // namespace
 
-Result<std::shared_ptr<KernelRun>> KernelRun::create(const RunOptions& options, int core, std::shared_ptr<Launch> launch) {
+Result<std::shared_ptr<KernelRun>> KernelRun::create(const RunOptions& options, int core,
+                                                     std::shared_ptr<Launch> launch) {
   THORONG_TRY(chip::Chip chip, chip::load(options.chip));
   RunOptions known = options;
   if (known.generation == 0) known.generation = chip_generation(chip.name);
   return std::shared_ptr<KernelRun>(new KernelRun(known, std::move(chip), core, std::move(launch)));
 }
 
-KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch)
-    : options_(options), chip_(std::move(chip)), core_(isa::core_parameters(chip_)), core_id_(core), launch_(std::move(launch)),
-      pool_(std::make_unique<ThreadPool>(options.threads)), memory_(std::make_shared<MemoryStore>()), scratch_(4) {}
+KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
+                     std::shared_ptr<Launch> launch)
+    : options_(options),
+      chip_(std::move(chip)),
+      core_(isa::core_parameters(chip_)),
+      core_id_(core),
+      launch_(std::move(launch)),
+      pool_(std::make_unique<ThreadPool>(options.threads)),
+      memory_(std::make_shared<MemoryStore>()),
+      scratch_(4) {}
 
 KernelRun::~KernelRun() = default;
 
 Status KernelRun::check_shape(std::span<const int64_t> shape, Region region) const {
   auto found = [&] {
     std::string text = "(";
-    for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+    for (size_t i = 0; i < shape.size(); ++i)
+      text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
     return text + ")";
   };
   bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size > 0; });
   if (shape.empty() || shape.size() > kMaxRank || !positive) {
-    return invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) + " positive sizes, found " + found() + ".");
+    return invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
+                            " positive sizes, found " + found() + ".");
   }
   bool on_chip = region == Region::kSbuf || region == Region::kPsum;
   if (!on_chip || shape[0] <= core_.partitions) return ok_status();
-  return invalid_argument("ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " + std::string(name(region)) +
-                          ", found shape " + found() + ". The first dimension lies along the partitions: split the tensor into tiles.");
+  return invalid_argument(
+      "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
+      std::string(name(region)) + ", found shape " + found() +
+      ". The first dimension lies along the partitions: split the tensor into tiles.");
 }
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
   Format format = info(dtype).format;
-  auto cell = static_cast<int64_t>(numerics::byte_size(storage.on_chip() ? isa::host_cell(format) : format));
+  auto cell = static_cast<int64_t>(
+      numerics::byte_size(storage.on_chip() ? isa::host_cell(format) : format));
   int64_t row = storage.row_bytes / info(dtype).bytes() * cell;
   int64_t stride = storage.on_chip() ? row_stride(row) : 0;
   auto bytes = static_cast<size_t>(storage.on_chip() ? stride * storage.partitions : row);
   storage.host = {nullptr, stride, !storage.on_chip()};
   storage.memory = memory_->take(bytes);
   if (storage.memory == nullptr) {
-    return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) + " bytes. Run on a larger machine.");
+    return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
+                              " bytes. Run on a larger machine.");
   }
   storage.host.data = static_cast<std::byte*>(storage.memory.get());
   if (storage.on_chip()) {
@@ -92,13 +107,16 @@ Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
   } else {
     auto size = numerics::byte_size(format);
     bool nan = numerics::is_float(format);
-    numerics::store_from_double(format, storage.host.data, 0, nan ? std::numeric_limits<double>::quiet_NaN() : 4);
-    for (size_t done = size; done < bytes; done *= 2) std::memcpy(storage.host.data + done, storage.host.data, std::min(done, bytes - done));
+    numerics::store_from_double(format, storage.host.data, 0,
+                                nan ? std::numeric_limits<double>::quiet_NaN() : 4);
+    for (size_t done = size; done < bytes; done *= 2)
+      std::memcpy(storage.host.data + done, storage.host.data, std::min(done, bytes - done));
   }
   return ok_status();
 }
 
-Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, Region region, std::string label,
+Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, Region region,
+                                   std::string label,
                                    std::optional<std::pair<int64_t, int64_t>> address) {
   THORONG_RETURN_IF_ERROR(check_shape(shape, region));
   Tensor tensor;
@@ -127,11 +145,13 @@ Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, 
   return tensor;
 }
 
-Result<Tensor> KernelRun::wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape, Dtype dtype, std::string label,
+Result<Tensor> KernelRun::wrap(std::byte* data, std::shared_ptr<void> owner,
+                               std::span<const int64_t> shape, Dtype dtype, std::string label,
                                isa::BufferRole role) {
   if (shape.size() > kMaxRank) {
-    return Status(Code::kUnsupported, "expected arrays of at most " + std::to_string(kMaxRank) + " dimensions, found " +
-                                          std::to_string(shape.size()) + " for '" + label + "'. Reshape it.");
+    return Status(Code::kUnsupported, "expected arrays of at most " + std::to_string(kMaxRank) +
+                                          " dimensions, found " + std::to_string(shape.size()) +
+                                          " for '" + label + "'. Reshape it.");
   }
   Tensor tensor;
   tensor.dtype = dtype;
@@ -177,14 +197,16 @@ Result<int32_t> KernelRun::operand(const Tensor& tensor) {
     if (dynamic.register_ != nullptr) {
       int64_t value = dynamic.register_->value;
       if (value < 0 || value >= dynamic.limit) {
-        return out_of_range("a register gives the index " + std::to_string(value) + ", expected 0 to " + std::to_string(dynamic.limit - 1) +
-                            " for " + to_string(tensor) + ". Correct the register's value.");
+        return out_of_range("a register gives the index " + std::to_string(value) +
+                            ", expected 0 to " + std::to_string(dynamic.limit - 1) + " for " +
+                            to_string(tensor) + ". Correct the register's value.");
       }
       pattern.offset += value * dynamic.step;
     } else {
       THORONG_TRY(int32_t index, operand(*dynamic.tile));
       pattern.indirect = static_cast<int32_t>(program_.indirects.size());
-      program_.indirects.push_back({index, dynamic.per_partition, false, dynamic.columns, 16, dynamic.step, dynamic.limit});
+      program_.indirects.push_back(
+          {index, dynamic.per_partition, false, dynamic.columns, 16, dynamic.step, dynamic.limit});
     }
   }
   program_.patterns.push_back(pattern);
@@ -204,28 +226,35 @@ Status KernelRun::execute(const isa::InstructionSpec& spec) {
 
 int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
   std::string key = file + ":" + std::to_string(line) + "\n" + std::to_string(opcode);
-  auto [entry, fresh] = places_.try_emplace(std::move(key), static_cast<int32_t>(program_.operators.size()));
-  if (fresh) program_.operators.push_back({file + ":" + std::to_string(line), isa::spec(opcode).mnemonic, "tile", 0});
+  auto [entry, fresh] =
+      places_.try_emplace(std::move(key), static_cast<int32_t>(program_.operators.size()));
+  if (fresh)
+    program_.operators.push_back(
+        {file + ":" + std::to_string(line), isa::spec(opcode).mnemonic, "tile", 0});
   return entry->second;
 }
 
 Status KernelRun::load_register(Register& target, const Tensor& source) {
   if (source.elements() != 1) {
-    return invalid_argument("register_load: expected a tensor of one element, found " + to_string(source) + ". Slice it.");
+    return invalid_argument("register_load: expected a tensor of one element, found " +
+                            to_string(source) + ". Slice it.");
   }
   std::array<std::byte, 8> bytes{};
   read_bytes(source, bytes.data());
-  target.value = static_cast<int64_t>(numerics::load_as_double(info(source.dtype).format, bytes.data(), 0));
+  target.value =
+      static_cast<int64_t>(numerics::load_as_double(info(source.dtype).format, bytes.data(), 0));
   target.set = true;
   return ok_status();
 }
 
 Status KernelRun::store_register(const Tensor& target, const Register& source) {
   if (target.elements() != 1) {
-    return invalid_argument("register_store: expected a tensor of one element, found " + to_string(target) + ". Slice it.");
+    return invalid_argument("register_store: expected a tensor of one element, found " +
+                            to_string(target) + ". Slice it.");
   }
   std::array<std::byte, 8> bytes{};
-  numerics::store_from_double(info(target.dtype).format, bytes.data(), 0, static_cast<double>(source.value));
+  numerics::store_from_double(info(target.dtype).format, bytes.data(), 0,
+                              static_cast<double>(source.value));
   write_bytes(target, bytes.data());
   return ok_status();
 }
@@ -242,15 +271,17 @@ std::span<const int32_t> KernelRun::chains() {
 Status KernelRun::add_edge(int64_t later, int64_t earlier) {
   auto n = static_cast<int64_t>(program_.instructions.size());
   if (later < 0 || later >= n || earlier < 0 || earlier >= later) {
-    return invalid_argument("expected an instruction that comes after the one it depends on, found number " + std::to_string(later) +
-                            " after number " + std::to_string(earlier) + ". Exchange the two.");
+    return invalid_argument(
+        "expected an instruction that comes after the one it depends on, found number " +
+        std::to_string(later) + " after number " + std::to_string(earlier) + ". Exchange the two.");
   }
   edges_.emplace_back(static_cast<int32_t>(later), static_cast<int32_t>(earlier));
   return ok_status();
 }
 
 void KernelRun::name_last(std::string name) {
-  auto [entry, fresh] = named_.try_emplace(std::move(name), static_cast<int64_t>(program_.instructions.size()) - 1);
+  auto [entry, fresh] =
+      named_.try_emplace(std::move(name), static_cast<int64_t>(program_.instructions.size()) - 1);
   if (!fresh) entry->second = -1;  // not one instruction
 }
 
@@ -260,20 +291,24 @@ Status KernelRun::add_edge(const std::string& later, const std::string& earlier)
     const std::string& name = i == 0 ? later : earlier;
     auto found = named_.find(name);
     if (found == named_.end() || found->second < 0) {
-      return invalid_argument("with_schedule: expected one instruction with name='" + name + "', found " +
-                              (found == named_.end() ? "none" : "several") + ". Give the instruction that name, once.");
+      return invalid_argument("with_schedule: expected one instruction with name='" + name +
+                              "', found " + (found == named_.end() ? "none" : "several") +
+                              ". Give the instruction that name, once.");
     }
     at[i] = found->second;
   }
   return add_edge(at[0], at[1]);
 }
 
-isa::HostBuffer KernelRun::host_buffer(isa::BufferId buffer) const { return storages_[static_cast<size_t>(buffer)]->host; }
+isa::HostBuffer KernelRun::host_buffer(isa::BufferId buffer) const {
+  return storages_[static_cast<size_t>(buffer)]->host;
+}
 
 numerics::Rounding KernelRun::rounding() const {
   if (!options_.precise) return {numerics::RoundingMode::kNone, 0, 0};
   if (!options_.stochastic_rounding) return {};
-  return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, 0, static_cast<uint32_t>(core_id_), executed_), 0};
+  return {numerics::RoundingMode::kStochastic,
+          numerics::make_key(options_.seed, 0, static_cast<uint32_t>(core_id_), executed_), 0};
 }
 
 void KernelRun::fault(const isa::Instruction&, std::string message) {
@@ -286,10 +321,13 @@ float* KernelRun::scratch(int slot, size_t n) {
   return memory.data();
 }
 
-bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes) {
-  if (launch_ == nullptr || launch_->cores() < 2) return MachineState::exchange(instruction, meeting, from, bytes);
+bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
+                         std::vector<std::byte>& bytes) {
+  if (launch_ == nullptr || launch_->cores() < 2)
+    return MachineState::exchange(instruction, meeting, from, bytes);
   if (from >= launch_->cores()) {
-    fault(instruction, "expected a core from 0 to " + std::to_string(launch_->cores() - 1) + ", found " + std::to_string(from));
+    fault(instruction, "expected a core from 0 to " + std::to_string(launch_->cores() - 1) +
+                           ", found " + std::to_string(from));
     return false;
   }
   std::string why;
@@ -299,9 +337,13 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
     met = launch_->meet(core_id_, meeting, &why);
     if (met) bytes = launch_->collect(core_id_, from < 0 ? core_id_ : from, meeting);
   };
-  if (around_waiting_) around_waiting_(wait);
-  else wait();
-  if (!met) fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why + ". Let every core call it equally often");
+  if (around_waiting_)
+    around_waiting_(wait);
+  else
+    wait();
+  if (!met)
+    fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
+                           ". Let every core call it equally often");
   return met;
 }
 

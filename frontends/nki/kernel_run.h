@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One core's run of a kernel: each call of an instruction is appended to a program and executed at once, so that values exist
-// while the kernel's Python runs; afterwards the program is allocated, scheduled and timed (finish.h).
+// One core's run of a kernel: each call of an instruction is appended to a program and executed at
+// once, so that values exist while the kernel's Python runs; afterwards the program is allocated,
+// scheduled and timed (finish.h).
 //
-// Buffers are virtual: each has host memory of its own, which goes back to the run's store when the last tensor on it dies.
-// A run belongs to one thread at a time. Cores of one launch share HBM tensors and hand over to each other (launch.h).
+// Buffers are virtual: each has host memory of its own, which goes back to the run's store when the
+// last tensor on it dies. A run belongs to one thread at a time. Cores of one launch share HBM
+// tensors and hand over to each other (launch.h).
 #pragma once
 
 #include <functional>
@@ -25,32 +27,39 @@ class MemoryStore;
 
 struct RunOptions {
   std::string chip = "trainium2";
-  int generation = 0;               // NeuronCore version; 0: the chip's
+  int generation = 0;  // NeuronCore version; 0: the chip's
   bool timing_only = false;
   bool stochastic_rounding = false;
-  bool precise = true;              // false: floats narrower than 32 bits are not rounded on chip
+  bool precise = true;  // false: floats narrower than 32 bits are not rounded on chip
   uint64_t seed = 0;
   int threads = 0;
 };
 
-// What a call passes for one parameter. A tile's `object` is its Tensor; the rest of the binding is filled in here.
+// What a call passes for one parameter. A tile's `object` is its Tensor; the rest of the binding is
+// filled in here.
 using Value = isa::Argument;
-inline const Tensor& tensor_of(const Value& value) { return *static_cast<const Tensor*>(value.object); }
+inline const Tensor& tensor_of(const Value& value) {
+  return *static_cast<const Tensor*>(value.object);
+}
 
 class KernelRun final : public isa::MachineState {
  public:
-  static Result<std::shared_ptr<KernelRun>> create(const RunOptions& options, int core = 0, std::shared_ptr<Launch> launch = nullptr);
+  static Result<std::shared_ptr<KernelRun>> create(const RunOptions& options, int core = 0,
+                                                   std::shared_ptr<Launch> launch = nullptr);
   ~KernelRun() override;
 
-  // nl.ndarray. address: first partition and byte within the partition (on chip), given by the kernel.
-  Result<Tensor> allocate(std::span<const int64_t> shape, Dtype dtype, Region region, std::string name,
+  // nl.ndarray. address: first partition and byte within the partition (on chip), given by the
+  // kernel.
+  Result<Tensor> allocate(std::span<const int64_t> shape, Dtype dtype, Region region,
+                          std::string name,
                           std::optional<std::pair<int64_t, int64_t>> address = std::nullopt);
   // An HBM tensor over the caller's row-major array.
-  Result<Tensor> wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape, Dtype dtype, std::string name,
-                      isa::BufferRole role);
+  Result<Tensor> wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape,
+                      Dtype dtype, std::string name, isa::BufferRole role);
   // Binds, checks, records and executes one instruction. `place`: from locate().
   Status call(uint16_t opcode, std::span<Value> values, int32_t place);
-  // An entry of Program::operators: the kernel's line and the instruction. The same for the same arguments.
+  // An entry of Program::operators: the kernel's line and the instruction. The same for the same
+  // arguments.
   int32_t locate(const std::string& file, int line, uint16_t opcode);
   Status load_register(Register& target, const Tensor& source);
   Status store_register(const Tensor& target, const Register& source);
@@ -66,16 +75,19 @@ class KernelRun final : public isa::MachineState {
   // Addresses that the kernel gave, by buffer; -1: none.
   const std::vector<int64_t>& fixed_addresses() const { return fixed_; }
   bool halted() const { return halted_; }
-  // Instructions between begin_order and end_order keep their order (nl.no_reorder); blocks may nest.
+  // Instructions between begin_order and end_order keep their order (nl.no_reorder); blocks may
+  // nest.
   void begin_order();
   void end_order() { --order_depth_; }
   int order_depth() const { return order_depth_; }
-  // The block of each instruction that was recorded in one, -1 outside; empty where no block was used.
+  // The block of each instruction that was recorded in one, -1 outside; empty where no block was
+  // used.
   std::span<const int32_t> chains();
-  // `later` starts after `earlier` has ended, whatever they access (with_schedule, depends_on): indices of instructions.
+  // `later` starts after `earlier` has ended, whatever they access (with_schedule, depends_on):
+  // indices of instructions.
   Status add_edge(int64_t later, int64_t earlier);
   Status add_edge(const std::string& later, const std::string& earlier);  // by their names
-  void name_last(std::string name);                                       // the instruction that was recorded last
+  void name_last(std::string name);  // the instruction that was recorded last
   std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
   isa::HostBuffer host_buffer(isa::BufferId buffer) const override;
@@ -84,9 +96,12 @@ class KernelRun final : public isa::MachineState {
   const ThreadPool& pool() const override { return *pool_; }
   void fault(const isa::Instruction& instruction, std::string message) override;
   float* scratch(int slot, size_t n) override;
-  bool exchange(const isa::Instruction& instruction, const std::string& meeting, int from, std::vector<std::byte>& bytes) override;
+  bool exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
+                std::vector<std::byte>& bytes) override;
   // Runs something that waits for other cores; set where a lock must be let go meanwhile.
-  void set_waiting(std::function<void(const std::function<void()>&)> around) { around_waiting_ = std::move(around); }
+  void set_waiting(std::function<void(const std::function<void()>&)> around) {
+    around_waiting_ = std::move(around);
+  }
 
  private:
   KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch);
@@ -94,9 +109,12 @@ class KernelRun final : public isa::MachineState {
   Status give_memory(Storage& storage, Dtype dtype);
   isa::BufferId buffer_of(const std::shared_ptr<Storage>& storage);
   Result<int32_t> operand(const Tensor& tensor);
-  Status bind_value(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value, isa::Instruction& instruction);
-  Status bind_tile(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value, isa::Instruction& instruction);
-  Status bind_all(const isa::InstructionSpec& spec, std::span<Value> values, isa::Instruction& instruction);
+  Status bind_value(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value,
+                    isa::Instruction& instruction);
+  Status bind_tile(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value,
+                   isa::Instruction& instruction);
+  Status bind_all(const isa::InstructionSpec& spec, std::span<Value> values,
+                  isa::Instruction& instruction);
   void infer_accumulate(Value& accumulate, const Value& destination);
   void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   Status execute(const isa::InstructionSpec& spec);
@@ -117,7 +135,7 @@ class KernelRun final : public isa::MachineState {
   std::vector<int32_t> chains_;
   std::vector<std::pair<int32_t, int32_t>> edges_;
   std::unordered_map<std::string, int64_t> named_;  // -1: several of the name
-  int32_t chain_ = -1;    // the last block's number
+  int32_t chain_ = -1;                              // the last block's number
   int order_depth_ = 0;
   bool halted_ = false;  // after a fault nothing more is executed
   uint64_t executed_ = 0;

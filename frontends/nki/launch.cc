@@ -56,11 +56,12 @@ bool Launch::meet(int core, const std::string& name, std::string* why) {
   pass_on(core);
   changed_.wait(lock, [&] { return holder_ == core; });
   if (waiting_[self].empty()) return true;
-  for (size_t i = 0; i < waiting_.size(); ++i) {  // the baton came round and nobody met us: it never will be different
+  for (size_t i = 0; i < waiting_.size();
+       ++i) {  // the baton came round and nobody met us: it never will be different
     if (i == self) continue;
-    *why = finished_[i] ? "core " + std::to_string(i) + " has ended"
-                        : waiting_[i].empty() ? "core " + std::to_string(i) + " does something else"
-                                              : "core " + std::to_string(i) + " waits at " + waiting_[i];
+    *why = finished_[i]          ? "core " + std::to_string(i) + " has ended"
+           : waiting_[i].empty() ? "core " + std::to_string(i) + " does something else"
+                                 : "core " + std::to_string(i) + " waits at " + waiting_[i];
   }
   waiting_[self].clear();
   return false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cores that run one kernel together (LNC): HBM tensors that they share, and a baton. Only the core that holds the baton
-// runs; it goes to the next core at a meeting (sendrecv, core_barrier) and at the end, in the order of their numbers, so that
-// a run does not depend on the host's threads.
+// The cores that run one kernel together (LNC): HBM tensors that they share, and a baton. Only the
+// core that holds the baton runs; it goes to the next core at a meeting (sendrecv, core_barrier)
+// and at the end, in the order of their numbers, so that a run does not depend on the host's
+// threads.
 #pragma once
 
 #include <condition_variable>
@@ -19,14 +20,17 @@ namespace thorong::nki {
 
 class Launch {
  public:
-  explicit Launch(int cores) : finished_(static_cast<size_t>(cores)), waiting_(static_cast<size_t>(cores)) {}
+  explicit Launch(int cores)
+      : finished_(static_cast<size_t>(cores)), waiting_(static_cast<size_t>(cores)) {}
   int cores() const { return static_cast<int>(finished_.size()); }
 
-  // The n-th shared HBM tensor that each core allocates is one tensor: null when this core is the first to ask.
+  // The n-th shared HBM tensor that each core allocates is one tensor: null when this core is the
+  // first to ask.
   std::shared_ptr<Storage> shared(size_t n);
   void set_shared(size_t n, std::shared_ptr<Storage> storage);
 
-  // Leaves bytes for the others at a meeting; each core collects each other's once, in the order of the meetings.
+  // Leaves bytes for the others at a meeting; each core collects each other's once, in the order of
+  // the meetings.
   void post(int core, const std::string& name, std::vector<std::byte> bytes);
   std::vector<std::byte> collect(int core, int from, const std::string& name);
 
@@ -34,8 +38,8 @@ class Launch {
   void enter(int core);
   // Hands the baton on for good.
   void leave(int core);
-  // Waits until all cores have come to a meeting of this name; false if another core has ended instead, or waits for a
-  // meeting of another name that cannot come to be (`why` says which).
+  // Waits until all cores have come to a meeting of this name; false if another core has ended
+  // instead, or waits for a meeting of another name that cannot come to be (`why` says which).
   bool meet(int core, const std::string& name, std::string* why);
 
  private:
@@ -50,8 +54,8 @@ class Launch {
     std::vector<std::byte> bytes;
     size_t number;
   };
-  std::map<std::pair<int, std::string>, std::deque<Mail>> posted_;               // by sender
-  std::map<std::tuple<int, int, std::string>, size_t> collected_;                // by receiver and sender
+  std::map<std::pair<int, std::string>, std::deque<Mail>> posted_;  // by sender
+  std::map<std::tuple<int, int, std::string>, size_t> collected_;   // by receiver and sender
   std::map<std::pair<int, std::string>, size_t> sent_;
 };
 

@@ -24,7 +24,8 @@ std::shared_ptr<void> MemoryStore::take(size_t bytes) {
   }
   if (block == nullptr) block = std::aligned_alloc(64, bytes);
   if (block == nullptr) return nullptr;
-  return {block, [store = shared_from_this(), bytes](void* given) { store->give_back(given, bytes); }};
+  return {block,
+          [store = shared_from_this(), bytes](void* given) { store->give_back(given, bytes); }};
 }
 
 void MemoryStore::give_back(void* block, size_t bytes) {

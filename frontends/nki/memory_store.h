@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory for the tiles of a run. Kernels allocate the same few sizes again and again: freed blocks are kept by size.
+// Host memory for the tiles of a run. Kernels allocate the same few sizes again and again: freed
+// blocks are kept by size.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@ namespace thorong::nki {
 class MemoryStore : public std::enable_shared_from_this<MemoryStore> {
  public:
   ~MemoryStore();
-  // At least so many bytes, aligned to a cache line; goes back to the store when the last owner goes. Null: no memory.
+  // At least so many bytes, aligned to a cache line; goes back to the store when the last owner
+  // goes. Null: no memory.
   std::shared_ptr<void> take(size_t bytes);
 
  private:

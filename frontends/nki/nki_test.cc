@@ -24,7 +24,8 @@ std::shared_ptr<KernelRun> start() {
   return *run;
 }
 
-Tensor tile(KernelRun& run, std::vector<int64_t> shape, Region region = Region::kSbuf, const char* dtype = "float32") {
+Tensor tile(KernelRun& run, std::vector<int64_t> shape, Region region = Region::kSbuf,
+            const char* dtype = "float32") {
   auto tensor = run.allocate(shape, *parse_dtype(dtype), region, "");
   EXPECT_TRUE(tensor.ok()) << tensor.status().to_string();
   return *tensor;
@@ -37,13 +38,15 @@ Argument pass(const Tensor& tensor) {
 }
 Argument pass(double number) {
   Argument argument;
-  argument.kind = Argument::Kind::kNumber, argument.number = number, argument.integer = static_cast<int64_t>(number);
+  argument.kind = Argument::Kind::kNumber, argument.number = number,
+  argument.integer = static_cast<int64_t>(number);
   return argument;
 }
 
 Status call(KernelRun& run, Opcode opcode, std::vector<Argument> given) {
   given.resize(isa::spec(static_cast<uint16_t>(opcode)).parameters.size());
-  return run.call(static_cast<uint16_t>(opcode), given, run.locate("kernel.py", 1, static_cast<uint16_t>(opcode)));
+  return run.call(static_cast<uint16_t>(opcode), given,
+                  run.locate("kernel.py", 1, static_cast<uint16_t>(opcode)));
 }
 
 std::vector<float> values(const Tensor& tensor) {
@@ -60,7 +63,8 @@ TEST(Views, ReshapeOnlyWhereMemoryAllowsIt) {
   EXPECT_FALSE(flatten_dims(*halves, 1, 2).ok());
   auto split = reshape_dim(*halves, 1, std::array<int64_t, 2>{2, -1});
   ASSERT_TRUE(split.ok()) << split.status().to_string();
-  EXPECT_EQ(std::vector<int64_t>(split->sizes().begin(), split->sizes().end()), (std::vector<int64_t>{4, 2, 3, 4}));
+  EXPECT_EQ(std::vector<int64_t>(split->sizes().begin(), split->sizes().end()),
+            (std::vector<int64_t>{4, 2, 3, 4}));
   EXPECT_EQ(split->strides[1], 24);
   auto merged = reshape(t, std::array<int64_t, 2>{4, -1});
   ASSERT_TRUE(merged.ok());
@@ -185,7 +189,9 @@ TEST(Finish, SaysWhichTileHasNoRoom) {
   auto result = finish(runs, {"kernel", {}});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
-  EXPECT_NE(result.status().message().find("expected room for a tile of 160000 bytes a partition in sbuf"), std::string::npos)
+  EXPECT_NE(result.status().message().find(
+                "expected room for a tile of 160000 bytes a partition in sbuf"),
+            std::string::npos)
       << result.status().to_string();
 }
 

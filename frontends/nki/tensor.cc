@@ -15,16 +15,20 @@ struct Dims {
   std::vector<std::pair<int64_t, int64_t>> list;  // size, step
   void add(int64_t size, int64_t step) {
     if (size == 1) return;
-    if (!list.empty() && list.back().second == step * size) list.back() = {list.back().first * size, step};
-    else list.emplace_back(size, step);
+    if (!list.empty() && list.back().second == step * size)
+      list.back() = {list.back().first * size, step};
+    else
+      list.emplace_back(size, step);
   }
 };
 
 Status fill_free(const Tensor& tensor, const Dims& dims, isa::AccessPattern& pattern) {
   if (dims.list.size() > isa::kMaxFreeRank) {
-    return Status(Code::kUnsupported, "expected at most four free dimensions that do not follow each other in memory, found " +
-                                          std::to_string(dims.list.size()) + " in " + to_string(tensor) +
-                                          ". Split the instruction over the outermost of them.");
+    return Status(
+        Code::kUnsupported,
+        "expected at most four free dimensions that do not follow each other in memory, found " +
+            std::to_string(dims.list.size()) + " in " + to_string(tensor) +
+            ". Split the instruction over the outermost of them.");
   }
   pattern.rank = static_cast<uint8_t>(dims.list.size());
   for (size_t i = 0; i < dims.list.size(); ++i) {
@@ -42,9 +46,10 @@ Status on_chip_rows(const Tensor& tensor, isa::AccessPattern& pattern) {
   if (tensor.shape[0] > 1 && tensor.strides[0] == 0) {
     pattern.partition_step = isa::kRepeatRow;
   } else if (tensor.shape[0] > 1 && tensor.strides[0] != row) {
-    return invalid_argument("expected partitions that follow each other (a step of " + std::to_string(row) + "), found a step of " +
-                            std::to_string(tensor.strides[0]) + " in " + to_string(tensor) +
-                            ". The machine reads neighbouring partitions only; gather them by DMA.");
+    return invalid_argument(
+        "expected partitions that follow each other (a step of " + std::to_string(row) +
+        "), found a step of " + std::to_string(tensor.strides[0]) + " in " + to_string(tensor) +
+        ". The machine reads neighbouring partitions only; gather them by DMA.");
   }
   return ok_status();
 }
@@ -53,10 +58,14 @@ Status on_chip_rows(const Tensor& tensor, isa::AccessPattern& pattern) {
 
 std::string_view name(Region region) {
   switch (region) {
-    case Region::kSbuf: return "sbuf";
-    case Region::kPsum: return "psum";
-    case Region::kPrivateHbm: return "private_hbm";
-    case Region::kSharedHbm: return "shared_hbm";
+    case Region::kSbuf:
+      return "sbuf";
+    case Region::kPsum:
+      return "psum";
+    case Region::kPrivateHbm:
+      return "private_hbm";
+    case Region::kSharedHbm:
+      return "shared_hbm";
   }
   return "";
 }
@@ -121,15 +130,18 @@ template <typename F>
 void for_elements(const Tensor& tensor, F&& f) {
   const Storage& storage = *tensor.storage;
   Format format = info(tensor.dtype).format;
-  auto cell = static_cast<int64_t>(numerics::byte_size(storage.host.bytes ? format : isa::host_cell(format)));
+  auto cell = static_cast<int64_t>(
+      numerics::byte_size(storage.host.bytes ? format : isa::host_cell(format)));
   int64_t row = tensor.on_chip() ? tensor.row_elements() : 0;
   std::array<int64_t, kMaxRank> at{};
   int64_t total = tensor.elements();
   for (int64_t n = 0; n < total; ++n) {
     int64_t element = tensor.offset;
     for (size_t d = 0; d < tensor.rank; ++d) element += at[d] * tensor.strides[d];
-    std::byte* address = row > 0 ? storage.host.data + element / row * storage.host.row_stride_bytes + element % row * cell
-                                 : storage.host.data + element * cell;
+    std::byte* address = row > 0
+                             ? storage.host.data + element / row * storage.host.row_stride_bytes +
+                                   element % row * cell
+                             : storage.host.data + element * cell;
     f(n, address);
     for (size_t d = tensor.rank; d-- > 0;) {
       if (++at[d] < tensor.shape[d]) break;
@@ -145,23 +157,29 @@ void read_bytes(const Tensor& tensor, std::byte* bytes) {
   Format cell = tensor.storage->host.bytes ? format : isa::host_cell(format);
   int64_t size = tensor.element_bytes();
   if (cell == format && !tensor.on_chip() && tensor.contiguous()) {
-    std::memcpy(bytes, tensor.storage->host.data + tensor.offset * size, static_cast<size_t>(tensor.elements() * size));
+    std::memcpy(bytes, tensor.storage->host.data + tensor.offset * size,
+                static_cast<size_t>(tensor.elements() * size));
     return;
   }
-  for_elements(tensor, [&](int64_t n, const std::byte* address) { numerics::convert(cell, address, format, bytes + n * size, 1); });
+  for_elements(tensor, [&](int64_t n, const std::byte* address) {
+    numerics::convert(cell, address, format, bytes + n * size, 1);
+  });
 }
 
 void write_bytes(const Tensor& tensor, const std::byte* bytes) {
   Format format = info(tensor.dtype).format;
   Format cell = tensor.storage->host.bytes ? format : isa::host_cell(format);
   int64_t size = tensor.element_bytes();
-  for_elements(tensor, [&](int64_t n, std::byte* address) { numerics::convert(format, bytes + n * size, cell, address, 1); });
+  for_elements(tensor, [&](int64_t n, std::byte* address) {
+    numerics::convert(format, bytes + n * size, cell, address, 1);
+  });
 }
 
 std::string to_string(const Tensor& tensor) {
   std::string text(info(tensor.dtype).name);
   text += "[";
-  for (size_t i = 0; i < tensor.rank; ++i) text += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
+  for (size_t i = 0; i < tensor.rank; ++i)
+    text += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
   text += "] in " + std::string(name(tensor.storage->region));
   if (!tensor.storage->name.empty()) text = "'" + tensor.storage->name + "' " + text;
   return text;

@@ -116,8 +116,9 @@ Result<ops::TensorType> bound_type(const ValueInfo& input, const ImportOptions& 
   int64_t elements = ops::element_count(type.shape);
   if (elements < 0 ||
       elements > kMaxBytes / static_cast<int64_t>(numerics::byte_size(type.format))) {
-    return out_of_range("the shape " + ops::to_string(type.shape) + " is too large: a tensor has at most " +
-                        std::to_string(kMaxBytes >> 30) + " GiB. Bind smaller sizes (--dim), or check the file.");
+    return out_of_range("the shape " + ops::to_string(type.shape) +
+                        " is too large: a tensor has at most " + std::to_string(kMaxBytes >> 30) +
+                        " GiB. Bind smaller sizes (--dim), or check the file.");
   }
   return type;
 }

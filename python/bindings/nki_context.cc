@@ -22,7 +22,8 @@ namespace {
 
 namespace nb = nanobind;
 
-// Python's objects are the same for all runs and threads; the interpreter's lock guards these tables.
+// Python's objects are the same for all runs and threads; the interpreter's lock guards these
+// tables.
 struct Tables {
   std::unordered_map<PyObject*, NkiName> names;
   std::unordered_map<PyObject*, nki::Dtype> dtypes;
@@ -39,8 +40,9 @@ Tables& tables() {
 
 isa::NameKind name_kind(const std::string& kind) {
   static const std::unordered_map<std::string, isa::NameKind> kinds = {
-      {"operator", isa::NameKind::kOperator},     {"engine", isa::NameKind::kEngine},         {"reduce_cmd", isa::NameKind::kReduce},
-      {"dge_mode", isa::NameKind::kDge},          {"oob_mode", isa::NameKind::kOutOfBounds},  {"matmul_perf_mode", isa::NameKind::kPerfMode},
+      {"operator", isa::NameKind::kOperator},    {"engine", isa::NameKind::kEngine},
+      {"reduce_cmd", isa::NameKind::kReduce},    {"dge_mode", isa::NameKind::kDge},
+      {"oob_mode", isa::NameKind::kOutOfBounds}, {"matmul_perf_mode", isa::NameKind::kPerfMode},
       {"dma_engine", isa::NameKind::kDmaEngine}};
   return kinds.at(kind);
 }
@@ -77,21 +79,31 @@ nki::RunOptions read_run_options(const nb::dict& given) {
   nki::RunOptions options;
   for (auto [key, value] : given) {
     auto name = nb::cast<std::string>(key);
-    if (name == "chip") options.chip = nb::cast<std::string>(value);
-    else if (name == "generation") options.generation = nb::cast<int>(value);
-    else if (name == "timing_only") options.timing_only = nb::cast<bool>(value);
-    else if (name == "stochastic_rounding") options.stochastic_rounding = nb::cast<bool>(value);
-    else if (name == "precise") options.precise = nb::cast<bool>(value);
-    else if (name == "seed") options.seed = nb::cast<uint64_t>(value);
-    else if (name == "threads") options.threads = nb::cast<int>(value);
-    else throw nb::type_error(("unknown option '" + name + "'").c_str());
+    if (name == "chip")
+      options.chip = nb::cast<std::string>(value);
+    else if (name == "generation")
+      options.generation = nb::cast<int>(value);
+    else if (name == "timing_only")
+      options.timing_only = nb::cast<bool>(value);
+    else if (name == "stochastic_rounding")
+      options.stochastic_rounding = nb::cast<bool>(value);
+    else if (name == "precise")
+      options.precise = nb::cast<bool>(value);
+    else if (name == "seed")
+      options.seed = nb::cast<uint64_t>(value);
+    else if (name == "threads")
+      options.threads = nb::cast<int>(value);
+    else
+      throw nb::type_error(("unknown option '" + name + "'").c_str());
   }
   return options;
 }
 
-std::unique_ptr<NkiRun> begin(const nb::dict& options, int core, std::shared_ptr<nki::Launch> launch) {
+std::unique_ptr<NkiRun> begin(const nb::dict& options, int core,
+                              std::shared_ptr<nki::Launch> launch) {
   auto context = std::make_unique<NkiRun>();
-  context->run = value_or_throw(nki::KernelRun::create(read_run_options(options), core, std::move(launch)));
+  context->run =
+      value_or_throw(nki::KernelRun::create(read_run_options(options), core, std::move(launch)));
   context->run->set_waiting([](const std::function<void()>& wait) {
     nb::gil_scoped_release release;
     wait();
@@ -101,7 +113,8 @@ std::unique_ptr<NkiRun> begin(const nb::dict& options, int core, std::shared_ptr
 
 using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-nki::Tensor wrap(NkiRun& context, const Bytes& bytes, const std::vector<int64_t>& shape, const nb::object& dtype, const std::string& name, bool output) {
+nki::Tensor wrap(NkiRun& context, const Bytes& bytes, const std::vector<int64_t>& shape,
+                 const nb::object& dtype, const std::string& name, bool output) {
   auto found = find_dtype(dtype.ptr());
   if (!found) throw nb::type_error("no dtype of nki");
   std::shared_ptr<void> owner(new Bytes(bytes), [](void* array) {
@@ -109,19 +122,29 @@ nki::Tensor wrap(NkiRun& context, const Bytes& bytes, const std::vector<int64_t>
     delete static_cast<Bytes*>(array);
   });
   auto role = output ? isa::BufferRole::kOutput : isa::BufferRole::kInput;
-  return nki_value(context.run->wrap(reinterpret_cast<std::byte*>(bytes.data()), std::move(owner), shape, *found, name, role));
+  return nki_value(context.run->wrap(reinterpret_cast<std::byte*>(bytes.data()), std::move(owner),
+                                     shape, *found, name, role));
 }
 
-nki::Tensor allocate(const std::vector<int64_t>& shape, nb::handle dtype, nb::handle region, const std::string& name, std::optional<std::pair<int64_t, int64_t>> address) {
+nki::Tensor allocate(const std::vector<int64_t>& shape, nb::handle dtype, nb::handle region,
+                     const std::string& name, std::optional<std::pair<int64_t, int64_t>> address) {
   NkiRun& context = need_run("ndarray");
   auto type = find_dtype(dtype.ptr());
   auto where = find_region(region.ptr());
-  if (!type) throw nb::type_error(("ndarray: dtype expects a dtype of nki.language, found " + std::string(nb::repr(dtype).c_str())).c_str());
-  if (!where) throw nb::type_error(("ndarray: buffer expects nl.sbuf, nl.psum, nl.hbm or nl.shared_hbm, found " + std::string(nb::repr(region).c_str())).c_str());
+  if (!type)
+    throw nb::type_error(("ndarray: dtype expects a dtype of nki.language, found " +
+                          std::string(nb::repr(dtype).c_str()))
+                             .c_str());
+  if (!where)
+    throw nb::type_error(
+        ("ndarray: buffer expects nl.sbuf, nl.psum, nl.hbm or nl.shared_hbm, found " +
+         std::string(nb::repr(region).c_str()))
+            .c_str());
   return nki_value(context.run->allocate(shape, *type, *where, name, address));
 }
 
-report::Result finish(const std::vector<NkiRun*>& runs, const std::string& name, const std::vector<std::pair<std::string, nki::Tensor>>& outputs) {
+report::Result finish(const std::vector<NkiRun*>& runs, const std::string& name,
+                      const std::vector<std::pair<std::string, nki::Tensor>>& outputs) {
   std::vector<std::shared_ptr<nki::KernelRun>> cores;
   for (NkiRun* context : runs) cores.push_back(context->run);
   return nki_value(nki::finish(cores, {name, outputs}));
@@ -137,8 +160,10 @@ NkiRun*& current_run() {
 NkiRun& need_run(const char* what) {
   NkiRun* run = current_run();
   if (run == nullptr) {
-    throw_nki_error(failed_precondition(std::string(what) + ": expected to be called by a running kernel, found none in this thread. "
-                                        "Decorate the function with @nki.jit and call it with arrays."));
+    throw_nki_error(failed_precondition(
+        std::string(what) +
+        ": expected to be called by a running kernel, found none in this thread. "
+        "Decorate the function with @nki.jit and call it with arrays."));
   }
   return *run;
 }
@@ -153,7 +178,8 @@ std::optional<nki::Dtype> find_dtype(PyObject* object) {
   if (found != tables().dtypes.end()) return found->second;
   nb::object name = nb::getattr(nb::handle(object), "name", nb::none());  // np.dtype
   if (PyUnicode_Check(object)) name = nb::borrow(object);
-  if (!PyUnicode_Check(name.ptr())) name = nb::getattr(nb::handle(object), "__name__", nb::none());  // np.float32
+  if (!PyUnicode_Check(name.ptr()))
+    name = nb::getattr(nb::handle(object), "__name__", nb::none());  // np.float32
   if (!PyUnicode_Check(name.ptr())) return std::nullopt;
   return nki::parse_dtype(nb::cast<std::string>(name));
 }
@@ -166,13 +192,16 @@ std::optional<nki::Region> find_region(PyObject* object) {
   if (!PyUnicode_Check(object)) return std::nullopt;
   auto text = nb::cast<std::string>(nb::handle(object));
   if (text == "hbm") text = "private_hbm";
-  for (auto region : {nki::Region::kSbuf, nki::Region::kPsum, nki::Region::kPrivateHbm, nki::Region::kSharedHbm}) {
+  for (auto region : {nki::Region::kSbuf, nki::Region::kPsum, nki::Region::kPrivateHbm,
+                      nki::Region::kSharedHbm}) {
     if (nki::name(region) == text) return region;
   }
   return std::nullopt;
 }
 
-nb::object region_object(nki::Region region) { return nb::borrow(tables().region_objects[static_cast<size_t>(region)]); }
+nb::object region_object(nki::Region region) {
+  return nb::borrow(tables().region_objects[static_cast<size_t>(region)]);
+}
 
 namespace {
 
@@ -196,12 +225,15 @@ nb::object kernel_frame(NkiRun& context, NkiRun::Code** code) {
   return frame;
 }
 
-int line_of(const nb::object& frame) { return PyFrame_GetLineNumber(reinterpret_cast<PyFrameObject*>(frame.ptr())); }
+int line_of(const nb::object& frame) {
+  return PyFrame_GetLineNumber(reinterpret_cast<PyFrameObject*>(frame.ptr()));
+}
 
 }  // namespace
 
 int32_t place_of_caller(NkiRun& context, uint16_t opcode) {
-  if (context.place_line > 0) return context.run->locate(context.place_file, context.place_line, opcode);
+  if (context.place_line > 0)
+    return context.run->locate(context.place_file, context.place_line, opcode);
   NkiRun::Code* code = nullptr;
   nb::object frame = kernel_frame(context, &code);
   if (!frame.is_valid()) return -1;
@@ -210,7 +242,8 @@ int32_t place_of_caller(NkiRun& context, uint16_t opcode) {
 #else
   int at = line_of(frame);
 #endif
-  uint64_t key = reinterpret_cast<uintptr_t>(code) * 1315423911U ^ (static_cast<uint64_t>(at) << 16) ^ opcode;
+  uint64_t key =
+      reinterpret_cast<uintptr_t>(code) * 1315423911U ^ (static_cast<uint64_t>(at) << 16) ^ opcode;
   auto [entry, fresh] = context.places.try_emplace(key, -1);
   if (fresh) entry->second = context.run->locate(code->file, line_of(frame), opcode);
   return entry->second;
@@ -245,7 +278,9 @@ void set_place(NkiRun& context, const nb::object& place) {
 void set_nki_error(const Status& status, NkiRun* context) {
   std::string where = status.where();
   if (where.empty() && context != nullptr) where = caller(*context);
-  nb::object exception = nb::module_::import_("thorong.nki._errors").attr("make")(nb::str(code_name(status.code()).data()), status.message(), where);
+  nb::object exception =
+      nb::module_::import_("thorong.nki._errors")
+          .attr("make")(nb::str(code_name(status.code()).data()), status.message(), where);
   PyErr_SetObject(exception.type().ptr(), exception.ptr());
 }
 
@@ -260,7 +295,8 @@ std::vector<int64_t> read_integers(Handle sequence, const char* what) {
     if (PyFloat_Check(item.ptr())) {  // 1.0 stands for 1
       double value = PyFloat_AS_DOUBLE(item.ptr());
       if (value != std::floor(value) || std::fabs(value) > 9e15) {
-        throw nb::type_error((std::string(what) + " expects integers, found " + nb::repr(item).c_str()).c_str());
+        throw nb::type_error(
+            (std::string(what) + " expects integers, found " + nb::repr(item).c_str()).c_str());
       }
       result.push_back(static_cast<int64_t>(value));
       return;
@@ -273,7 +309,8 @@ std::vector<int64_t> read_integers(Handle sequence, const char* what) {
     add(sequence);
     return result;
   }
-  if (PySequence_Check(sequence.ptr()) == 0) throw nb::type_error((std::string(what) + " expects integers").c_str());
+  if (PySequence_Check(sequence.ptr()) == 0)
+    throw nb::type_error((std::string(what) + " expects integers").c_str());
   for (nb::handle item : sequence) {
     if (PySequence_Check(item.ptr()) != 0 && PyIndex_Check(item.ptr()) == 0) {
       for (nb::handle inner : item) add(inner);
@@ -305,37 +342,47 @@ void bind_nki_context(nb::module_& module) {
       .def("begin_order", [](NkiRun& context) { context.run->begin_order(); })
       .def("end_order", [](NkiRun& context) { context.run->end_order(); })
       .def_prop_ro("order_depth", [](const NkiRun& context) { return context.run->order_depth(); })
-      .def("chains", [](NkiRun& context) {
-        auto chains = context.run->chains();
-        return std::vector<int32_t>(chains.begin(), chains.end());
-      })
-      .def("edges", [](NkiRun& context) {
-        auto edges = context.run->edges();
-        return std::vector<std::pair<int32_t, int32_t>>(edges.begin(), edges.end());
-      })
-      .def("add_edge", [](NkiRun& context, const std::string& later, const std::string& earlier) {
-        Status status = context.run->add_edge(later, earlier);
-        if (!status.ok()) throw_nki_error(status);
-      })
+      .def("chains",
+           [](NkiRun& context) {
+             auto chains = context.run->chains();
+             return std::vector<int32_t>(chains.begin(), chains.end());
+           })
+      .def("edges",
+           [](NkiRun& context) {
+             auto edges = context.run->edges();
+             return std::vector<std::pair<int32_t, int32_t>>(edges.begin(), edges.end());
+           })
+      .def("add_edge",
+           [](NkiRun& context, const std::string& later, const std::string& earlier) {
+             Status status = context.run->add_edge(later, earlier);
+             if (!status.ok()) throw_nki_error(status);
+           })
       .def("here", here)
       .def("set_place", set_place, nb::arg("place").none())
       .def_prop_ro("core", [](const NkiRun& context) { return context.run->core_id(); })
       .def_prop_ro("launch", [](const NkiRun& context) { return context.run->launch(); })
       .def_prop_ro("generation", [](const NkiRun& context) { return context.run->generation(); })
       .def_prop_ro("chip", [](const NkiRun& context) { return context.run->chip().name; })
-      .def_prop_ro("instructions", [](const NkiRun& context) { return context.run->program().instructions.size(); })
+      .def_prop_ro("instructions",
+                   [](const NkiRun& context) { return context.run->program().instructions.size(); })
       .def_prop_ro("figures", [](const NkiRun& context) {
         const isa::CoreParameters& core = context.run->core();
         nb::dict figures;
-        figures["partitions"] = core.partitions, figures["sbuf_bytes_per_partition"] = core.sbuf_bytes_per_partition;
+        figures["partitions"] = core.partitions,
+        figures["sbuf_bytes_per_partition"] = core.sbuf_bytes_per_partition;
         figures["psum_banks"] = core.psum_banks, figures["psum_bank_bytes"] = core.psum_bank_bytes;
-        figures["columns"] = static_cast<int64_t>(core.columns), figures["moving_max_columns"] = static_cast<int64_t>(core.moving_max_columns);
+        figures["columns"] = static_cast<int64_t>(core.columns),
+        figures["moving_max_columns"] = static_cast<int64_t>(core.moving_max_columns);
         return figures;
       });
-  module.def("begin", begin, nb::arg("options"), nb::arg("core") = 0, nb::arg("launch").none() = nb::none());
-  module.def("current", []() { return current_run(); }, nb::rv_policy::reference);
-  module.def("caller", []() { return current_run() == nullptr ? std::string() : caller(*current_run()); });
-  module.def("allocate", allocate, nb::arg("shape"), nb::arg("dtype"), nb::arg("region"), nb::arg("name") = "", nb::arg("address").none() = nb::none());
+  module.def("begin", begin, nb::arg("options"), nb::arg("core") = 0,
+             nb::arg("launch").none() = nb::none());
+  module.def(
+      "current", []() { return current_run(); }, nb::rv_policy::reference);
+  module.def("caller",
+             []() { return current_run() == nullptr ? std::string() : caller(*current_run()); });
+  module.def("allocate", allocate, nb::arg("shape"), nb::arg("dtype"), nb::arg("region"),
+             nb::arg("name") = "", nb::arg("address").none() = nb::none());
   module.def("finish", finish);
   module.def("register_name", register_name);
   module.def("register_operator", register_operator);

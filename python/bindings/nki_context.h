@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the bindings of nki keep: the run of each thread, Python's objects for dtypes, regions, operators and enumerators, and
-// the lines of code that instructions come from.
+// What the bindings of nki keep: the run of each thread, Python's objects for dtypes, regions,
+// operators and enumerators, and the lines of code that instructions come from.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -23,8 +23,8 @@ struct NkiRun {
   };
   std::unordered_map<void*, Code> codes;
   std::unordered_map<uint64_t, int32_t> places;
-  // The line that instructions are recorded under instead of the caller's; line 0: the caller's. For instructions that are
-  // issued later than the kernel asked for them.
+  // The line that instructions are recorded under instead of the caller's; line 0: the caller's.
+  // For instructions that are issued later than the kernel asked for them.
   std::string place_file;
   int place_line = 0;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of nki.isa, one object for each instruction with parameters: name, signature and documentation come from the
-// instruction's table. A call goes by the vector call protocol straight to KernelRun::call.
+// The functions of nki.isa, one object for each instruction with parameters: name, signature and
+// documentation come from the instruction's table. A call goes by the vector call protocol straight
+// to KernelRun::call.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 #include <structmember.h>
@@ -25,8 +26,7 @@ struct NkiInstruction {
 };
 
 struct Function {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   uint16_t opcode;
   uint16_t parameters;
   PyObject* names[kMostParameters];  // interned
@@ -54,7 +54,8 @@ bool read_number(PyObject* object, Argument& value) {
   value.kind = Argument::Kind::kNumber;
   if (PyFloat_Check(object)) {
     value.number = PyFloat_AS_DOUBLE(object);
-    value.integer = value.number >= -9e18 && value.number <= 9e18 ? static_cast<int64_t>(value.number) : 0;
+    value.integer =
+        value.number >= -9e18 && value.number <= 9e18 ? static_cast<int64_t>(value.number) : 0;
     return true;
   }
   if (PyIndex_Check(object) != 0) {
@@ -62,9 +63,11 @@ bool read_number(PyObject* object, Argument& value) {
     if (!number.is_valid()) return false;
     int overflow = 0;
     value.integer = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
-    if (overflow != 0) value.integer = static_cast<int64_t>(PyLong_AsUnsignedLongLongMask(number.ptr()));
+    if (overflow != 0)
+      value.integer = static_cast<int64_t>(PyLong_AsUnsignedLongLongMask(number.ptr()));
     value.integral = true;
-    value.number = overflow != 0 ? PyLong_AsDouble(number.ptr()) : static_cast<double>(value.integer);
+    value.number =
+        overflow != 0 ? PyLong_AsDouble(number.ptr()) : static_cast<double>(value.integer);
     return PyErr_Occurred() == nullptr;
   }
   nb::object number = nb::steal(PyNumber_Float(object));
@@ -75,7 +78,8 @@ bool read_number(PyObject* object, Argument& value) {
 // False: not something that an instruction takes; a Python error may be set.
 bool read_value(PyObject* object, Argument& value) {
   if (Py_TYPE(object) == tensor_type) {
-    value.kind = Argument::Kind::kTile, value.object = nb::inst_ptr<nki::Tensor>(nb::handle(object));
+    value.kind = Argument::Kind::kTile,
+    value.object = nb::inst_ptr<nki::Tensor>(nb::handle(object));
     return true;
   }
   if (object == Py_None) {
@@ -83,7 +87,8 @@ bool read_value(PyObject* object, Argument& value) {
     return true;
   }
   if (PyBool_Check(object)) {
-    value.kind = Argument::Kind::kBool, value.flag = object == Py_True, value.number = value.flag ? 1 : 0, value.integer = value.flag ? 1 : 0;
+    value.kind = Argument::Kind::kBool, value.flag = object == Py_True,
+    value.number = value.flag ? 1 : 0, value.integer = value.flag ? 1 : 0;
     return true;
   }
   if (PyFloat_CheckExact(object) || PyLong_CheckExact(object)) return read_number(object, value);
@@ -110,35 +115,44 @@ size_t find_parameter(const Function& function, PyObject* name) {
   return kMostParameters;
 }
 
-bool read_arguments(const Function& function, PyObject* const* arguments, size_t positional, PyObject* keywords, Argument* values) {
+bool read_arguments(const Function& function, PyObject* const* arguments, size_t positional,
+                    PyObject* keywords, Argument* values) {
   const std::string& mnemonic = isa::spec(function.opcode).mnemonic;
   if (positional > function.parameters) {
-    PyErr_Format(PyExc_TypeError, "%s: expected at most %d arguments, found %zd", mnemonic.c_str(), static_cast<int>(function.parameters), static_cast<Py_ssize_t>(positional));
+    PyErr_Format(PyExc_TypeError, "%s: expected at most %d arguments, found %zd", mnemonic.c_str(),
+                 static_cast<int>(function.parameters), static_cast<Py_ssize_t>(positional));
     return false;
   }
-  size_t total = positional + (keywords != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(keywords)) : 0);
+  size_t total =
+      positional + (keywords != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(keywords)) : 0);
   for (size_t i = 0; i < total; ++i) {
     size_t at = i;
     if (i >= positional) {
       PyObject* name = PyTuple_GET_ITEM(keywords, static_cast<Py_ssize_t>(i - positional));
       at = find_parameter(function, name);
       if (at == kMostParameters) {
-        PyErr_Format(PyExc_TypeError, "%s: no parameter is called '%U'; there are %S", mnemonic.c_str(), name,
+        PyErr_Format(PyExc_TypeError, "%s: no parameter is called '%U'; there are %S",
+                     mnemonic.c_str(), name,
                      nb::object(nb::cast([&] {
                        std::string all;
-                       for (const isa::Parameter& parameter : isa::spec(function.opcode).parameters) all += (all.empty() ? "" : ", ") + std::string(parameter.name);
+                       for (const isa::Parameter& parameter : isa::spec(function.opcode).parameters)
+                         all += (all.empty() ? "" : ", ") + std::string(parameter.name);
                        return all;
-                     }())).ptr());
+                     }()))
+                         .ptr());
         return false;
       }
     }
     if (values[at].kind != Argument::Kind::kAbsent) {
-      PyErr_Format(PyExc_TypeError, "%s: the argument '%U' is given twice", mnemonic.c_str(), function.names[at]);
+      PyErr_Format(PyExc_TypeError, "%s: the argument '%U' is given twice", mnemonic.c_str(),
+                   function.names[at]);
       return false;
     }
     if (!read_value(arguments[i], values[at])) {
       if (PyErr_Occurred() == nullptr) {
-        PyErr_Format(PyExc_TypeError, "%s: %U expects a tensor, a number or an operator of nki, found %R", mnemonic.c_str(), function.names[at], arguments[i]);
+        PyErr_Format(PyExc_TypeError,
+                     "%s: %U expects a tensor, a number or an operator of nki, found %R",
+                     mnemonic.c_str(), function.names[at], arguments[i]);
       }
       return false;
     }
@@ -150,9 +164,12 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObjec
   auto& function = *reinterpret_cast<Function*>(self);
   try {
     std::array<Argument, kMostParameters> values;
-    if (!read_arguments(function, arguments, static_cast<size_t>(PyVectorcall_NARGS(flags)), keywords, values.data())) return nullptr;
+    if (!read_arguments(function, arguments, static_cast<size_t>(PyVectorcall_NARGS(flags)),
+                        keywords, values.data()))
+      return nullptr;
     NkiRun& context = need_run(isa::spec(function.opcode).mnemonic.c_str());
-    Status status = context.run->call(function.opcode, std::span(values).first(function.parameters), place_of_caller(context, function.opcode));
+    Status status = context.run->call(function.opcode, std::span(values).first(function.parameters),
+                                      place_of_caller(context, function.opcode));
     if (!status.ok()) {
       set_nki_error(status, &context);
       return nullptr;
@@ -160,7 +177,8 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObjec
     auto index = static_cast<int64_t>(context.run->program().instructions.size()) - 1;
     const Argument& name = values[function.parameters - 1U];  // the last parameter of each
     if (name.kind == Argument::Kind::kText) {
-      context.run->name_last(nb::cast<std::string>(nb::handle(static_cast<PyObject*>(const_cast<void*>(name.object)))));
+      context.run->name_last(nb::cast<std::string>(
+          nb::handle(static_cast<PyObject*>(const_cast<void*>(name.object)))));
     }
     return nb::cast(NkiInstruction{index}).release().ptr();
   } catch (nb::python_error& error) {
@@ -187,15 +205,29 @@ std::string signature(const isa::InstructionSpec& spec) {
 
 std::string documentation(const isa::InstructionSpec& spec) {
   std::string text = spec.mnemonic + signature(spec) + "\n\n" + spec.summary + "\n\n";
-  for (const isa::Parameter& parameter : spec.parameters) text += std::string(parameter.name) + ": " + parameter.doc + "\n";
+  for (const isa::Parameter& parameter : spec.parameters)
+    text += std::string(parameter.name) + ": " + parameter.doc + "\n";
   return text + "\nCost: " + spec.source;
 }
 
-PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(isa::spec(reinterpret_cast<Function*>(self)->opcode).mnemonic.c_str()); }
-PyObject* get_doc(PyObject* self, void*) { return PyUnicode_FromString(documentation(isa::spec(reinterpret_cast<Function*>(self)->opcode)).c_str()); }
+PyObject* get_name(PyObject* self, void*) {
+  return PyUnicode_FromString(
+      isa::spec(reinterpret_cast<Function*>(self)->opcode).mnemonic.c_str());
+}
+PyObject* get_doc(PyObject* self, void*) {
+  return PyUnicode_FromString(
+      documentation(isa::spec(reinterpret_cast<Function*>(self)->opcode)).c_str());
+}
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("nki.isa"); }
-PyObject* get_signature(PyObject* self, void*) { return PyUnicode_FromString(signature(isa::spec(reinterpret_cast<Function*>(self)->opcode)).c_str()); }
-PyObject* represent(PyObject* self) { return PyUnicode_FromFormat("<function nki.isa.%s>", isa::spec(reinterpret_cast<Function*>(self)->opcode).mnemonic.c_str()); }
+PyObject* get_signature(PyObject* self, void*) {
+  return PyUnicode_FromString(
+      signature(isa::spec(reinterpret_cast<Function*>(self)->opcode)).c_str());
+}
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat(
+      "<function nki.isa.%s>",
+      isa::spec(reinterpret_cast<Function*>(self)->opcode).mnemonic.c_str());
+}
 
 PyGetSetDef getters[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
                          {"__qualname__", get_name, nullptr, nullptr, nullptr},
@@ -203,13 +235,16 @@ PyGetSetDef getters[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
                          {"__module__", get_module, nullptr, nullptr, nullptr},
                          {"__text_signature__", get_signature, nullptr, nullptr, nullptr},
                          {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Function, vectorcall), READONLY, nullptr}, {nullptr, 0, 0, 0, nullptr}};
+PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Function, vectorcall), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
 PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                        {Py_tp_getset, getters},
                        {Py_tp_members, members},
                        {Py_tp_repr, reinterpret_cast<void*>(represent)},
                        {0, nullptr}};
-PyType_Spec type_spec = {"nki.isa.function", sizeof(Function), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, slots};
+PyType_Spec type_spec = {"nki.isa.function", sizeof(Function), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, slots};
 
 }  // namespace
 
@@ -220,7 +255,9 @@ void bind_nki_functions(nb::module_& module) {
       .def("depends_on", [](nb::handle self, nb::args producers) {
         auto later = nb::cast<NkiInstruction&>(self).index;
         for (nb::handle producer : producers) {
-          Status status = need_run("depends_on").run->add_edge(later, nb::cast<const NkiInstruction&>(producer).index);
+          Status status =
+              need_run("depends_on")
+                  .run->add_edge(later, nb::cast<const NkiInstruction&>(producer).index);
           if (!status.ok()) throw_nki_error(status);
         }
         return nb::borrow(self);
@@ -236,7 +273,8 @@ void bind_nki_functions(nb::module_& module) {
     function->vectorcall = call;
     function->opcode = opcode;
     function->parameters = static_cast<uint16_t>(spec.parameters.size());
-    for (size_t i = 0; i < spec.parameters.size(); ++i) function->names[i] = PyUnicode_InternFromString(spec.parameters[i].name);
+    for (size_t i = 0; i < spec.parameters.size(); ++i)
+      function->names[i] = PyUnicode_InternFromString(spec.parameters[i].name);
     functions[spec.mnemonic.c_str()] = nb::steal(reinterpret_cast<PyObject*>(function));
   }
   module.attr("functions") = functions;

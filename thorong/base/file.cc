@@ -22,7 +22,8 @@ size_t status_field(const char* key) {
   std::ifstream status("/proc/self/status");
   std::string line;
   while (std::getline(status, line)) {
-    if (line.rfind(key, 0) == 0) return std::strtoull(line.c_str() + std::strlen(key), nullptr, 10) * 1024;
+    if (line.rfind(key, 0) == 0)
+      return std::strtoull(line.c_str() + std::strlen(key), nullptr, 10) * 1024;
   }
   return 0;
 }
@@ -44,7 +45,9 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
     Code code = errno == ENOENT ? Code::kNotFound : Code::kIo;
-    return Status(code, "cannot open the file: " + system_reason() + ". Check the path and its permissions.", path);
+    return Status(
+        code, "cannot open the file: " + system_reason() + ". Check the path and its permissions.",
+        path);
   }
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -111,10 +114,12 @@ Status check_place(const std::string& path, bool is_folder) {
   while (is_folder && !std::filesystem::exists(folder, error) && folder.has_relative_path()) {
     folder = folder.parent_path();
   }
-  if (::access(folder.c_str(), W_OK | X_OK) == 0 && std::filesystem::is_directory(folder, error)) return ok_status();
-  std::string reason = std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error)
-                           ? "it is not a folder"
-                           : system_reason();
+  if (::access(folder.c_str(), W_OK | X_OK) == 0 && std::filesystem::is_directory(folder, error))
+    return ok_status();
+  std::string reason =
+      std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error)
+          ? "it is not a folder"
+          : system_reason();
   return io_error("cannot write into the folder '" + folder.string() + "': " + reason +
                       ". Choose a folder that exists and is writable.",
                   path);
@@ -122,13 +127,15 @@ Status check_place(const std::string& path, bool is_folder) {
 
 Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return write_through(path, parts);
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+    return write_through(path, parts);
   // What a symbolic link points to is replaced, not the link.
   const std::string target = behind_links(path);
   std::string temporary = target + ".XXXXXX";
   int descriptor = ::mkstemp(temporary.data());
   if (descriptor < 0) {
-    return io_error("cannot create a file there: " + system_reason() + ". Choose a folder that exists and is writable.",
+    return io_error("cannot create a file there: " + system_reason() +
+                        ". Choose a folder that exists and is writable.",
                     path);
   }
   bool good = true;
@@ -142,7 +149,8 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
   }
   if (!good) {
     ::unlink(temporary.c_str());
-    return io_error("cannot write the file: " + reason + ". Nothing was left behind; free some space or choose another place.",
+    return io_error("cannot write the file: " + reason +
+                        ". Nothing was left behind; free some space or choose another place.",
                     path);
   }
   return ok_status();

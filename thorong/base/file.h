@@ -21,7 +21,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
-  // Tells the kernel that the pages that were read may be dropped from memory; they are read again when touched.
+  // Tells the kernel that the pages that were read may be dropped from memory; they are read again
+  // when touched.
   void drop_resident_pages() const;
 
  private:
@@ -31,12 +32,14 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Writes `parts` one after the other to a temporary file beside `path`, syncs and renames it. On any error nothing of it
-// is left. A symbolic link stays one; a device or a pipe is written to directly. Error: io with the system's reason.
+// Writes `parts` one after the other to a temporary file beside `path`, syncs and renames it. On
+// any error nothing of it is left. A symbolic link stays one; a device or a pipe is written to
+// directly. Error: io with the system's reason.
 Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts);
 
-// Whether a file could be created at `path` as far as one can know before, so that a long run does not fail at its end; or, with
-// `is_folder`, files in a folder `path`, which need not exist yet. Error: io.
+// Whether a file could be created at `path` as far as one can know before, so that a long run does
+// not fail at its end; or, with `is_folder`, files in a folder `path`, which need not exist yet.
+// Error: io.
 Status check_place(const std::string& path, bool is_folder = false);
 
 Result<std::string> read_text_file(const std::string& path);
@@ -44,7 +47,8 @@ Result<std::string> read_text_file(const std::string& path);
 // Lower-case hexadecimal SHA-256 (FIPS 180-4).
 std::string sha256_hex(std::span<const std::byte> bytes);
 
-// Bytes of this process that are resident now, and at its highest (Linux: /proc/self/status VmRSS, VmHWM); 0 if unknown.
+// Bytes of this process that are resident now, and at its highest (Linux: /proc/self/status VmRSS,
+// VmHWM); 0 if unknown.
 size_t resident_bytes();
 size_t peak_resident_bytes();
 

@@ -19,11 +19,13 @@ struct ThreadPool::Arena {
       more.emplace(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
     }
   }
-  std::optional<tbb::global_control> more;  // without it oneTBB keeps to the host's processors, and says so on stderr
+  std::optional<tbb::global_control>
+      more;  // without it oneTBB keeps to the host's processors, and says so on stderr
   tbb::task_arena tasks;
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(threads > 0 ? threads : tbb::info::default_concurrency()) {
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads > 0 ? threads : tbb::info::default_concurrency()) {
   if (threads_ > 1) arena_ = std::make_unique<Arena>(threads_);
 }
 

@@ -19,9 +19,10 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return threads_; }
-  // Calls body(begin, end) for disjoint chunks that cover [0, n); each chunk except the last has a multiple of `grain`
-  // items. Runs inline with one thread or when n <= grain.
-  void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) const;
+  // Calls body(begin, end) for disjoint chunks that cover [0, n); each chunk except the last has a
+  // multiple of `grain` items. Runs inline with one thread or when n <= grain.
+  void parallel_for(int64_t n, int64_t grain,
+                    const std::function<void(int64_t, int64_t)>& body) const;
 
  private:
   struct Arena;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Status and Result<T>: how functions report that the user's input is wrong or unsupported.
 //
-// A Status is either ok or an error with a code, a message and the place ("model.onnx: node 'conv1'"). Result<T> holds a
-// value or such a Status. Bugs of ours never travel this way: they go through THORONG_CHECK (check.h). Faults of the
-// simulated machine are a third kind and part of a run's result (sim/fault.h).
+// A Status is either ok or an error with a code, a message and the place ("model.onnx: node
+// 'conv1'"). Result<T> holds a value or such a Status. Bugs of ours never travel this way: they go
+// through THORONG_CHECK (check.h). Faults of the simulated machine are a third kind and part of a
+// run's result (sim/fault.h).
 #pragma once
 
 #include <optional>
@@ -91,8 +92,8 @@ inline Status internal_error(std::string message, std::string where = {}) {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                // NOLINT: implicit by design
-  Result(Status status) : state_(std::move(status)) {          // NOLINT
+  Result(T value) : state_(std::move(value)) {}        // NOLINT: implicit by design
+  Result(Status status) : state_(std::move(status)) {  // NOLINT
     THORONG_CHECK(!std::get<Status>(state_).ok(), "a Result made from an ok Status has no value");
   }
 
@@ -126,9 +127,10 @@ class [[nodiscard]] Result {
 #define THORONG_CONCAT(a, b) THORONG_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function when the expression is an error Status.
-#define THORONG_RETURN_IF_ERROR(expression)                      \
-  do {                                                           \
-    if (::thorong::Status thorong_status = (expression); !thorong_status.ok()) return thorong_status; \
+#define THORONG_RETURN_IF_ERROR(expression)                                    \
+  do {                                                                         \
+    if (::thorong::Status thorong_status = (expression); !thorong_status.ok()) \
+      return thorong_status;                                                   \
   } while (false)
 
 // THORONG_TRY(auto x, f()): declares x with f()'s value, or returns f()'s error.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the runners of .test files: cases are blocks of lines between empty lines; `#` starts a comment, and a line that holds nothing
-// else ends no case.
+// For the runners of .test files: cases are blocks of lines between empty lines; `#` starts a
+// comment, and a line that holds nothing else ends no case.
 #pragma once
 
 #include <filesystem>
@@ -10,9 +10,11 @@
 
 namespace thorong {
 
-// Calls body(where, text, first) for each line with text: its "file:line", and whether a case begins with it. Stops when it says so.
+// Calls body(where, text, first) for each line with text: its "file:line", and whether a case
+// begins with it. Stops when it says so.
 inline void for_case_lines(const std::filesystem::path& path,
-                           const std::function<bool(const std::string& where, const std::string& text, bool first)>& body) {
+                           const std::function<bool(const std::string& where,
+                                                    const std::string& text, bool first)>& body) {
   std::ifstream file(path);
   bool inside = false;
   int number = 0;

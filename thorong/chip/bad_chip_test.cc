@@ -109,8 +109,10 @@ TEST(BadChip, Header) {
       {"base: trainium1\nnot_modelled: [[x]]\n",
        "not_modelled must be a single value, found a list"},
       {"base: trainium1\nset: []\n", "set must be a map, found a list"},
-      {"base: trainium1\nprediction_errors: 3\n", "prediction_errors must be a list, found a single value"},
-      {"base: trainium1\nprediction_errors: [{kind: x}]\n", "a prediction error lacks median; it needs"},
+      {"base: trainium1\nprediction_errors: 3\n",
+       "prediction_errors must be a list, found a single value"},
+      {"base: trainium1\nprediction_errors: [{kind: x}]\n",
+       "a prediction error lacks median; it needs"},
   };
   for (const Bad& row : rows) expect_rejected(row.text, row.message);
   expect_rejected("base: trainium1\ntitle: \"" + std::string(3000, 'x') + "\"\n",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A chip as data: blocks with sourced figures, read from chips/<name>.yaml (loader.h) and checked for composition
-// (verify.h). Nothing here knows instructions or programs; the simulator asks for figures by "block.parameter".
+// A chip as data: blocks with sourced figures, read from chips/<name>.yaml (loader.h) and checked
+// for composition (verify.h). Nothing here knows instructions or programs; the simulator asks for
+// figures by "block.parameter".
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,17 @@
 
 namespace thorong::chip {
 
-// How sure a figure is, weakest last. `published` = read in a public document, `recalled` = a named public document, number
-// from memory, `derived` = arithmetic on others, `calibrated` = one constant per mechanism and generation from published
-// measurements, `assumed` = our estimate.
+// How sure a figure is, weakest last. `published` = read in a public document, `recalled` = a named
+// public document, number from memory, `derived` = arithmetic on others, `calibrated` = one
+// constant per mechanism and generation from published measurements, `assumed` = our estimate.
 enum class Kind { kPublished, kMeasured, kRecalled, kDerived, kCalibrated, kAssumed };
 std::string_view name(Kind kind);
 
 // One number (or word) about hardware, with where it comes from.
 struct Figure {
-  double value = 0;        // in `unit`; 0 when `text` is set
-  std::string text;        // for parameters that are words, e.g. fp32_operands: bfloat16
-  std::string unit;        // "hz", "bytes", "pj", ... ; "" for counts and words
+  double value = 0;  // in `unit`; 0 when `text` is set
+  std::string text;  // for parameters that are words, e.g. fp32_operands: bfloat16
+  std::string unit;  // "hz", "bytes", "pj", ... ; "" for counts and words
   Kind kind = Kind::kAssumed;
   std::string source;      // document, section, date
   std::string derivation;  // arithmetic or reasoning, may be empty
@@ -50,9 +51,10 @@ struct Instance {
   std::string source;
 };
 
-// How wrong predictions of one kind of workload have been on this chip, against published measurements.
+// How wrong predictions of one kind of workload have been on this chip, against published
+// measurements.
 struct PredictionError {
-  std::string kind;  // as in bench/validation: "inference-encoder"
+  std::string kind;            // as in bench/validation: "inference-encoder"
   double median = 0, p90 = 0;  // of |predicted / published - 1|
   int rows = 0;
   std::string source;
@@ -60,12 +62,13 @@ struct PredictionError {
 
 struct Chip {
   std::string name;
-  std::string title;         // "AWS Trainium2"
-  std::string generation;    // "v2": key of mechanisms that were calibrated per generation
+  std::string title;       // "AWS Trainium2"
+  std::string generation;  // "v2": key of mechanisms that were calibrated per generation
   std::string file;
   std::vector<Block> blocks;
   std::vector<Instance> instances;
-  std::vector<PredictionError> prediction_errors;  // of this very chip: a variant has none of its own
+  std::vector<PredictionError>
+      prediction_errors;                  // of this very chip: a variant has none of its own
   std::vector<std::string> not_modelled;  // sentences, shown with every result
   std::string price_reason;               // why no price is known, when instances is empty
 

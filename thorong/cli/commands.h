@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The subcommands: one file each in commands/, which defines `void command_NAME(CLI::App& app, Exit& exit)`.
+// The subcommands: one file each in commands/, which defines `void command_NAME(CLI::App& app,
+// Exit& exit)`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,8 +16,8 @@ struct Exit {
   bool json = false;
 };
 
-// Ctrl-C ends the command at once, except while one of these exists: files are written whole or not at all, so what has
-// begun is finished first. `finish` says whether to go on.
+// Ctrl-C ends the command at once, except while one of these exists: files are written whole or not
+// at all, so what has begun is finished first. `finish` says whether to go on.
 class WritingFiles {
  public:
   WritingFiles();

@@ -28,7 +28,8 @@ bool g_verbose = false;
 
 #define THORONG_NOTHING_WRITTEN "interrupted; nothing was written."
 #define THORONG_ALL_WRITTEN "interrupted; the files that were asked for are complete."
-#define THORONG_AS_JSON(text) "{\"error\":{\"code\":\"interrupted\",\"message\":\"" text "\",\"where\":\"\"}}\n"
+#define THORONG_AS_JSON(text) \
+  "{\"error\":{\"code\":\"interrupted\",\"message\":\"" text "\",\"where\":\"\"}}\n"
 
 template <size_t N>
 void say(int descriptor, const char (&text)[N]) {
@@ -59,8 +60,13 @@ int report(const Exit& exit) {
   if (status.ok()) return 0;
   std::fprintf(stderr, "thorong: %s\n", status.to_string().c_str());
   if (exit.json) {
-    nlohmann::ordered_json error{{"error", {{"code", code_name(status.code())}, {"message", status.message()}, {"where", status.where()}}}};
-    std::printf("%s\n", error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    nlohmann::ordered_json error{{"error",
+                                  {{"code", code_name(status.code())},
+                                   {"message", status.message()},
+                                   {"where", status.where()}}}};
+    std::printf(
+        "%s\n",
+        error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   }
   return exit_status(status.code());
 }
@@ -68,16 +74,22 @@ int report(const Exit& exit) {
 // What the parser would only call a missing subcommand.
 Status check_subcommand(const CLI::App& app, const std::string& word) {
   std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) != names.end()) return ok_status();
   std::string hint = chip::did_you_mean(word, names);
-  return invalid_argument("there is no command '" + word.substr(0, 60) + "'" + (hint.empty() ? ". " : hint + " ") + "Commands: " +
-                              chip::list_names(names) + "; thorong --help explains them.", "command line");
+  return invalid_argument(
+      "there is no command '" + word.substr(0, 60) + "'" + (hint.empty() ? ". " : hint + " ") +
+          "Commands: " + chip::list_names(names) + "; thorong --help explains them.",
+      "command line");
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Thorong runs unmodified programs on models of Amazon's Inferentia and Trainium chips and tells what comes out, how long "
-               "it takes, how much energy it needs and what it costs.\n\nExample:\n  thorong run model.onnx --chip trainium1 --report report.html"};
+  CLI::App app{
+      "Thorong runs unmodified programs on models of Amazon's Inferentia and Trainium chips and "
+      "tells what comes out, how long "
+      "it takes, how much energy it needs and what it costs.\n\nExample:\n  thorong run model.onnx "
+      "--chip trainium1 --report report.html"};
   app.set_version_flag("--version", std::string("thorong ") + THORONG_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
@@ -93,7 +105,8 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    exit.status = invalid_argument(std::string(error.what()) + " (thorong --help lists commands and options)", "command line");
+    exit.status = invalid_argument(
+        std::string(error.what()) + " (thorong --help lists commands and options)", "command line");
   }
   return report(exit);
 }
@@ -114,11 +127,16 @@ void progress(const std::string& text) {
 
 int exit_status(Code code) {
   switch (code) {
-    case Code::kOk: return 0;
-    case Code::kMachineFault: return 3;
-    case Code::kInterrupted: return 130;
-    case Code::kInternal: return 70;
-    default: return 2;
+    case Code::kOk:
+      return 0;
+    case Code::kMachineFault:
+      return 3;
+    case Code::kInterrupted:
+      return 130;
+    case Code::kInternal:
+      return 70;
+    default:
+      return 2;
   }
 }
 
@@ -131,10 +149,15 @@ int main(int argc, char** argv) {
   try {
     return thorong::cli::run(argc, argv);
   } catch (const std::bad_alloc&) {
-    return thorong::cli::report({thorong::resource_exhausted("the host has no memory left. Run on a larger machine, or with --timing-only.", "host"),
-                                 thorong::cli::g_json});
+    return thorong::cli::report(
+        {thorong::resource_exhausted(
+             "the host has no memory left. Run on a larger machine, or with --timing-only.",
+             "host"),
+         thorong::cli::g_json});
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "thorong: internal error: %s. This is a bug in Thorong; please report it.\n", error.what());
+    std::fprintf(stderr,
+                 "thorong: internal error: %s. This is a bug in Thorong; please report it.\n",
+                 error.what());
     return 70;
   }
 }

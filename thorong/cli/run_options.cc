@@ -8,7 +8,8 @@
 namespace thorong::cli {
 namespace {
 
-Result<std::pair<std::string, std::string>> split(const std::string& text, const std::string& option) {
+Result<std::pair<std::string, std::string>> split(const std::string& text,
+                                                  const std::string& option) {
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
     return invalid_argument("'" + text + "' is not NAME=VALUE.", option);
@@ -20,19 +21,48 @@ Result<std::pair<std::string, std::string>> split(const std::string& text, const
 
 void RunOptions::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX file")->required()->type_name("MODEL.onnx");
-  command.add_option("--input", inputs, "An input's values: .npy, .npz or .pb (TensorProto). Repeatable; missing inputs are seeded random values")
-      ->type_name("NAME=FILE")->allow_extra_args(false);
-  command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")->type_name("NAME=N")->allow_extra_args(false);
-  command.add_option("--auto-cast", auto_cast, "What is cast down: none, matmult (operands of matrix products), all")->type_name("WHAT")->capture_default_str();
-  command.add_option("--auto-cast-type", auto_cast_type, "To which format: bf16, fp16, tf32, fp8_e4m3")->type_name("TYPE")->capture_default_str();
-  command.add_option("--rounding", rounding, "rne (nearest even) or stochastic")->type_name("MODE")->capture_default_str();
-  command.add_option("--seed", options.seed, "Of random inputs and stochastic rounding")->type_name("N")->capture_default_str();
-  command.add_flag("--timing-only", options.timing_only, "Time, energy and cost from shapes; no values");
-  command.add_option("--threads", options.threads, "Host threads (0: all); never changes a result")->type_name("N")->check(CLI::Range(0, 4096));
-  command.add_option("--repeat", options.repeat, "Executes N times; wall.run_s is the shortest")->type_name("N")->check(CLI::Range(1, 1000000));
-  command.add_option("--schedule", schedule, "vendor: the overlap that the vendor's compiler reaches; best: all that dependencies allow")
-      ->type_name("NAME")->capture_default_str();
-  command.add_option("--against", against, "reference: also run the operators' plain-loop meaning in fp32 and state each output's error")
+  command
+      .add_option("--input", inputs,
+                  "An input's values: .npy, .npz or .pb (TensorProto). Repeatable; missing inputs "
+                  "are seeded random values")
+      ->type_name("NAME=FILE")
+      ->allow_extra_args(false);
+  command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")
+      ->type_name("NAME=N")
+      ->allow_extra_args(false);
+  command
+      .add_option("--auto-cast", auto_cast,
+                  "What is cast down: none, matmult (operands of matrix products), all")
+      ->type_name("WHAT")
+      ->capture_default_str();
+  command
+      .add_option("--auto-cast-type", auto_cast_type, "To which format: bf16, fp16, tf32, fp8_e4m3")
+      ->type_name("TYPE")
+      ->capture_default_str();
+  command.add_option("--rounding", rounding, "rne (nearest even) or stochastic")
+      ->type_name("MODE")
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "Of random inputs and stochastic rounding")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_flag("--timing-only", options.timing_only,
+                   "Time, energy and cost from shapes; no values");
+  command.add_option("--threads", options.threads, "Host threads (0: all); never changes a result")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
+  command.add_option("--repeat", options.repeat, "Executes N times; wall.run_s is the shortest")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000000));
+  command
+      .add_option("--schedule", schedule,
+                  "vendor: the overlap that the vendor's compiler reaches; best: all that "
+                  "dependencies allow")
+      ->type_name("NAME")
+      ->capture_default_str();
+  command
+      .add_option("--against", against,
+                  "reference: also run the operators' plain-loop meaning in fp32 and state each "
+                  "output's error")
       ->type_name("reference");
   command.add_flag("--json", json, "One JSON object on stdout");
   command.add_flag("-v,--verbose", verbose, "Progress on stderr even if it is not a terminal");
@@ -42,18 +72,23 @@ Status RunOptions::resolve() {
   set_verbose(verbose);
   THORONG_TRY(options.auto_cast, runtime::parse_auto_cast(auto_cast));
   THORONG_TRY(options.auto_cast_type, runtime::parse_auto_cast_type(auto_cast_type));
-  if (rounding != "rne" && rounding != "stochastic") return invalid_argument("'" + rounding + "' is not rne or stochastic.", "--rounding");
+  if (rounding != "rne" && rounding != "stochastic")
+    return invalid_argument("'" + rounding + "' is not rne or stochastic.", "--rounding");
   options.stochastic_rounding = rounding == "stochastic";
-  if (schedule != "vendor" && schedule != "best") return invalid_argument("'" + schedule + "' is not vendor or best.", "--schedule");
+  if (schedule != "vendor" && schedule != "best")
+    return invalid_argument("'" + schedule + "' is not vendor or best.", "--schedule");
   options.schedule = schedule == "vendor" ? sim::Schedule::kVendor : sim::Schedule::kBest;
-  if (!against.empty() && against != "reference") return invalid_argument("'" + against + "' is not reference.", "--against");
+  if (!against.empty() && against != "reference")
+    return invalid_argument("'" + against + "' is not reference.", "--against");
   options.against_reference = !against.empty();
   for (const std::string& text : dims) {
     THORONG_TRY(auto pair, split(text, "--dim"));
     int64_t value = 0;
-    auto [end, error] = std::from_chars(pair.second.data(), pair.second.data() + pair.second.size(), value);
+    auto [end, error] =
+        std::from_chars(pair.second.data(), pair.second.data() + pair.second.size(), value);
     if (error != std::errc() || end != pair.second.data() + pair.second.size() || value < 1) {
-      return invalid_argument("'" + pair.second + "' is not a size of at least 1.", "--dim " + pair.first);
+      return invalid_argument("'" + pair.second + "' is not a size of at least 1.",
+                              "--dim " + pair.first);
     }
     options.dims[pair.first] = value;
   }

@@ -11,7 +11,8 @@
 namespace thorong::cli {
 
 struct RunOptions {
-  std::string model, auto_cast = "none", auto_cast_type = "bf16", rounding = "rne", schedule = "vendor", against;
+  std::string model, auto_cast = "none", auto_cast_type = "bf16", rounding = "rne",
+                     schedule = "vendor", against;
   std::string out, report, trace;
   std::vector<std::string> inputs, dims;
   runtime::Options options;

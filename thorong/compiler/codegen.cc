@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The walk over the groups: inputs, each group by its lowering, outputs; lifetimes; the shared end of every lowering.
+// The walk over the groups: inputs, each group by its lowering, outputs; lifetimes; the shared end
+// of every lowering.
 #include "thorong/compiler/codegen.h"
 
 #include <algorithm>
@@ -9,9 +10,13 @@
 
 namespace thorong::compiler {
 
-Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
-                 const CompileOptions& options)
-    : graph_(graph), groups_(groups), options_(options), builder_(core), consumers_(graph.values.size()),
+Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups,
+                 const isa::CoreParameters& core, const CompileOptions& options)
+    : graph_(graph),
+      groups_(groups),
+      options_(options),
+      builder_(core),
+      consumers_(graph.values.size()),
       last_group_(graph.values.size(), -1) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     for (ValueId v : graph.nodes[n].inputs) {
@@ -27,12 +32,13 @@ Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups, const isa
     if (groups[g].anchor >= 0) read(groups[g].anchor);
     for (int n : groups[g].elementwise) read(n);
   }
-  for (ValueId v : graph.outputs) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups.size());
+  for (ValueId v : graph.outputs)
+    last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups.size());
   weights_bound_ = find_weights_bound();
 }
 
-// Whether loading the weights takes longer than the work on them: the products themselves, and at least as long again on the
-// engines that take the results up.
+// Whether loading the weights takes longer than the work on them: the products themselves, and at
+// least as long again on the engines that take the results up.
 bool Codegen::find_weights_bound() const {
   const isa::CoreParameters& core = builder_.core();
   double bytes = 0, multiply_adds = 0;
@@ -40,11 +46,13 @@ bool Codegen::find_weights_bound() const {
     if (node.op->name != "dot_general" && node.op->name != "convolution") continue;
     for (ValueId v : node.inputs) {
       if (v < 0 || !graph_.is_constant(base_of(v))) continue;
-      bytes += static_cast<double>(graph_.type(v).elements()) * static_cast<double>(numerics::byte_size(matmul_format(graph_.type(v).format)));
+      bytes += static_cast<double>(graph_.type(v).elements()) *
+               static_cast<double>(numerics::byte_size(matmul_format(graph_.type(v).format)));
     }
     multiply_adds += node.op->work(graph_, node).multiply_adds;
   }
-  return bytes / (core.dma_engines * core.dma_engine_bytes_per_s) > 2 * multiply_adds / (core.rows * core.columns * core.tensor_hz);
+  return bytes / (core.dma_engines * core.dma_engine_bytes_per_s) >
+         2 * multiply_adds / (core.rows * core.columns * core.tensor_hz);
 }
 
 bool Codegen::is_view(const Node& node) const { return is_view_operator(node); }
@@ -69,8 +77,8 @@ Format Codegen::matmul_format(Format declared) const {
   return declared == Format::kFloat64 ? Format::kFloat32 : declared;
 }
 
-// Whether the results of a reader are some of this operand's values as they are, so that rounding them before is the same as
-// rounding them after: movements, and pooling by a maximum or minimum.
+// Whether the results of a reader are some of this operand's values as they are, so that rounding
+// them before is the same as rounding them after: movements, and pooling by a maximum or minimum.
 static bool moves_values(const Node& node, ValueId operand) {
   const std::string& op = node.op->name;
   if (is_view_operator(node) || op == "concatenate") return true;
@@ -90,7 +98,8 @@ Format Codegen::storage_format(ValueId value) const {
   bool only_matmuls = !readers.empty() && !graph_.is_constant(value);
   for (int n : readers) {
     const Node& node = graph_.nodes[static_cast<size_t>(n)];
-    bool matmul_reads = node.op->category == ops::Category::kContraction || node.op->category == ops::Category::kConvolution;
+    bool matmul_reads = node.op->category == ops::Category::kContraction ||
+                        node.op->category == ops::Category::kConvolution;
     if (moves_values(node, value)) matmul_reads = storage_format(node.outputs[0]) == matmul;
     only_matmuls = only_matmuls && matmul_reads;
   }
@@ -113,16 +122,16 @@ Status Codegen::place_inputs() {
   for (size_t i = 0; i < graph_.inputs.size(); ++i) {
     ValueId v = graph_.inputs[i];
     const ops::Value& value = graph_.value(v);
-    BufferId buffer = builder_.add_hbm(value.name, isa::BufferRole::kInput, value.type.format, value.type.elements(),
-                                       static_cast<int32_t>(i));
+    BufferId buffer = builder_.add_hbm(value.name, isa::BufferRole::kInput, value.type.format,
+                                       value.type.elements(), static_cast<int32_t>(i));
     placed_[v] = dense_hbm(buffer, value.type.format, value.type.shape);
   }
   for (size_t i = 0; i < graph_.outputs.size(); ++i) {
     ValueId v = graph_.outputs[i];
     if (output_buffers_.contains(v)) continue;
     const ops::TensorType& type = graph_.type(v);
-    output_buffers_[v] = builder_.add_hbm(graph_.output_names[i], isa::BufferRole::kOutput, type.format, type.elements(),
-                                          static_cast<int32_t>(i));
+    output_buffers_[v] = builder_.add_hbm(graph_.output_names[i], isa::BufferRole::kOutput,
+                                          type.format, type.elements(), static_cast<int32_t>(i));
   }
   return ok_status();
 }
@@ -133,7 +142,8 @@ namespace {
 std::string describe(const Graph& graph, const Group& group) {
   std::string text;
   if (group.anchor >= 0) text = graph.nodes[static_cast<size_t>(group.anchor)].op->name;
-  for (int n : group.elementwise) text += (text.empty() ? "" : "+") + graph.nodes[static_cast<size_t>(n)].op->name;
+  for (int n : group.elementwise)
+    text += (text.empty() ? "" : "+") + graph.nodes[static_cast<size_t>(n)].op->name;
   return text;
 }
 
@@ -171,12 +181,16 @@ void Codegen::begin_operator(const Group& group, const Node& first) {
 }
 
 Status Codegen::run_group(const Group& group) {
-  const Node& first = graph_.nodes[static_cast<size_t>(group.anchor >= 0 ? group.anchor : group.elementwise.front())];
-  bool nothing = first.op->name == "concatenate" && std::all_of(first.inputs.begin(), first.inputs.end(),
-                                                                [&](ValueId v) { return in_place(v); });
+  const Node& first =
+      graph_
+          .nodes[static_cast<size_t>(group.anchor >= 0 ? group.anchor : group.elementwise.front())];
+  bool nothing =
+      first.op->name == "concatenate" &&
+      std::all_of(first.inputs.begin(), first.inputs.end(), [&](ValueId v) { return in_place(v); });
   if (!nothing) begin_operator(group, first);
   if (graph_.type(group.result).elements() == 0) {
-    placed_[group.result] = allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
+    placed_[group.result] =
+        allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
     return ok_status();
   }
   if (group.by_reference) return run_reference(group);
@@ -190,7 +204,8 @@ Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std:
   placed.sbuf = false;
   int64_t row = row_elements(shape, pdim);
   int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  if (BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks)); buffer >= 0) {
+  if (BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
+      buffer >= 0) {
     placed.sbuf = true;
     placed.buffer = buffer;
     placed.tile_step = row;
@@ -203,7 +218,8 @@ Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std:
   return placed;
 }
 
-// A result that leaves the program only goes to its output at once; otherwise it is kept in SBUF while there is room.
+// A result that leaves the program only goes to its output at once; otherwise it is kept in SBUF
+// while there is room.
 Placed Codegen::place_result(ValueId value, int pdim) {
   const ops::TensorType& type = graph_.type(value);
   auto out = output_buffers_.find(value);
@@ -222,7 +238,8 @@ bool Codegen::joins(ValueId value) const {
   return graph_.nodes[static_cast<size_t>(readers[0])].op->name == "concatenate";
 }
 
-// A value that only a concatenate reads is written into its place of that result, which gets its room with the first operand.
+// A value that only a concatenate reads is written into its place of that result, which gets its
+// room with the first operand.
 std::optional<Placed> Codegen::place_in_join(ValueId value, int pdim) {
   if (!joins(value)) return std::nullopt;
   int n = consumers_[static_cast<size_t>(value)][0];
@@ -232,7 +249,8 @@ std::optional<Placed> Codegen::place_in_join(ValueId value, int pdim) {
   ValueId result = reader.outputs[0];
   const Shape& shape = graph_.type(value).shape;
   int64_t dimension = reader.attributes.integer("dimension");
-  auto d = static_cast<size_t>(dimension < 0 ? dimension + static_cast<int64_t>(shape.size()) : dimension);
+  auto d = static_cast<size_t>(dimension < 0 ? dimension + static_cast<int64_t>(shape.size())
+                                             : dimension);
   int64_t at = 0;
   for (size_t i = 0; reader.inputs[i] != value; ++i) at += graph_.type(reader.inputs[i]).shape[d];
   // On the partitions, only whole blocks can stand behind each other.
@@ -242,8 +260,10 @@ std::optional<Placed> Codegen::place_in_join(ValueId value, int pdim) {
   Placed place = known->second;
   if (place.sbuf && place.pdim != pdim) return std::nullopt;
   place.shape = shape;
-  if (place.sbuf && static_cast<int>(d) == pdim) place.offset += at / block() * place.tile_step;
-  else place.offset += at * place.step[d];
+  if (place.sbuf && static_cast<int>(d) == pdim)
+    place.offset += at / block() * place.tile_step;
+  else
+    place.offset += at * place.step[d];
   in_place_.insert(value);
   return place;
 }
@@ -267,8 +287,11 @@ Status Codegen::begin_output(const Group& group, int pdim) {
     for (ValueId v : node.inputs) {
       if (inside.contains(v) || externals_.contains(v)) continue;
       ValueId base = base_of(v);
-      if (const ops::Tensor* tensor = constant(base); tensor != nullptr && tensor->type.elements() == 1) continue;
-      if (graph_.type(v).shape.empty() && !type.shape.empty()) {  // clamp's bounds: one number, loaded with each box
+      if (const ops::Tensor* tensor = constant(base);
+          tensor != nullptr && tensor->type.elements() == 1)
+        continue;
+      if (graph_.type(v).shape.empty() &&
+          !type.shape.empty()) {  // clamp's bounds: one number, loaded with each box
         THORONG_TRY(Placed scalar, to_hbm(v));
         scalar.shape = type.shape, scalar.step.assign(type.shape.size(), 0);
         externals_[v] = scalar;
@@ -287,7 +310,8 @@ std::optional<AccessPattern> Codegen::direct_target(const Group& group, const Bo
   return pattern(output_, box, output_pdim_, block());
 }
 
-Status Codegen::finish_box(const Group& group, const Box& box, const std::optional<AccessPattern>& anchor) {
+Status Codegen::finish_box(const Group& group, const Box& box,
+                           const std::optional<AccessPattern>& anchor) {
   StreamScope scope(builder_);
   ElementwiseEmitter emitter(*this, group, box, output_pdim_, scope);
   if (output_.sbuf) {
@@ -300,7 +324,8 @@ Status Codegen::finish_box(const Group& group, const Box& box, const std::option
   int64_t partitions = output_pdim_ < 0 ? 1 : box[static_cast<size_t>(output_pdim_)].size;
   AccessPattern staged = builder_.dense(buffer, partitions, {elements});
   THORONG_RETURN_IF_ERROR(emitter.run(anchor, staged));
-  // The staged tile as a Placed of the box's shape, stored dimension by dimension where more than four remain.
+  // The staged tile as a Placed of the box's shape, stored dimension by dimension where more than
+  // four remain.
   Placed from = dense_tile(buffer, output_.format, sizes(box), output_pdim_);
   return copy_box(output_, box, from, whole(from.shape));
 }
@@ -308,7 +333,9 @@ Status Codegen::finish_box(const Group& group, const Box& box, const std::option
 void Codegen::release_after(size_t g) {
   for (const auto& [key, cached] : row_cache_) builder_.release(cached.first);
   row_cache_.clear();
-  auto dead = [&](ValueId v) { return last_group_[static_cast<size_t>(base_of(v))] <= static_cast<int>(g); };
+  auto dead = [&](ValueId v) {
+    return last_group_[static_cast<size_t>(base_of(v))] <= static_cast<int>(g);
+  };
   std::set<BufferId> freed;
   auto drop = [&](auto& map, auto key_value) {
     for (auto it = map.begin(); it != map.end();) {
@@ -317,7 +344,8 @@ void Codegen::release_after(size_t g) {
         ++it;
         continue;
       }
-      const isa::Buffer& buffer = builder_.program().buffers[static_cast<size_t>(it->second.buffer)];
+      const isa::Buffer& buffer =
+          builder_.program().buffers[static_cast<size_t>(it->second.buffer)];
       bool owned = buffer.role == isa::BufferRole::kScratch && !in_place_.contains(v);
       if (owned && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
       it = map.erase(it);
@@ -337,16 +365,19 @@ void Codegen::release_after(size_t g) {
   }
 }
 
-// A value that was copied into another layout and that nobody reads again gives its place back at once: the copy and the
-// result of the present group need it.
+// A value that was copied into another layout and that nobody reads again gives its place back at
+// once: the copy and the result of the present group need it.
 void Codegen::release_original(ValueId value) {
   ValueId base = base_of(value);
   if (group_index_ >= groups_.size()) return;  // outputs are being stored
-  if (last_group_[static_cast<size_t>(base)] != static_cast<int>(group_index_) || graph_.value(base).producer < 0) return;
+  if (last_group_[static_cast<size_t>(base)] != static_cast<int>(group_index_) ||
+      graph_.value(base).producer < 0)
+    return;
   const Group& group = groups_[group_index_];
   int reads = 0;
   auto count = [&](int n) {
-    for (ValueId v : graph_.nodes[static_cast<size_t>(n)].inputs) reads += v >= 0 && base_of(v) == base;
+    for (ValueId v : graph_.nodes[static_cast<size_t>(n)].inputs)
+      reads += v >= 0 && base_of(v) == base;
   };
   if (group.anchor >= 0) count(group.anchor);
   for (int n : group.elementwise) count(n);
@@ -354,8 +385,10 @@ void Codegen::release_original(ValueId value) {
   std::set<BufferId> freed;
   for (auto it = placed_.begin(); it != placed_.end();) {
     bool same = base_of(it->first) == base;
-    bool scratch = builder_.program().buffers[static_cast<size_t>(it->second.buffer)].role == isa::BufferRole::kScratch;
-    if (same && scratch && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
+    bool scratch = builder_.program().buffers[static_cast<size_t>(it->second.buffer)].role ==
+                   isa::BufferRole::kScratch;
+    if (same && scratch && freed.insert(it->second.buffer).second)
+      builder_.release(it->second.buffer);
     it = same && scratch ? placed_.erase(it) : std::next(it);
   }
 }
@@ -373,9 +406,12 @@ Status Codegen::store_outputs() {
 
 int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) const {
   THORONG_CHECK(!choices.empty(), "a lowering offers no partition dimension");
-  // What only leaves the program is stored in rows: its innermost dimension on the partitions would scatter single elements.
+  // What only leaves the program is stored in rows: its innermost dimension on the partitions would
+  // scatter single elements.
   ValueId leaves = value;
-  while (joins(leaves)) leaves = graph_.nodes[static_cast<size_t>(consumers_[static_cast<size_t>(leaves)][0])].outputs[0];
+  while (joins(leaves))
+    leaves =
+        graph_.nodes[static_cast<size_t>(consumers_[static_cast<size_t>(leaves)][0])].outputs[0];
   if (consumers_[static_cast<size_t>(leaves)].empty()) {
     int innermost = static_cast<int>(graph_.type(value).shape.size()) - 1;
     auto row = std::find_if(choices.begin(), choices.end(), [&](int d) { return d != innermost; });
@@ -390,7 +426,8 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
       const std::string& op = node.op->name;
       if (op == "dot_general") {
         bool lhs = node.inputs[0] == v;
-        auto k = node.attributes.integers(lhs ? "lhs_contracting_dimensions" : "rhs_contracting_dimensions");
+        auto k = node.attributes.integers(lhs ? "lhs_contracting_dimensions"
+                                              : "rhs_contracting_dimensions");
         if (k.size() == 1 && shape[static_cast<size_t>(k[0])] > 1) return static_cast<int>(k[0]);
       } else if (op == "convolution" || op == "reduce_window") {
         if (node.inputs[0] == v && shape.size() >= 3) return 1;
@@ -402,8 +439,11 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
         }
         int best = -1;
         for (size_t d = 0; d < shape.size(); ++d) {
-          bool is_reduced = std::find(reduced.begin(), reduced.end(), static_cast<int64_t>(d)) != reduced.end();
-          if (!is_reduced && shape[d] > 1 && (best < 0 || shape[d] >= shape[static_cast<size_t>(best)])) best = static_cast<int>(d);
+          bool is_reduced =
+              std::find(reduced.begin(), reduced.end(), static_cast<int64_t>(d)) != reduced.end();
+          if (!is_reduced && shape[d] > 1 &&
+              (best < 0 || shape[d] >= shape[static_cast<size_t>(best)]))
+            best = static_cast<int>(d);
         }
         if (best >= 0) return best;
       } else if (op == "transpose") {
@@ -417,9 +457,11 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
         int64_t before = 1, seen = 1;
         for (int d = 0; d < below; ++d) before *= out[static_cast<size_t>(d)];
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
-          if (seen == before && shape[d] == out[static_cast<size_t>(below)]) return static_cast<int>(d);
+          if (seen == before && shape[d] == out[static_cast<size_t>(below)])
+            return static_cast<int>(d);
         }
-        // The inner part of a dimension that is split: heads of 32, 64 or 128 lie side by side on the partitions.
+        // The inner part of a dimension that is split: heads of 32, 64 or 128 lie side by side on
+        // the partitions.
         int64_t inner = out[static_cast<size_t>(below)];
         if (below == 0 || inner % 32 != 0 || 128 % inner != 0) continue;
         int64_t outer = out[static_cast<size_t>(below) - 1];
@@ -427,7 +469,8 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {
           if (seen == before / outer && shape[d] == outer * inner) return static_cast<int>(d);
         }
-      } else if (op == "slice" || op == "concatenate" || node.op->category == ops::Category::kElementwise) {
+      } else if (op == "slice" || op == "concatenate" ||
+                 node.op->category == ops::Category::kElementwise) {
         int below = wanted(node.outputs[0], depth + 1);
         if (below >= 0) return below;
       }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// From fused groups of the graph to tiles: where each value lives, how an operand gets onto the partitions that an
-// instruction wants, and the elementwise epilogue that every anchor (matmul, convolution, reduction, ...) shares.
+// From fused groups of the graph to tiles: where each value lives, how an operand gets onto the
+// partitions that an instruction wants, and the elementwise epilogue that every anchor (matmul,
+// convolution, reduction, ...) shares.
 //
-// A value stays in SBUF when there is room until its last use, else it is spilled to HBM and streams through. Operands in
-// another layout are transposed on the tensor engine; constants are arranged once, when the program is compiled.
+// A value stays in SBUF when there is room until its last use, else it is spilled to HBM and
+// streams through. Operands in another layout are transposed on the tensor engine; constants are
+// arranged once, when the program is compiled.
 #pragma once
 
 #include <functional>
@@ -27,7 +29,8 @@ using ops::ValueId;
 
 class Codegen {
  public:
-  Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core, const CompileOptions& options);
+  Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
+          const CompileOptions& options);
 
   Status run();
   isa::Program take_program() { return std::move(builder_.program()); }
@@ -47,20 +50,26 @@ class Codegen {
   // The format in which a value is kept on the device.
   Format storage_format(ValueId value) const;
 
-  // The value with `pdim` on the partitions (SBUF), or in HBM loadable that way, in `format`. pdim -1: one row.
-  // `split`: the caller takes one index at a time of dimensions that select partitions (Placed::partition_step).
+  // The value with `pdim` on the partitions (SBUF), or in HBM loadable that way, in `format`. pdim
+  // -1: one row. `split`: the caller takes one index at a time of dimensions that select partitions
+  // (Placed::partition_step).
   Result<Placed> acquire(ValueId value, int pdim, Format format, bool split = false);
-  // A pattern of SBUF over the box, loading it from HBM into `scope` when it is not there yet. For tensors in SBUF the box's
-  // partitions must lie within one block.
-  Result<AccessPattern> fetch(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope);
-  // The same as a tile of its own that many patterns can be cut from: coordinates stay those of `placed`.
-  Result<Placed> bring(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope);
+  // A pattern of SBUF over the box, loading it from HBM into `scope` when it is not there yet. For
+  // tensors in SBUF the box's partitions must lie within one block.
+  Result<AccessPattern> fetch(const Placed& placed, const Box& box, int pdim, Format format,
+                              StreamScope& scope);
+  // The same as a tile of its own that many patterns can be cut from: coordinates stay those of
+  // `placed`.
+  Result<Placed> bring(const Placed& placed, const Box& box, int pdim, Format format,
+                       StreamScope& scope);
   // The pattern of a box, which must be in SBUF; an error of ours if it is not one pattern.
   Result<AccessPattern> view(const Placed& placed, const Box& box, int pdim);
-  // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded to `format`.
+  // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded
+  // to `format`.
   Result<BufferId> prepare_constant(const std::string& name, Format format, int64_t elements,
                                     const std::function<void(float*)>& fill);
-  // Where the result of a concatenate is, if operands have been written into their places of it; in_place: whether this one.
+  // Where the result of a concatenate is, if operands have been written into their places of it;
+  // in_place: whether this one.
   std::optional<Placed> joined(ValueId result) const;
   bool in_place(ValueId operand) const { return in_place_.contains(operand); }
   // Sets a whole tensor to one value.
@@ -84,17 +93,20 @@ class Codegen {
   // The program is bound by the loading of its weights: DMA is dear and the engines wait.
   bool weights_bound() const { return weights_bound_; }
 
-  // The partition dimension that suits the consumers of `value`; `choices` in order of the producer's preference.
+  // The partition dimension that suits the consumers of `value`; `choices` in order of the
+  // producer's preference.
   int preferred_pdim(ValueId value, const std::vector<int>& choices) const;
 
   // --- output of the present group ---
-  // Places the group's result with pdim on the partitions and gets the external operands of its elementwise part ready.
+  // Places the group's result with pdim on the partitions and gets the external operands of its
+  // elementwise part ready.
   Status begin_output(const Group& group, int pdim);
   int output_pdim() const { return output_pdim_; }
-  // Applies the group's elementwise part to the anchor's result over `box` (of the group's output) and stores it.
-  // `anchor`: the anchor's result for the box; PSUM or SBUF, rank as it is.
+  // Applies the group's elementwise part to the anchor's result over `box` (of the group's output)
+  // and stores it. `anchor`: the anchor's result for the box; PSUM or SBUF, rank as it is.
   Status finish_box(const Group& group, const Box& box, const std::optional<AccessPattern>& anchor);
-  // Where the anchor may write its box itself (no elementwise part, output in SBUF in that format); else nullopt.
+  // Where the anchor may write its box itself (no elementwise part, output in SBUF in that format);
+  // else nullopt.
   std::optional<AccessPattern> direct_target(const Group& group, const Box& box);
   // The result was placed by the lowering itself (data movement).
   void set_placed(ValueId value, Placed placed) { placed_[value] = std::move(placed); }
@@ -110,7 +122,8 @@ class Codegen {
   Status run_group(const Group& group);
   Status place_inputs();
   Status store_outputs();
-  // How a view of a constant lies over the constant's own elements; none where it is no view of one.
+  // How a view of a constant lies over the constant's own elements; none where it is no view of
+  // one.
   std::optional<Placed> constant_view(ValueId value) const;
   Result<Placed> materialize_constant(ValueId value, int pdim, Format format);
   Result<Placed> relayout(const Placed& from, int pdim, Format format, const std::string& name);
@@ -133,31 +146,37 @@ class Codegen {
   const std::vector<Group>& groups_;
   CompileOptions options_;
   TileBuilder builder_;
-  std::vector<std::vector<int>> consumers_;      // value -> nodes
-  std::vector<int> last_group_;                  // base value -> last group that reads it
+  std::vector<std::vector<int>> consumers_;  // value -> nodes
+  std::vector<int> last_group_;              // base value -> last group that reads it
   std::map<ValueId, Placed> placed_;
-  std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> variants_;  // other layouts and formats of a value
+  std::map<std::pair<ValueId, std::pair<int, Format>>, Placed>
+      variants_;  // other layouts and formats of a value
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> constants_;
   std::map<ValueId, isa::BufferId> output_buffers_;
-  std::map<ValueId, Placed> joins_;              // results of concatenates whose operands are being written into them
-  std::set<ValueId> in_place_;                   // those operands: their buffer is the result's
+  std::map<ValueId, Placed>
+      joins_;  // results of concatenates whose operands are being written into them
+  std::set<ValueId> in_place_;  // those operands: their buffer is the result's
   std::vector<ValueId> spilled_;
-  std::map<std::pair<int32_t, std::string>, int32_t> copies_;  // Node::copy_of and what the group does -> operator
+  std::map<std::pair<int32_t, std::string>, int32_t>
+      copies_;  // Node::copy_of and what the group does -> operator
   // of the present group
   Placed output_;
   int output_pdim_ = -1;
   bool output_in_place_ = false;
   std::map<ValueId, Placed> externals_;
-  std::vector<std::pair<std::string, std::pair<BufferId, AccessPattern>>> row_cache_;  // fetched operands that repeat
+  std::vector<std::pair<std::string, std::pair<BufferId, AccessPattern>>>
+      row_cache_;  // fetched operands that repeat
   size_t group_index_ = 0;
   bool weights_bound_ = false;
 };
 
-// A lowering: emits tiles for groups anchored at a node of `op`; return unsupported to fall back on the reference.
+// A lowering: emits tiles for groups anchored at a node of `op`; return unsupported to fall back on
+// the reference.
 struct Lowering {
   std::string op;
   Status (*lower)(Codegen& codegen, const Group& group, const Node& node) = nullptr;
-  // Whether it takes this node at all (shapes, attributes); others are decomposed or run by reference.
+  // Whether it takes this node at all (shapes, attributes); others are decomposed or run by
+  // reference.
   bool (*accepts)(const Graph& graph, const Node& node) = nullptr;
   // Whether elementwise operators behind it may join its group (it ends in Codegen::finish_box).
   bool fuses = true;

@@ -9,7 +9,9 @@
 
 namespace thorong::compiler {
 
-// The program, with semaphores. Errors: resource_exhausted when the model does not fit the chip's memory (how much it needs).
-Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, const CompileOptions& options);
+// The program, with semaphores. Errors: resource_exhausted when the model does not fit the chip's
+// memory (how much it needs).
+Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core,
+                             const CompileOptions& options);
 
 }  // namespace thorong::compiler

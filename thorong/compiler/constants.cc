@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Constants are brought into the order and format in which the program loads them once, when it is compiled, as the vendor's
-// compiler does with weights. Where the model file already has that order, the program keeps a view and copies nothing.
+// Constants are brought into the order and format in which the program loads them once, when it is
+// compiled, as the vendor's compiler does with weights. Where the model file already has that
+// order, the program keeps a view and copies nothing.
 #include <algorithm>
 #include <cstring>
 
@@ -21,9 +22,10 @@ std::vector<size_t> memory_order(const Shape& shape, int pdim) {
   return order;
 }
 
-// Cells [0, n) of the arranged tensor: source elements visited in `sizes`/`steps` order, widened to host cells.
-void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes, const std::vector<int64_t>& steps, Format format,
-             std::byte* out) {
+// Cells [0, n) of the arranged tensor: source elements visited in `sizes`/`steps` order, widened to
+// host cells.
+void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
+             const std::vector<int64_t>& steps, Format format, std::byte* out) {
   Format declared = tensor.type.format, cell = isa::host_cell(format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
   std::vector<int64_t> index(sizes.size(), 0);
@@ -54,11 +56,14 @@ void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes, cons
 }  // namespace
 
 std::optional<Placed> Codegen::constant_view(ValueId value) const {
-  // Strides of the value over its base constant: the views between them are applied to a dense HBM placement.
+  // Strides of the value over its base constant: the views between them are applied to a dense HBM
+  // placement.
   ValueId base = base_of(value);
   if (!graph_.is_constant(base)) return std::nullopt;
   std::vector<ValueId> chain;
-  for (ValueId v = value; v != base; v = graph_.nodes[static_cast<size_t>(graph_.value(v).producer)].inputs[0]) chain.push_back(v);
+  for (ValueId v = value; v != base;
+       v = graph_.nodes[static_cast<size_t>(graph_.value(v).producer)].inputs[0])
+    chain.push_back(v);
   Placed view = dense_hbm(-1, graph_.type(base).format, graph_.type(base).shape);
   for (size_t i = chain.size(); i-- > 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(graph_.value(chain[i]).producer)];
@@ -99,7 +104,8 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   bool same = isa::host_cell(format) == tensor.type.format && (format == tensor.type.format);
   int64_t dense = 1;
   for (size_t i = sizes.size(); i-- > 0;) same = same && steps[i] == dense, dense *= sizes[i];
-  const std::byte* data = tensor.data + static_cast<size_t>(view.offset) * numerics::byte_size(tensor.type.format);
+  const std::byte* data =
+      tensor.data + static_cast<size_t>(view.offset) * numerics::byte_size(tensor.type.format);
   if (same && reinterpret_cast<uintptr_t>(data) % numerics::byte_size(format) == 0) {
     placed.buffer = builder_.add_constant(name, format, total, tensor.owner, data);
     return placed;

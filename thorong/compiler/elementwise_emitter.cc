@@ -10,15 +10,18 @@ using numerics::BinaryFunction;
 using numerics::UnaryFunction;
 
 std::optional<BinaryFunction> binary_function(const Node& node) {
-  if (const auto* function = std::get_if<BinaryFunction>(&node.op->engine_function)) return *function;
+  if (const auto* function = std::get_if<BinaryFunction>(&node.op->engine_function))
+    return *function;
   if (node.op->name != "compare") return std::nullopt;
   std::string direction = node.attributes.text("direction");
-  std::transform(direction.begin(), direction.end(), direction.begin(), [](char c) { return static_cast<char>(c | 0x20); });
+  std::transform(direction.begin(), direction.end(), direction.begin(),
+                 [](char c) { return static_cast<char>(c | 0x20); });
   return numerics::parse_binary_function(direction);
 }
 
 std::optional<UnaryFunction> unary_function(const Node& node) {
-  if (const auto* function = std::get_if<UnaryFunction>(&node.op->engine_function)) return *function;
+  if (const auto* function = std::get_if<UnaryFunction>(&node.op->engine_function))
+    return *function;
   if (node.op->name == "convert") return UnaryFunction::kCopy;
   if (node.op->name == "not") return UnaryFunction::kLogicalNot;
   return std::nullopt;
@@ -32,9 +35,12 @@ struct VectorForm {
 };
 std::optional<VectorForm> vector_form(UnaryFunction function) {
   switch (function) {
-    case UnaryFunction::kRelu: return VectorForm{BinaryFunction::kMaximum, 0.0f, false};
-    case UnaryFunction::kNegate: return VectorForm{BinaryFunction::kMultiply, -1.0f, false};
-    default: return std::nullopt;
+    case UnaryFunction::kRelu:
+      return VectorForm{BinaryFunction::kMaximum, 0.0f, false};
+    case UnaryFunction::kNegate:
+      return VectorForm{BinaryFunction::kMultiply, -1.0f, false};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -55,9 +61,11 @@ Result<ElementwiseEmitter::Value> ElementwiseEmitter::value(ValueId id) {
   if (auto it = done_.find(id); it != done_.end()) return it->second;
   // A constant of one element, however broadcast, is an immediate.
   ValueId base = codegen_.base_of(id);
-  if (const ops::Tensor* tensor = codegen_.constant(base); tensor != nullptr && is_one_value(*tensor)) {
+  if (const ops::Tensor* tensor = codegen_.constant(base);
+      tensor != nullptr && is_one_value(*tensor)) {
     Value v;
-    v.immediate = static_cast<float>(numerics::load_as_double(tensor->type.format, tensor->data, 0));
+    v.immediate =
+        static_cast<float>(numerics::load_as_double(tensor->type.format, tensor->data, 0));
     return v;
   }
   auto it = codegen_.externals_.find(id);
@@ -93,10 +101,12 @@ Result<AccessPattern> ElementwiseEmitter::expanded(const Value& value) {
   return ap;
 }
 
-// The anchor's tile in PSUM, if the way from it to `id` leads through values that nobody else reads: the intermediate may take
-// its place, and an instruction with one operand in PSUM and one in SBUF is fast.
+// The anchor's tile in PSUM, if the way from it to `id` leads through values that nobody else
+// reads: the intermediate may take its place, and an instruction with one operand in PSUM and one
+// in SBUF is fast.
 bool ElementwiseEmitter::may_replace_anchor(ValueId id) const {
-  if (!anchor_ || codegen_.builder().program().buffer(*anchor_).space != isa::Space::kPsum) return false;
+  if (!anchor_ || codegen_.builder().program().buffer(*anchor_).space != isa::Space::kPsum)
+    return false;
   if (codegen_.storage_format(id) != anchor_->format) return false;
   ValueId anchor = anchor_value(codegen_.graph(), group_);
   auto leads = [&](const auto& self, ValueId v) -> bool {
@@ -104,9 +114,12 @@ bool ElementwiseEmitter::may_replace_anchor(ValueId id) const {
     if (v == anchor) return true;
     int producer = codegen_.graph().value(v).producer;
     if (producer < 0) return false;
-    if (std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) == group_.elementwise.end()) return false;
+    if (std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) ==
+        group_.elementwise.end())
+      return false;
     const Node& node = codegen_.graph().nodes[static_cast<size_t>(producer)];
-    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return self(self, input); });
+    return std::any_of(node.inputs.begin(), node.inputs.end(),
+                       [&](ValueId input) { return self(self, input); });
   };
   return leads(leads, id);
 }
@@ -116,7 +129,8 @@ Result<AccessPattern> ElementwiseEmitter::temporary(ValueId id) {
   int64_t elements = free_elements(box_, pdim_);
   BufferId buffer = scope_.allocate(codegen_.storage_format(id), elements);
   if (buffer < 0) return resource_exhausted("no SBUF left for an intermediate of a fused group");
-  return codegen_.builder().dense(buffer, pdim_ < 0 ? 1 : box_[static_cast<size_t>(pdim_)].size, {elements});
+  return codegen_.builder().dense(buffer, pdim_ < 0 ? 1 : box_[static_cast<size_t>(pdim_)].size,
+                                  {elements});
 }
 
 std::optional<int> ElementwiseEmitter::tensor_operand(const Node& node) {
@@ -128,7 +142,8 @@ std::optional<int> ElementwiseEmitter::tensor_operand(const Node& node) {
   };
   auto in_group = [&](ValueId id) {
     int producer = codegen_.graph().value(id).producer;
-    return producer >= 0 && std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) != group_.elementwise.end();
+    return producer >= 0 && std::find(group_.elementwise.begin(), group_.elementwise.end(),
+                                      producer) != group_.elementwise.end();
   };
   bool s0 = !in_group(node.inputs[0]) && is_scalar(node.inputs[0]);
   bool s1 = !in_group(node.inputs[1]) && is_scalar(node.inputs[1]);
@@ -139,13 +154,16 @@ std::optional<int> ElementwiseEmitter::tensor_operand(const Node& node) {
 const Node* ElementwiseEmitter::foldable(ValueId id) const {
   int producer = codegen_.graph().value(id).producer;
   if (producer < 0 || done_.contains(id) || uses_in_group(id) != 1) return nullptr;
-  if (std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) == group_.elementwise.end()) return nullptr;
+  if (std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) ==
+      group_.elementwise.end())
+    return nullptr;
   const Node& node = codegen_.graph().nodes[static_cast<size_t>(producer)];
   // Folding skips the rounding of the intermediate: only where that format is the engines' own.
   return codegen_.storage_format(id) == Format::kFloat32 ? &node : nullptr;
 }
 
-Status ElementwiseEmitter::run(const std::optional<AccessPattern>& anchor, const AccessPattern& target) {
+Status ElementwiseEmitter::run(const std::optional<AccessPattern>& anchor,
+                               const AccessPattern& target) {
   if (group_.anchor >= 0) {
     anchor_ = anchor;
     Value v;
@@ -169,18 +187,21 @@ Status ElementwiseEmitter::emit_node(int node_index, const AccessPattern& out) {
   return internal_error("operator '" + node.op->name + "' has no engine instruction", node.name);
 }
 
-Status ElementwiseEmitter::emit_unary(const Node& node, UnaryFunction function, const AccessPattern& out) {
+Status ElementwiseEmitter::emit_unary(const Node& node, UnaryFunction function,
+                                      const AccessPattern& out) {
   ValueId source = node.inputs[0];
   Value scale, bias;
   scale.immediate = 1.0f, bias.immediate = 0.0f;
-  // function(x * scale + bias): take an add of a scalar, then a multiply by one, if nobody else reads them.
+  // function(x * scale + bias): take an add of a scalar, then a multiply by one, if nobody else
+  // reads them.
   if (const Node* add = foldable(source); add != nullptr && add->op->name == "add") {
     if (auto tensor = tensor_operand(*add)) {
       THORONG_TRY(bias, value(add->inputs[static_cast<size_t>(1 - *tensor)]));
       source = add->inputs[static_cast<size_t>(*tensor)];
     }
   }
-  if (const Node* multiply = foldable(source); multiply != nullptr && multiply->op->name == "multiply") {
+  if (const Node* multiply = foldable(source);
+      multiply != nullptr && multiply->op->name == "multiply") {
     if (auto tensor = tensor_operand(*multiply)) {
       THORONG_TRY(scale, value(multiply->inputs[static_cast<size_t>(1 - *tensor)]));
       source = multiply->inputs[static_cast<size_t>(*tensor)];
@@ -189,14 +210,17 @@ Status ElementwiseEmitter::emit_unary(const Node& node, UnaryFunction function, 
   THORONG_TRY(Value in, operand(source));
   THORONG_TRY(AccessPattern full, expanded(in));
   AccessPattern none;
-  Scalars scalars{.function0 = static_cast<uint8_t>(function), .immediate0 = scale.immediate.value_or(1.0f),
+  Scalars scalars{.function0 = static_cast<uint8_t>(function),
+                  .immediate0 = scale.immediate.value_or(1.0f),
                   .immediate1 = bias.immediate.value_or(0.0f)};
-  AccessPattern bias_pattern = bias.immediate ? none : bias.pattern, scale_pattern = scale.immediate ? none : scale.pattern;
+  AccessPattern bias_pattern = bias.immediate ? none : bias.pattern,
+                scale_pattern = scale.immediate ? none : scale.pattern;
   bool plain = scale.immediate == 1.0f && bias.immediate == 0.0f;
   if (auto form = vector_form(function); form && plain) {
-    Scalars on_vector{.function0 = static_cast<uint8_t>(form->function), .immediate0 = form->scalar};
-    if (codegen_.builder().cheaper_engine(Opcode::tensor_scalar, on_vector, Opcode::activation, scalars, {out, full},
-                                          {out, full}) == Queue::kVector) {
+    Scalars on_vector{.function0 = static_cast<uint8_t>(form->function),
+                      .immediate0 = form->scalar};
+    if (codegen_.builder().cheaper_engine(Opcode::tensor_scalar, on_vector, Opcode::activation,
+                                          scalars, {out, full}, {out, full}) == Queue::kVector) {
       codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector, {out, full}, on_vector);
       return ok_status();
     }
@@ -205,15 +229,16 @@ Status ElementwiseEmitter::emit_unary(const Node& node, UnaryFunction function, 
     codegen_.builder().copy(out, full);
     return ok_status();
   }
-  codegen_.builder().emit(Opcode::activation, Queue::kScalar, {out, full, bias_pattern, scale_pattern}, scalars);
+  codegen_.builder().emit(Opcode::activation, Queue::kScalar,
+                          {out, full, bias_pattern, scale_pattern}, scalars);
   return ok_status();
 }
 
 Result<ElementwiseEmitter::Value> ElementwiseEmitter::operand(ValueId id) {
   if (done_.contains(id)) return done_.at(id);
   int producer = codegen_.graph().value(id).producer;
-  bool inside = producer >= 0 &&
-                std::find(group_.elementwise.begin(), group_.elementwise.end(), producer) != group_.elementwise.end();
+  bool inside = producer >= 0 && std::find(group_.elementwise.begin(), group_.elementwise.end(),
+                                           producer) != group_.elementwise.end();
   if (!inside) return value(id);
   THORONG_TRY(AccessPattern out, temporary(id));
   THORONG_RETURN_IF_ERROR(emit_node(producer, out));
@@ -223,11 +248,13 @@ Result<ElementwiseEmitter::Value> ElementwiseEmitter::operand(ValueId id) {
   return v;
 }
 
-Status ElementwiseEmitter::emit_scalar_op(const Value& tensor, const Value& scalar, BinaryFunction function, bool reversed,
+Status ElementwiseEmitter::emit_scalar_op(const Value& tensor, const Value& scalar,
+                                          BinaryFunction function, bool reversed,
                                           const AccessPattern& out) {
   AccessPattern none;
   AccessPattern s = scalar.immediate ? none : scalar.pattern;
-  Scalars on_vector{.function0 = static_cast<uint8_t>(function), .flags = reversed ? isa::kReverse0 : uint16_t{0},
+  Scalars on_vector{.function0 = static_cast<uint8_t>(function),
+                    .flags = reversed ? isa::kReverse0 : uint16_t{0},
                     .immediate0 = scalar.immediate.value_or(0.0f)};
   bool linear = function == BinaryFunction::kAdd || function == BinaryFunction::kMultiply;
   if (linear) {
@@ -235,18 +262,23 @@ Status ElementwiseEmitter::emit_scalar_op(const Value& tensor, const Value& scal
     Scalars on_scalar{.function0 = static_cast<uint8_t>(UnaryFunction::kCopy),
                       .immediate0 = add ? 1.0f : scalar.immediate.value_or(1.0f),
                       .immediate1 = add ? scalar.immediate.value_or(0.0f) : 0.0f};
-    if (codegen_.builder().cheaper_engine(Opcode::tensor_scalar, on_vector, Opcode::activation, on_scalar,
-                                          {out, tensor.pattern, s}, {out, tensor.pattern}) == Queue::kScalar) {
-      codegen_.builder().emit(Opcode::activation, Queue::kScalar, {out, tensor.pattern, add ? s : none, add ? none : s}, on_scalar);
+    if (codegen_.builder().cheaper_engine(Opcode::tensor_scalar, on_vector, Opcode::activation,
+                                          on_scalar, {out, tensor.pattern, s},
+                                          {out, tensor.pattern}) == Queue::kScalar) {
+      codegen_.builder().emit(Opcode::activation, Queue::kScalar,
+                              {out, tensor.pattern, add ? s : none, add ? none : s}, on_scalar);
       return ok_status();
     }
   }
-  codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector, {out, tensor.pattern, s}, on_vector);
+  codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector, {out, tensor.pattern, s},
+                          on_vector);
   return ok_status();
 }
 
 // (x op0 s) op1 y is one scalar_tensor_tensor, if the inner node may be folded.
-Result<bool> ElementwiseEmitter::emit_scalar_tensor_tensor(const Node& node, BinaryFunction function, const AccessPattern& out) {
+Result<bool> ElementwiseEmitter::emit_scalar_tensor_tensor(const Node& node,
+                                                           BinaryFunction function,
+                                                           const AccessPattern& out) {
   bool commutes = function == BinaryFunction::kAdd || function == BinaryFunction::kMultiply;
   for (size_t i = 0; i < (commutes ? 2u : 1u); ++i) {
     const Node* inner = foldable(node.inputs[i]);
@@ -259,15 +291,18 @@ Result<bool> ElementwiseEmitter::emit_scalar_tensor_tensor(const Node& node, Bin
     THORONG_TRY(AccessPattern full_x, expanded(x));
     THORONG_TRY(AccessPattern full_y, expanded(y));
     AccessPattern none;
-    codegen_.builder().emit(Opcode::scalar_tensor_tensor, Queue::kVector, {out, full_x, s.immediate ? none : s.pattern, full_y},
-                            {.function0 = static_cast<uint8_t>(*inner_function), .function1 = static_cast<uint8_t>(function),
+    codegen_.builder().emit(Opcode::scalar_tensor_tensor, Queue::kVector,
+                            {out, full_x, s.immediate ? none : s.pattern, full_y},
+                            {.function0 = static_cast<uint8_t>(*inner_function),
+                             .function1 = static_cast<uint8_t>(function),
                              .immediate0 = s.immediate.value_or(0.0f)});
     return true;
   }
   return false;
 }
 
-Status ElementwiseEmitter::emit_binary(const Node& node, BinaryFunction function, const AccessPattern& out) {
+Status ElementwiseEmitter::emit_binary(const Node& node, BinaryFunction function,
+                                       const AccessPattern& out) {
   auto tensor = tensor_operand(node);
   if (!tensor) {
     THORONG_TRY(bool folded, emit_scalar_tensor_tensor(node, function, out));
@@ -294,11 +329,14 @@ Status ElementwiseEmitter::emit_binary(const Node& node, BinaryFunction function
       AccessPattern none;
       auto flags = static_cast<uint16_t>(isa::kHasOp1 | (*inner_tensor == 1 ? isa::kReverse0 : 0) |
                                          (reversed ? isa::kReverse1 : 0));
-      codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector,
-                              {out, full, s0.immediate ? none : s0.pattern, scalar.immediate ? none : scalar.pattern},
-                              {.function0 = static_cast<uint8_t>(*inner_function), .function1 = static_cast<uint8_t>(function),
-                               .flags = flags, .immediate0 = s0.immediate.value_or(0.0f),
-                               .immediate1 = scalar.immediate.value_or(0.0f)});
+      codegen_.builder().emit(
+          Opcode::tensor_scalar, Queue::kVector,
+          {out, full, s0.immediate ? none : s0.pattern, scalar.immediate ? none : scalar.pattern},
+          {.function0 = static_cast<uint8_t>(*inner_function),
+           .function1 = static_cast<uint8_t>(function),
+           .flags = flags,
+           .immediate0 = s0.immediate.value_or(0.0f),
+           .immediate1 = scalar.immediate.value_or(0.0f)});
       return ok_status();
     }
   }
@@ -315,7 +353,8 @@ Status ElementwiseEmitter::emit_select(const Node& node, const AccessPattern& ou
     THORONG_TRY(AccessPattern full, expanded(v));
     patterns.push_back(full);
   }
-  codegen_.builder().emit(Opcode::select, Queue::kVector, {out, patterns[0], patterns[1], patterns[2]});
+  codegen_.builder().emit(Opcode::select, Queue::kVector,
+                          {out, patterns[0], patterns[1], patterns[2]});
   return ok_status();
 }
 
@@ -326,11 +365,14 @@ Status ElementwiseEmitter::emit_clamp(const Node& node, const AccessPattern& out
   THORONG_TRY(AccessPattern full, expanded(x));
   AccessPattern none;
   if (!low.full() && !high.full()) {
-    codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector,
-                            {out, full, low.immediate ? none : low.pattern, high.immediate ? none : high.pattern},
-                            {.function0 = static_cast<uint8_t>(BinaryFunction::kMaximum),
-                             .function1 = static_cast<uint8_t>(BinaryFunction::kMinimum), .flags = isa::kHasOp1,
-                             .immediate0 = low.immediate.value_or(0.0f), .immediate1 = high.immediate.value_or(0.0f)});
+    codegen_.builder().emit(
+        Opcode::tensor_scalar, Queue::kVector,
+        {out, full, low.immediate ? none : low.pattern, high.immediate ? none : high.pattern},
+        {.function0 = static_cast<uint8_t>(BinaryFunction::kMaximum),
+         .function1 = static_cast<uint8_t>(BinaryFunction::kMinimum),
+         .flags = isa::kHasOp1,
+         .immediate0 = low.immediate.value_or(0.0f),
+         .immediate1 = high.immediate.value_or(0.0f)});
     return ok_status();
   }
   THORONG_TRY(AccessPattern low_full, expanded(low));

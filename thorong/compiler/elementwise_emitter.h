@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Emits the elementwise part of a group over one box: each node becomes the engine instruction that fits its operands, and
-// neighbours that one instruction can do together are folded (bias and scale into activation, two scalars into tensor_scalar).
+// Emits the elementwise part of a group over one box: each node becomes the engine instruction that
+// fits its operands, and neighbours that one instruction can do together are folded (bias and scale
+// into activation, two scalars into tensor_scalar).
 #pragma once
 
 #include <map>
@@ -14,7 +15,8 @@ namespace thorong::compiler {
 
 class ElementwiseEmitter {
  public:
-  ElementwiseEmitter(Codegen& codegen, const Group& group, const Box& box, int pdim, StreamScope& scope)
+  ElementwiseEmitter(Codegen& codegen, const Group& group, const Box& box, int pdim,
+                     StreamScope& scope)
       : codegen_(codegen), group_(group), box_(box), pdim_(pdim), scope_(scope) {}
 
   // Writes the group's result over the box to `target`. `anchor`: the anchor's result.
@@ -36,12 +38,14 @@ class ElementwiseEmitter {
   Status emit_node(int node_index, const AccessPattern& out);
   Status emit_unary(const Node& node, numerics::UnaryFunction function, const AccessPattern& out);
   Status emit_binary(const Node& node, numerics::BinaryFunction function, const AccessPattern& out);
-  Result<bool> emit_scalar_tensor_tensor(const Node& node, numerics::BinaryFunction function, const AccessPattern& out);
+  Result<bool> emit_scalar_tensor_tensor(const Node& node, numerics::BinaryFunction function,
+                                         const AccessPattern& out);
   Status emit_select(const Node& node, const AccessPattern& out);
   Status emit_clamp(const Node& node, const AccessPattern& out);
-  Status emit_scalar_op(const Value& tensor, const Value& scalar, numerics::BinaryFunction function, bool reversed,
-                        const AccessPattern& out);
-  // The node of this group that makes `id`, if only the node `reader` reads it and it may be folded into it.
+  Status emit_scalar_op(const Value& tensor, const Value& scalar, numerics::BinaryFunction function,
+                        bool reversed, const AccessPattern& out);
+  // The node of this group that makes `id`, if only the node `reader` reads it and it may be folded
+  // into it.
   const Node* foldable(ValueId id) const;
   // x op scalar: which operand is the tensor; nullopt if neither or both are scalars.
   std::optional<int> tensor_operand(const Node& node);

@@ -22,15 +22,15 @@ namespace thorong::compiler {
 namespace {
 
 using numerics::Format;
+using ops::Graph;
 using ops::kNoValue;
 using ops::make_attributes;
-using testing::kChips;
-using testing::run_on;
-using testing::TestChip;
-using ops::Graph;
 using ops::Shape;
 using ops::Tensor;
 using ops::ValueId;
+using testing::kChips;
+using testing::run_on;
+using testing::TestChip;
 using Indices = std::vector<int64_t>;
 
 // ---- Random graphs ----
@@ -146,29 +146,47 @@ class RandomGraph {
   bool grow() {
     switch (pick(0, 23)) {
       case 0:
-      case 1: return unary();
+      case 1:
+        return unary();
       case 2:
       case 3:
-      case 4: return binary();
-      case 5: return reshape();
-      case 6: return transpose();
-      case 7: return slice();
-      case 8: return broadcast();
-      case 9: return concatenate();
-      case 10: return pad();
-      case 11: return reduce();
-      case 12: return normalise();
+      case 4:
+        return binary();
+      case 5:
+        return reshape();
+      case 6:
+        return transpose();
+      case 7:
+        return slice();
+      case 8:
+        return broadcast();
+      case 9:
+        return concatenate();
+      case 10:
+        return pad();
+      case 11:
+        return reduce();
+      case 12:
+        return normalise();
       case 13:
-      case 14: return dot_general();
+      case 14:
+        return dot_general();
       case 15:
       case 16:
-      case 17: return convolution();
-      case 18: return reduce_window();
-      case 19: return take();
-      case 20: return select();
-      case 21: return chance(50) ? clamp() : composite();
-      case 22: return heads();
-      default: return reference_only();
+      case 17:
+        return convolution();
+      case 18:
+        return reduce_window();
+      case 19:
+        return take();
+      case 20:
+        return select();
+      case 21:
+        return chance(50) ? clamp() : composite();
+      case 22:
+        return heads();
+      default:
+        return reference_only();
     }
   }
 
@@ -301,8 +319,8 @@ class RandomGraph {
       dimensions.push_back(static_cast<int64_t>(shape.size()));
       shape.push_back(small[d] == 1 && chance(50) ? pick(2, 6) : small[d]);
     }
-    return keep(add("broadcast_in_dim", {x},
-                    {{"shape", shape}, {"broadcast_dimensions", dimensions}}));
+    return keep(
+        add("broadcast_in_dim", {x}, {{"shape", shape}, {"broadcast_dimensions", dimensions}}));
   }
   bool concatenate() {
     const ValueId x = any_of_rank(1, 5);
@@ -336,8 +354,8 @@ class RandomGraph {
       high.push_back(negative ? pick(-2, 2) : pick(0, 3) * (chance(50) ? 1 : 0));
       interior.push_back(spread && chance(50) ? pick(1, 2) : 0);
     }
-    return keep(add("pad", {x, constant({})},
-                    {{"low", low}, {"high", high}, {"interior", interior}}));
+    return keep(
+        add("pad", {x, constant({})}, {{"low", low}, {"high", high}, {"interior", interior}}));
   }
   bool reduce() {
     static constexpr const char* kFunctions[] = {"add", "maximum", "minimum"};
@@ -348,8 +366,9 @@ class RandomGraph {
       if (chance(40)) dimensions.push_back(static_cast<int64_t>(d));
     }
     if (dimensions.empty()) dimensions.push_back(0);
-    return keep(add("reduce", {x}, {{"dimensions", dimensions},
-                                    {"function", std::string(kFunctions[pick(0, 2)])}}));
+    return keep(
+        add("reduce", {x},
+            {{"dimensions", dimensions}, {"function", std::string(kFunctions[pick(0, 2)])}}));
   }
   bool normalise() {
     const ValueId x = any_of_rank(1, 4);
@@ -427,9 +446,9 @@ class RandomGraph {
     const int64_t depth = 32 * pick(1, 2), count = pick(2, 4), width = depth * count;
     const ValueId x = add_input({rows, 24});
     const auto project = [&] {
-      ValueId v = add("dot_general", {x, constant({24, width}, 0.2)},
-                      {{"lhs_contracting_dimensions", Indices{1}},
-                       {"rhs_contracting_dimensions", Indices{0}}});
+      ValueId v = add(
+          "dot_general", {x, constant({24, width}, 0.2)},
+          {{"lhs_contracting_dimensions", Indices{1}}, {"rhs_contracting_dimensions", Indices{0}}});
       if (chance(50)) v = add("relu", {v});
       v = add("reshape", {v}, {{"shape", Shape{rows, count, depth}}});
       if (chance(20)) v = sliced(v);
@@ -577,9 +596,8 @@ class RandomGraph {
 // ---- The property ----
 
 // Empty where the machine's outputs are the reference's within the tolerance, else what differs.
-std::string difference(const RandomGraph& made, const Graph& graph,
-                       const isa::CoreParameters& core, const CompileOptions& options,
-                       double tolerance) {
+std::string difference(const RandomGraph& made, const Graph& graph, const isa::CoreParameters& core,
+                       const CompileOptions& options, double tolerance) {
   const auto guarded = [&]() -> Result<std::vector<std::vector<double>>> {
     try {
       return run_on(core, graph, made.inputs, options);
@@ -642,8 +660,7 @@ int environment(const char* name, int fallback) {
 }
 
 void check_random_graphs(const TestChip& chip, Format format, int first, int count,
-                         double tolerance, int64_t scale = 1,
-                         const CompileOptions& options = {}) {
+                         double tolerance, int64_t scale = 1, const CompileOptions& options = {}) {
   const isa::CoreParameters& core = testing::core_of(chip);
   const int only = environment("THORONG_TEST_SEED", -1);
   count = environment("THORONG_TEST_GRAPHS", count);
@@ -696,9 +713,9 @@ TEST(EndToEnd, OneTensorInTwoLayouts) {
   Graph graph;
   const ValueId x = graph.add_input("x", {Format::kFloat32, {6, 6}});
   const auto repeated = [&](ValueId v) {
-    return *graph.add1("broadcast_in_dim", {v},
-                       make_attributes({{"shape", Shape{6, 6, 8}},
-                                        {"broadcast_dimensions", Indices{0, 1}}}));
+    return *graph.add1(
+        "broadcast_in_dim", {v},
+        make_attributes({{"shape", Shape{6, 6, 8}}, {"broadcast_dimensions", Indices{0, 1}}}));
   };
   const ValueId turned =
       *graph.add1("transpose", {x}, make_attributes({{"permutation", Indices{1, 0}}}));
@@ -717,15 +734,17 @@ TEST(EndToEnd, OneTensorInTwoLayouts) {
   }
 }
 
-// Two heads of 64 lie side by side on the partitions, and the product covers both at once: the head dimension is a free one.
+// Two heads of 64 lie side by side on the partitions, and the product covers both at once: the head
+// dimension is a free one.
 TEST(EndToEnd, HeadsThatAProductCoversTogether) {
   Graph graph;
   const ValueId x = graph.add_input("x", {Format::kFloat32, {11, 24}});
   const ValueId w = graph.add_input("w", {Format::kFloat32, {24, 128}});
   const ValueId y = graph.add_input("y", {Format::kFloat32, {17, 64}});
-  const ValueId product = *graph.add1("dot_general", {x, w},
-                                      make_attributes({{"lhs_contracting_dimensions", Indices{1}},
-                                                       {"rhs_contracting_dimensions", Indices{0}}}));
+  const ValueId product =
+      *graph.add1("dot_general", {x, w},
+                  make_attributes({{"lhs_contracting_dimensions", Indices{1}},
+                                   {"rhs_contracting_dimensions", Indices{0}}}));
   const ValueId split =
       *graph.add1("reshape", {product}, make_attributes({{"shape", Shape{11, 2, 64}}}));
   const ValueId heads =

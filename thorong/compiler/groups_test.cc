@@ -171,8 +171,9 @@ TEST(Passes, ADilatedInputIsPaddedWhereTheLoweringDoesNotTakeIt) {
   EXPECT_EQ(plain.graph.nodes.size(), 1U);
   Builder b;
   const ValueId x = b.input({1, 2, 5, 5});
-  b.output(b.add("convolution", {x, b.constant({3, 2, 2, 2})},
-                 {{"lhs_dilation", Shape{2, 3}}, {"padding_low", Shape{1, 1}}, {"strides", Shape{2, 1}}}));
+  b.output(b.add(
+      "convolution", {x, b.constant({3, 2, 2, 2})},
+      {{"lhs_dilation", Shape{2, 3}}, {"padding_low", Shape{1, 1}}, {"strides", Shape{2, 1}}}));
   const Shape shape = b.graph.type(b.graph.outputs[0]).shape;
   ASSERT_TRUE(dilate_inputs(b.graph).ok());
   ASSERT_EQ(b.graph.nodes.size(), 2U);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the files in lowerings/: each defines `Lowering lowering_NAME();` for the operator of its file's name.
+// For the files in lowerings/: each defines `Lowering lowering_NAME();` for the operator of its
+// file's name.
 #pragma once
 
 #include <algorithm>

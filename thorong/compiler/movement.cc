@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Getting operands where instructions want them: views, loads, transposes on the tensor engine, broadcasts over partitions,
-// constants arranged at compile time, stores.
+// Getting operands where instructions want them: views, loads, transposes on the tensor engine,
+// broadcasts over partitions, constants arranged at compile time, stores.
 #include <algorithm>
 #include <cstring>
 
@@ -25,7 +25,8 @@ Result<Placed> Codegen::place(ValueId value) {
     return placed;
   }
   const Node& node = graph_.nodes[static_cast<size_t>(producer)];
-  THORONG_CHECK(is_view(node), "a value was read before it was made: " + graph_.value(value).name + " of " + node.op->name + " " + node.name);
+  THORONG_CHECK(is_view(node), "a value was read before it was made: " + graph_.value(value).name +
+                                   " of " + node.op->name + " " + node.name);
   THORONG_TRY(Placed in, place(node.inputs[0]));
   const Shape& shape = graph_.type(value).shape;
   auto view = try_view(node, in, shape);
@@ -44,7 +45,8 @@ Result<Placed> Codegen::place(ValueId value) {
   if (!view) {
     Placed dense = store_dense(in, in.format, graph_.value(value).name);
     THORONG_RETURN_IF_ERROR(copy_to_hbm(in, dense));
-    variants_[{node.inputs[0], {-3 - static_cast<int>(value), in.format}}] = dense;  // freed with its base
+    variants_[{node.inputs[0], {-3 - static_cast<int>(value), in.format}}] =
+        dense;  // freed with its base
     view = try_view(node, dense, shape);
     THORONG_CHECK(view.has_value(), "a dense tensor in HBM can be viewed in any shape");
   }
@@ -53,7 +55,8 @@ Result<Placed> Codegen::place(ValueId value) {
 }
 
 Placed Codegen::store_dense(const Placed& from, Format format, const std::string& name) {
-  BufferId buffer = builder_.add_hbm(name, isa::BufferRole::kScratch, format, ops::element_count(from.shape));
+  BufferId buffer =
+      builder_.add_hbm(name, isa::BufferRole::kScratch, format, ops::element_count(from.shape));
   return dense_hbm(buffer, format, from.shape);
 }
 
@@ -61,9 +64,11 @@ Result<Placed> Codegen::to_hbm(ValueId value) {
   THORONG_TRY(Placed placed, place(value));
   Format declared = graph_.type(value).format;
   bool dense = !placed.sbuf && placed.offset == 0 && placed.format == declared &&
-               (placed.step == ops::row_major_strides(placed.shape) || ops::element_count(placed.shape) == 1);
-  if (dense && builder_.program().buffers[static_cast<size_t>(placed.buffer)].row_bytes ==
-                   ops::element_count(placed.shape) * static_cast<int64_t>(numerics::byte_size(declared))) {
+               (placed.step == ops::row_major_strides(placed.shape) ||
+                ops::element_count(placed.shape) == 1);
+  if (dense &&
+      builder_.program().buffers[static_cast<size_t>(placed.buffer)].row_bytes ==
+          ops::element_count(placed.shape) * static_cast<int64_t>(numerics::byte_size(declared))) {
     return placed;
   }
   auto key = std::make_pair(value, std::make_pair(-2, declared));
@@ -87,9 +92,11 @@ Result<Placed> Codegen::to_hbm_as(ValueId value, Format format) {
 }
 
 Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
-  int pdim = from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
+  int pdim =
+      from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
   // A sliced partition dimension may start within a block: boxes must not straddle.
-  bool straddles = from.sbuf && (from.partition_offset % block() != 0 || !from.partition_step.empty());
+  bool straddles =
+      from.sbuf && (from.partition_offset % block() != 0 || !from.partition_step.empty());
   int64_t step = straddles ? 1 : block();
   if (step == 1) {
     Placed aligned = allocate(from.shape, pdim, from.format, "aligned");
@@ -104,10 +111,15 @@ Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
   return ok_status();
 }
 
-// DMA between two boxes of the same shape, split where a pattern would need too many dimensions or cross partition blocks.
-Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from, const Box& from_box) {
-  int pdim = to.sbuf ? to.pdim : from.sbuf ? from.pdim : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
-  if (to.sbuf && from.sbuf && to.pdim != from.pdim) return internal_error("copy between different partition dimensions");
+// DMA between two boxes of the same shape, split where a pattern would need too many dimensions or
+// cross partition blocks.
+Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from,
+                         const Box& from_box) {
+  int pdim = to.sbuf     ? to.pdim
+             : from.sbuf ? from.pdim
+                         : largest_dim(from.shape, static_cast<int>(from.shape.size()) - 1);
+  if (to.sbuf && from.sbuf && to.pdim != from.pdim)
+    return internal_error("copy between different partition dimensions");
   auto at = static_cast<size_t>(std::max(pdim, 0));
   int64_t done = 0, total = pdim < 0 ? 1 : to_box[at].size;
   while (done < total) {
@@ -148,7 +160,8 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   auto key = std::make_pair(value, std::make_pair(pdim, format));
   if (split && graph_.value(value).producer >= 0) {
     THORONG_TRY(Placed as_is, place(value));
-    if (as_is.sbuf && as_is.pdim == pdim && as_is.format == format && !as_is.partition_step.empty()) return as_is;
+    if (as_is.sbuf && as_is.pdim == pdim && as_is.format == format && !as_is.partition_step.empty())
+      return as_is;
   }
   if (auto it = variants_.find(key); it != variants_.end()) return it->second;
   if (auto it = constants_.find(key); it != constants_.end()) return it->second;
@@ -164,8 +177,11 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   THORONG_TRY(Placed placed, place(value));
   const Shape& shape = placed.shape;
   // A dimension that selects partitions has no step in the row, and does not repeat.
-  auto selects = [&](size_t d) { return !placed.partition_step.empty() && placed.partition_step[d] != 0; };
-  bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) && placed.step[p] == 0 && !selects(p);
+  auto selects = [&](size_t d) {
+    return !placed.partition_step.empty() && placed.partition_step[d] != 0;
+  };
+  bool repeats = pdim >= 0 && shape[p] > 1 && !(placed.sbuf && placed.pdim == pdim) &&
+                 placed.step[p] == 0 && !selects(p);
   std::string name = graph_.value(value).name;
   if (repeats) {
     THORONG_TRY(Placed rows, broadcast_rows(placed, pdim, format));
@@ -176,16 +192,18 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
     return constants_[key] = arranged;
   }
   if (!placed.sbuf) {
-    // Loading with the innermost dimension on the partitions moves single elements: bring it in the other way, then transpose.
-    bool gathers = pdim >= 0 && shape[p] > 1 && placed.step[p] == 1 && ops::element_count(shape) > kSmallGather &&
-                   ops::element_count(shape) > shape[p];
+    // Loading with the innermost dimension on the partitions moves single elements: bring it in the
+    // other way, then transpose.
+    bool gathers = pdim >= 0 && shape[p] > 1 && placed.step[p] == 1 &&
+                   ops::element_count(shape) > kSmallGather && ops::element_count(shape) > shape[p];
     if (!gathers) return placed;
     THORONG_TRY(Placed moved, relayout(placed, pdim, format, name));
     return variants_[key] = moved;
   }
   if (placed.pdim == pdim || (pdim >= 0 && placed.pdim < 0 && shape[p] == 1)) {
     if (placed.pdim < 0) placed.pdim = pdim;
-    if (placed.partition_step.empty() && placed.partition_offset % block() == 0) {  // a slice of whole blocks
+    if (placed.partition_step.empty() &&
+        placed.partition_offset % block() == 0) {  // a slice of whole blocks
       placed.offset += placed.partition_offset / block() * placed.tile_step;
       placed.partition_offset = 0;
     }
@@ -200,10 +218,12 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
     release_original(value);
     return variants_[key] = converted;
   }
-  // A broadcast somewhere else: transposing repeated data is a waste, go through HBM where every view is free.
+  // A broadcast somewhere else: transposing repeated data is a waste, go through HBM where every
+  // view is free.
   bool has_repeat = false;
   for (size_t d = 0; d < shape.size(); ++d) {
-    has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 && placed.step[d] == 0 && !selects(d));
+    has_repeat = has_repeat || (static_cast<int>(d) != placed.pdim && shape[d] > 1 &&
+                                placed.step[d] == 0 && !selects(d));
   }
   if (has_repeat || placed.partition_offset % block() != 0 || (pdim >= 0 && selects(p))) {
     THORONG_TRY(Placed dense, to_hbm(value));
@@ -221,8 +241,10 @@ Result<Placed> Codegen::convert_placed(const Placed& from, Format format, const 
   for (const Box& box : chunk_boxes(from.shape, from.pdim, block(), kCopyChunk)) {
     auto in = pattern(from, box, from.pdim, block());
     auto out = pattern(to, box, from.pdim, block());
-    if (to.sbuf && in && out) builder_.copy(*out, *in);
-    else THORONG_RETURN_IF_ERROR(copy_box(to, box, from, box));
+    if (to.sbuf && in && out)
+      builder_.copy(*out, *in);
+    else
+      THORONG_RETURN_IF_ERROR(copy_box(to, box, from, box));
   }
   return to;
 }
@@ -236,7 +258,8 @@ Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format form
     Shape distinct = source.shape;
     Placed narrow = source;
     for (size_t d = 0; d < distinct.size(); ++d) {
-      if (static_cast<int>(d) != source.pdim && source.step[d] == 0) narrow.shape[d] = 1, dense.step[d] = 0;
+      if (static_cast<int>(d) != source.pdim && source.step[d] == 0)
+        narrow.shape[d] = 1, dense.step[d] = 0;
     }
     int64_t row = 1;
     for (size_t d = distinct.size(); d-- > 0;) {
@@ -250,19 +273,26 @@ Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format form
     source = dense;
   }
   Placed to = source;
-  to.sbuf = true, to.format = format, to.pdim = pdim, to.offset = 0, to.tile_step = 0, to.partition_offset = 0;
+  to.sbuf = true, to.format = format, to.pdim = pdim, to.offset = 0, to.tile_step = 0,
+  to.partition_offset = 0;
   Box box = whole(source.shape);
   int64_t row = 1;
   for (size_t d = source.shape.size(); d-- > 0;) {
     bool repeats = source.step[d] == 0 || static_cast<int>(d) == pdim;
-    if (repeats) box[d] = {0, 1}, to.step[d] = 0;
-    else to.step[d] = row, row *= source.shape[d];
+    if (repeats)
+      box[d] = {0, 1}, to.step[d] = 0;
+    else
+      to.step[d] = row, row *= source.shape[d];
   }
-  // Rows of constants live for one group and go where streams go: at a place that was freed just now the load would wait for
-  // the last operators, and every load behind it too.
-  bool constant_row = !from.sbuf && builder_.program().buffers[static_cast<size_t>(from.buffer)].role == isa::BufferRole::kConstant;
-  if (constant_row) to.buffer = builder_.allocate_stream(format, row);
-  else to.buffer = builder_.allocate_resident(format, row);
+  // Rows of constants live for one group and go where streams go: at a place that was freed just
+  // now the load would wait for the last operators, and every load behind it too.
+  bool constant_row =
+      !from.sbuf && builder_.program().buffers[static_cast<size_t>(from.buffer)].role ==
+                        isa::BufferRole::kConstant;
+  if (constant_row)
+    to.buffer = builder_.allocate_stream(format, row);
+  else
+    to.buffer = builder_.allocate_resident(format, row);
   if (to.buffer < 0) {
     Placed hbm = source;  // no room: fetched again for every box
     if (!source.sbuf) return hbm;
@@ -279,7 +309,8 @@ Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format form
   return to;
 }
 
-Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope) {
+Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int pdim, Format format,
+                                     StreamScope& scope) {
   if (placed.sbuf) {
     auto ap = pattern(placed, box, pdim, block());
     if (!ap) return internal_error("a box of a resident tensor is not one access pattern");
@@ -298,18 +329,24 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
       key += "p" + std::to_string(repeats ? 0 : box[d].begin) + ":" + std::to_string(box[d].size);
       continue;
     }
-    if (repeats) distinct[d] = {0, 1};
-    else local.step[d] = row, row *= box[d].size;
+    if (repeats)
+      distinct[d] = {0, 1};
+    else
+      local.step[d] = row, row *= box[d].size;
     key += "," + std::to_string(distinct[d].begin) + ":" + std::to_string(distinct[d].size);
   }
   Box local_box = box;
   for (size_t d = 0; d < box.size(); ++d) local_box[d].begin = 0;
   local.shape.clear();
   for (const Range& range : box) local.shape.push_back(range.size);
-  // Small operands that are the same for many boxes (per-partition scalars, shared rows) are kept for the group.
-  bool small = row * static_cast<int64_t>(numerics::byte_size(format)) <= 4096 && free_elements(box, pdim) > row;
-  key += "@" + std::to_string(placed.buffer) + "+" + std::to_string(placed.offset) + std::string(numerics::name(format));
-  for (int64_t step : placed.step) key += "*" + std::to_string(step);  // the same box of another view
+  // Small operands that are the same for many boxes (per-partition scalars, shared rows) are kept
+  // for the group.
+  bool small = row * static_cast<int64_t>(numerics::byte_size(format)) <= 4096 &&
+               free_elements(box, pdim) > row;
+  key += "@" + std::to_string(placed.buffer) + "+" + std::to_string(placed.offset) +
+         std::string(numerics::name(format));
+  for (int64_t step : placed.step)
+    key += "*" + std::to_string(step);  // the same box of another view
   if (small) {
     for (const auto& [cached_key, cached] : row_cache_) {
       if (cached_key != key) continue;
@@ -329,10 +366,12 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
   }
   auto out = pattern(target, target_box, pdim, block());
   auto in = pattern(placed, distinct, pdim, block());
-  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role == isa::BufferRole::kConstant;
+  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role ==
+                       isa::BufferRole::kConstant;
   if (out && in) {
     bool dense_rows = in->contiguous_run() == in->free_elements();
-    uint16_t flags = constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
+    uint16_t flags =
+        constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
     builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
   } else {
     THORONG_RETURN_IF_ERROR(copy_box(target, target_box, placed, distinct));
@@ -343,7 +382,8 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
   return *ap;
 }
 
-Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Format format, StreamScope& scope) {
+Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Format format,
+                              StreamScope& scope) {
   if (placed.sbuf) return placed;
   Placed local;
   local.sbuf = true, local.format = format, local.shape = placed.shape, local.pdim = pdim;
@@ -353,14 +393,20 @@ Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Fo
   for (size_t d = box.size(); d-- > 0;) {
     if (static_cast<int>(d) == pdim) continue;
     bool repeats = placed.step[d] == 0 && placed.shape[d] > 1;
-    if (repeats) distinct[d] = {box[d].begin, 1};
-    else local.step[d] = row, row *= box[d].size;
+    if (repeats)
+      distinct[d] = {box[d].begin, 1};
+    else
+      local.step[d] = row, row *= box[d].size;
   }
   local.buffer = scope.allocate(format, row);
-  if (local.buffer < 0) return resource_exhausted("no SBUF left to load an operand of " + std::to_string(row) + " elements a partition");
+  if (local.buffer < 0)
+    return resource_exhausted("no SBUF left to load an operand of " + std::to_string(row) +
+                              " elements a partition");
   for (size_t d = 0; d < box.size(); ++d) {
-    if (static_cast<int>(d) == pdim) local.partition_offset = -box[d].begin;
-    else local.offset -= box[d].begin * local.step[d];
+    if (static_cast<int>(d) == pdim)
+      local.partition_offset = -box[d].begin;
+    else
+      local.offset -= box[d].begin * local.step[d];
   }
   auto out = pattern(local, distinct, pdim, block());
   auto in = pattern(placed, distinct, pdim, block());
@@ -368,9 +414,11 @@ Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Fo
     THORONG_RETURN_IF_ERROR(copy_box(local, distinct, placed, distinct));
     return local;
   }
-  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role == isa::BufferRole::kConstant;
+  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role ==
+                       isa::BufferRole::kConstant;
   bool dense_rows = in->contiguous_run() == in->free_elements();
-  uint16_t flags = constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
+  uint16_t flags =
+      constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
   builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
   return local;
 }
@@ -382,8 +430,10 @@ Result<AccessPattern> Codegen::view(const Placed& placed, const Box& box, int pd
 }
 
 Status Codegen::fill(const Placed& placed, float value) {
-  int pdim = placed.sbuf ? placed.pdim : largest_dim(placed.shape, static_cast<int>(placed.shape.size()) - 1);
-  for (const Box& box : chunk_boxes(placed.shape, pdim, block(), placed.sbuf ? INT32_MAX : kCopyChunk)) {
+  int pdim = placed.sbuf ? placed.pdim
+                         : largest_dim(placed.shape, static_cast<int>(placed.shape.size()) - 1);
+  for (const Box& box :
+       chunk_boxes(placed.shape, pdim, block(), placed.sbuf ? INT32_MAX : kCopyChunk)) {
     auto out = pattern(placed, box, pdim, block());
     if (placed.sbuf && out) {
       builder_.emit(Opcode::memset, Queue::kVector, {*out}, {.immediate0 = value});
@@ -391,7 +441,8 @@ Status Codegen::fill(const Placed& placed, float value) {
     }
     if (placed.sbuf) return internal_error("a box to fill is not one access pattern");
     StreamScope scope(builder_);
-    Placed staged = dense_tile(scope.allocate(placed.format, free_elements(box, pdim)), placed.format, sizes(box), pdim);
+    Placed staged = dense_tile(scope.allocate(placed.format, free_elements(box, pdim)),
+                               placed.format, sizes(box), pdim);
     if (staged.buffer < 0) return resource_exhausted("no SBUF left to fill a tensor");
     THORONG_TRY(AccessPattern tile, view(staged, whole(staged.shape), pdim));
     builder_.emit(Opcode::memset, Queue::kVector, {tile}, {.immediate0 = value});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order of the passes. Order carries meaning: composites first, so that later passes see few operators; groups last, so
-// that they see what remains.
+// The order of the passes. Order carries meaning: composites first, so that later passes see few
+// operators; groups last, so that they see what remains.
 #include <fmt/format.h>
 
 #include "thorong/compiler/codegen.h"
@@ -29,10 +29,10 @@ std::vector<Group> by_reference(const Group& group) {
   return parts;
 }
 
-// Tiles of all groups. Where one does not fit SBUF, fewer values are kept there; where that does not help or a lowering
-// gives up, the group runs by reference (D6: no refusal).
-Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups, const isa::CoreParameters& core,
-                           const CompileOptions& options) {
+// Tiles of all groups. Where one does not fit SBUF, fewer values are kept there; where that does
+// not help or a lowering gives up, the group runs by reference (D6: no refusal).
+Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups,
+                           const isa::CoreParameters& core, const CompileOptions& options) {
   size_t share = 0;
   while (true) {
     Codegen codegen(graph, groups, core, options);
@@ -52,7 +52,8 @@ Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups, c
     size_t failed = codegen.group_index();
     if (failed >= groups.size() || groups[failed].by_reference) return status;
     std::vector<Group> parts = by_reference(groups[failed]);
-    for (Group& part : parts) part.result = graph.nodes[static_cast<size_t>(part.anchor)].outputs[0];
+    for (Group& part : parts)
+      part.result = graph.nodes[static_cast<size_t>(part.anchor)].outputs[0];
     auto at = groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(failed));
     groups.insert(at, parts.begin(), parts.end());
     share = 0;
@@ -62,15 +63,19 @@ Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups, c
 Status check_memory(double bytes, const isa::CoreParameters& core) {
   double needed = bytes + core.microcode_bytes;
   if (needed <= core.hbm_bytes) return ok_status();
-  return resource_exhausted(fmt::format("the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "
-                                        "microcode) and the chip has {:.2f} GB. Use a chip with more memory, a smaller batch, "
-                                        "or --auto-cast all.", needed / 1e9, core.hbm_bytes / 1e9));
+  return resource_exhausted(fmt::format(
+      "the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "
+      "microcode) and the chip has {:.2f} GB. Use a chip with more memory, a smaller batch, "
+      "or --auto-cast all.",
+      needed / 1e9, core.hbm_bytes / 1e9));
 }
 
-// What the model needs at least, before anything is generated: a model far too large would need a program far too large.
+// What the model needs at least, before anything is generated: a model far too large would need a
+// program far too large.
 double least_bytes(const ops::Graph& graph, const CompileOptions& options) {
   double weights = 0, signature = 0;
-  for (const ops::Value& value : graph.values) weights += value.constant ? static_cast<double>(value.type.bytes()) : 0;
+  for (const ops::Value& value : graph.values)
+    weights += value.constant ? static_cast<double>(value.type.bytes()) : 0;
   for (ops::ValueId v : graph.inputs) signature += static_cast<double>(graph.type(v).bytes());
   for (ops::ValueId v : graph.outputs) signature += static_cast<double>(graph.type(v).bytes());
   // Casting shrinks weights to a quarter at most.
@@ -79,7 +84,8 @@ double least_bytes(const ops::Graph& graph, const CompileOptions& options) {
 
 }  // namespace
 
-Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, const CompileOptions& options) {
+Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core,
+                             const CompileOptions& options) {
   ops::remove_dead_nodes(graph);
   THORONG_RETURN_IF_ERROR(check_memory(least_bytes(graph, options), core));
   THORONG_RETURN_IF_ERROR(decompose(graph));
@@ -88,7 +94,9 @@ Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core, 
   THORONG_RETURN_IF_ERROR(fold_constants(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);
-  auto tiles = [&](const ops::Graph& candidate) { return generate(candidate, form_groups(candidate), core, options); };
+  auto tiles = [&](const ops::Graph& candidate) {
+    return generate(candidate, form_groups(candidate), core, options);
+  };
   THORONG_TRY(isa::Program program, fastest_in_strips(graph, core, tiles));
   THORONG_RETURN_IF_ERROR(check_memory(static_cast<double>(program.hbm_bytes), core));
   return program;

@@ -15,8 +15,11 @@ int64_t product(const Shape& shape, size_t begin, size_t end) {
   return n;
 }
 
-// Strides of `out` that visit old dimensions (sizes, steps) in row-major order; nullopt if a new dimension would need two.
-std::optional<std::vector<int64_t>> reshape_steps(const Shape& old, const std::vector<int64_t>& old_step, const Shape& out) {
+// Strides of `out` that visit old dimensions (sizes, steps) in row-major order; nullopt if a new
+// dimension would need two.
+std::optional<std::vector<int64_t>> reshape_steps(const Shape& old,
+                                                  const std::vector<int64_t>& old_step,
+                                                  const Shape& out) {
   // Merge old dimensions into runs of one step, innermost last.
   std::vector<std::pair<int64_t, int64_t>> runs;  // size, step
   for (size_t i = 0; i < old.size(); ++i) {
@@ -45,15 +48,18 @@ std::optional<std::vector<int64_t>> reshape_steps(const Shape& old, const std::v
   return step;
 }
 
-// A reshape that splits the partition dimension in two: the inner part stays on the partitions, the outer one selects groups of
-// them. The inner size divides 128 so that no group crosses a block, and is a multiple of 32, where engines may start.
+// A reshape that splits the partition dimension in two: the inner part stays on the partitions, the
+// outer one selects groups of them. The inner size divides 128 so that no group crosses a block,
+// and is a multiple of 32, where engines may start.
 std::optional<Placed> split_partitions(const Placed& in, const Shape& out) {
   constexpr int64_t kQuadrant = 32, kBlock = 128;
   auto p = static_cast<size_t>(in.pdim);
   int64_t before = product(in.shape, 0, p);
   for (size_t j = 0; j + 1 < out.size(); ++j) {
     bool here = product(out, 0, j) == before && out[j] * out[j + 1] == in.shape[p] && out[j] > 1;
-    if (!here || out[j + 1] % kQuadrant != 0 || kBlock % out[j + 1] != 0 || in.partition_offset % out[j + 1] != 0) continue;
+    if (!here || out[j + 1] % kQuadrant != 0 || kBlock % out[j + 1] != 0 ||
+        in.partition_offset % out[j + 1] != 0)
+      continue;
     auto at = static_cast<std::ptrdiff_t>(j);
     auto prefix = reshape_steps(Shape(in.shape.begin(), in.shape.begin() + in.pdim),
                                 std::vector<int64_t>(in.step.begin(), in.step.begin() + in.pdim),
@@ -91,7 +97,8 @@ std::optional<Placed> view_reshape(const Placed& in, const Shape& out) {
   int64_t before = product(in.shape, 0, p);
   for (size_t j = 0; j < out.size(); ++j) {
     if (product(out, 0, j) != before || out[j] != in.shape[p]) continue;
-    Shape old_prefix(in.shape.begin(), in.shape.begin() + in.pdim), old_suffix(in.shape.begin() + in.pdim + 1, in.shape.end());
+    Shape old_prefix(in.shape.begin(), in.shape.begin() + in.pdim),
+        old_suffix(in.shape.begin() + in.pdim + 1, in.shape.end());
     std::vector<int64_t> prefix_step(in.step.begin(), in.step.begin() + in.pdim),
         suffix_step(in.step.begin() + in.pdim + 1, in.step.end());
     auto at = static_cast<std::ptrdiff_t>(j);
@@ -114,7 +121,8 @@ std::optional<Placed> view_transpose(const ops::Node& node, const Placed& in, co
   for (size_t i = 0; i < permutation.size(); ++i) {
     view.step[i] = in.step[static_cast<size_t>(permutation[i])];
     if (in.sbuf && permutation[i] == in.pdim) view.pdim = static_cast<int>(i);
-    if (!in.partition_step.empty()) view.partition_step[i] = in.partition_step[static_cast<size_t>(permutation[i])];
+    if (!in.partition_step.empty())
+      view.partition_step[i] = in.partition_step[static_cast<size_t>(permutation[i])];
   }
   return view;
 }
@@ -152,8 +160,10 @@ std::optional<Placed> view_broadcast(const ops::Node& node, const Placed& in, co
     bool repeats = in.shape[i] == 1 && out[d] != 1;
     if (in.sbuf && static_cast<int>(i) == in.pdim) {
       // A single partition that is repeated over many: the data are in one row.
-      if (!repeats) view.pdim = static_cast<int>(d);
-      else view.offset += 0;
+      if (!repeats)
+        view.pdim = static_cast<int>(d);
+      else
+        view.offset += 0;
     } else if (!repeats) {
       view.step[d] = in.step[i];
     }
@@ -186,7 +196,8 @@ int64_t row_elements(const Shape& shape, int pdim) {
 
 Placed dense_tile(isa::BufferId buffer, Format format, const Shape& shape, int pdim) {
   Placed tile;
-  tile.sbuf = true, tile.buffer = buffer, tile.format = format, tile.shape = shape, tile.pdim = pdim;
+  tile.sbuf = true, tile.buffer = buffer, tile.format = format, tile.shape = shape,
+  tile.pdim = pdim;
   tile.step.assign(shape.size(), 0);
   int64_t row = 1;
   for (size_t d = shape.size(); d-- > 0;) {
@@ -215,7 +226,8 @@ std::optional<Placed> try_view(const ops::Node& node, const Placed& in, const Sh
   return std::nullopt;
 }
 
-std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, int pdim, int64_t block) {
+std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, int pdim,
+                                          int64_t block) {
   isa::AccessPattern ap;
   ap.buffer = placed.buffer;
   ap.format = placed.format;
@@ -280,7 +292,8 @@ int64_t free_elements(const Box& box, int pdim) {
   return n;
 }
 
-std::vector<Box> chunk_boxes(const Shape& shape, int pdim, int64_t block, int64_t max_elements, int aligned) {
+std::vector<Box> chunk_boxes(const Shape& shape, int pdim, int64_t block, int64_t max_elements,
+                             int aligned) {
   // How much of each dimension one box takes: inner dimensions whole while they fit.
   std::vector<int64_t> take(shape.size(), 1);
   int64_t room = max_elements;
@@ -297,7 +310,8 @@ std::vector<Box> chunk_boxes(const Shape& shape, int pdim, int64_t block, int64_
       // Equal parts rather than a short last one.
       int64_t parts = (shape[i] + take[i] - 1) / take[i];
       take[i] = (shape[i] + parts - 1) / parts;
-      if (static_cast<int>(i) == aligned) take[i] = std::min(shape[i], (take[i] + block - 1) / block * block);
+      if (static_cast<int>(i) == aligned)
+        take[i] = std::min(shape[i], (take[i] + block - 1) / block * block);
       open = false;
     }
     room /= std::max<int64_t>(1, take[i]);

@@ -39,8 +39,10 @@ using Place = std::pair<int64_t, int64_t>;
 Place place_of(const Placed& placed, const Indices& index, int64_t block) {
   int64_t partition = placed.partition_offset, at = placed.offset;
   for (size_t d = 0; d < index.size(); ++d) {
-    if (placed.sbuf && static_cast<int>(d) == placed.pdim) partition += index[d];
-    else at += index[d] * placed.step[d];
+    if (placed.sbuf && static_cast<int>(d) == placed.pdim)
+      partition += index[d];
+    else
+      at += index[d] * placed.step[d];
     if (!placed.partition_step.empty()) partition += index[d] * placed.partition_step[d];
   }
   if (!placed.sbuf) return {0, at};
@@ -130,8 +132,8 @@ View random_view(Random& random, Graph& graph, ValueId x) {
         limit.push_back(random.chance(50) ? size : random.pick(start.back() + 1, size));
         stride.push_back(random.chance(70) ? 1 : 2);
       }
-      made("slice", make_attributes({{"start_indices", start}, {"limit_indices", limit},
-                                     {"strides", stride}}));
+      made("slice", make_attributes(
+                        {{"start_indices", start}, {"limit_indices", limit}, {"strides", stride}}));
       view.source = [start, stride](const Indices& index) {
         Indices result;
         for (size_t i = 0; i < index.size(); ++i) result.push_back(start[i] + index[i] * stride[i]);

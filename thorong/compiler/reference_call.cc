@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators without a mapping (D6): their reference meaning on whole HBM tensors, on gpsimd, or on the host of a chip that has
-// none. Named in every report by path.
+// Operators without a mapping (D6): their reference meaning on whole HBM tensors, on gpsimd, or on
+// the host of a chip that has none. Named in every report by path.
 #include <cstring>
 
 #include "thorong/compiler/codegen.h"
@@ -13,8 +13,10 @@ class ReferenceCall final : public isa::Call {
  public:
   ReferenceCall(const Graph& graph, const Node& node) {
     for (ValueId v : node.inputs) {
-      operand_.push_back(v < 0 ? ops::kNoValue : small_.add_input(graph.value(v).name, graph.type(v)));
-      if (v >= 0 && graph.is_constant(v)) small_.value(operand_.back()).constant = graph.value(v).constant;
+      operand_.push_back(v < 0 ? ops::kNoValue
+                               : small_.add_input(graph.value(v).name, graph.type(v)));
+      if (v >= 0 && graph.is_constant(v))
+        small_.value(operand_.back()).constant = graph.value(v).constant;
     }
     node_ = node;
     node_.inputs = operand_;
@@ -26,7 +28,8 @@ class ReferenceCall final : public isa::Call {
     name = node.op->name;
   }
 
-  bool execute(const std::vector<const std::byte*>& in, const std::vector<std::byte*>& out, std::string* error) const override {
+  bool execute(const std::vector<const std::byte*>& in, const std::vector<std::byte*>& out,
+               std::string* error) const override {
     std::vector<ops::Tensor> tensors;
     size_t next = 0;
     for (ValueId v : node_.inputs) {
@@ -42,7 +45,8 @@ class ReferenceCall final : public isa::Call {
       const ops::TensorType& type = small_.type(v);
       std::byte* data = nullptr;
       ops::Tensor tensor = ops::Tensor::allocate(type, &data);
-      numerics::convert(isa::host_cell(type.format), in[next++], type.format, data, static_cast<size_t>(type.elements()));
+      numerics::convert(isa::host_cell(type.format), in[next++], type.format, data,
+                        static_cast<size_t>(type.elements()));
       tensors.push_back(tensor);
     }
     auto results = ops::evaluate_node(small_, node_, tensors);
@@ -55,7 +59,8 @@ class ReferenceCall final : public isa::Call {
       if (node_.outputs[i] < 0) continue;
       const ops::TensorType& type = small_.type(node_.outputs[i]);
       const ops::Tensor& result = (*results)[i];
-      numerics::convert(type.format, result.data, isa::host_cell(type.format), out[slot++], static_cast<size_t>(type.elements()));
+      numerics::convert(type.format, result.data, isa::host_cell(type.format), out[slot++],
+                        static_cast<size_t>(type.elements()));
     }
     return true;
   }
@@ -84,7 +89,8 @@ Status Codegen::run_reference(const Group& group) {
     auto out = output_buffers_.find(v);
     BufferId buffer = out != output_buffers_.end()
                           ? out->second
-                          : builder_.add_hbm(graph_.value(v).name, isa::BufferRole::kScratch, type.format, type.elements());
+                          : builder_.add_hbm(graph_.value(v).name, isa::BufferRole::kScratch,
+                                             type.format, type.elements());
     placed_[v] = dense_hbm(buffer, type.format, type.shape);
     call->outputs.push_back(buffer);
     call->elements += static_cast<double>(type.elements());
@@ -95,7 +101,8 @@ Status Codegen::run_reference(const Group& group) {
   }
   builder_.program().calls.push_back(call);
   Queue queue = core().has_gpsimd ? Queue::kGpsimd : Queue::kHost;
-  builder_.emit(Opcode::custom_op, queue, {}, {.extra = static_cast<int32_t>(builder_.program().calls.size()) - 1});
+  builder_.emit(Opcode::custom_op, queue, {},
+                {.extra = static_cast<int32_t>(builder_.program().calls.size()) - 1});
   return ok_status();
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Another dimension onto the partitions: transpositions on the tensor engine, block by block into PSUM, and copies back.
+// Another dimension onto the partitions: transpositions on the tensor engine, block by block into
+// PSUM, and copies back.
 //
-// The box [128 of the old dimension q, 128 of the new dimension p] of one index of the others is one transposition. Neighbours share
-// a PSUM bank and one copy: along the innermost other dimension, or else along the blocks of p.
+// The box [128 of the old dimension q, 128 of the new dimension p] of one index of the others is
+// one transposition. Neighbours share a PSUM bank and one copy: along the innermost other
+// dimension, or else along the blocks of p.
 #include <algorithm>
 
 #include "thorong/compiler/codegen.h"
@@ -14,8 +16,13 @@ namespace {
 class Relayout {
  public:
   Relayout(Codegen& codegen, const Placed& from, const Placed& to, int pdim)
-      : codegen_(codegen), from_(from), to_(to), p_(pdim), q_(from.sbuf ? from.pdim : largest_dim(from.shape, pdim)),
-        // What comes from HBM is cast on the way: a 16-bit transposition takes one pass, a 32-bit one several.
+      : codegen_(codegen),
+        from_(from),
+        to_(to),
+        p_(pdim),
+        q_(from.sbuf ? from.pdim : largest_dim(from.shape, pdim)),
+        // What comes from HBM is cast on the way: a 16-bit transposition takes one pass, a 32-bit
+        // one several.
         format_(from.sbuf ? from.format : to.format) {}
 
   Status run() {
@@ -45,7 +52,9 @@ class Relayout {
     int64_t per_bank = std::max<int64_t>(1, codegen_.builder().psum_elements() / width);
     Shape counts;  // of boxes along each dimension
     for (size_t d = 0; d < outer.size(); ++d) {
-      int64_t step = static_cast<int>(d) == q_ ? outer[d].size : static_cast<int>(d) == p_ ? codegen_.block() : 1;
+      int64_t step = static_cast<int>(d) == q_   ? outer[d].size
+                     : static_cast<int>(d) == p_ ? codegen_.block()
+                                                 : 1;
       if (static_cast<int>(d) == shared) step *= per_bank;
       counts.push_back((outer[d].size + step - 1) / step);
     }
@@ -53,23 +62,29 @@ class Relayout {
     do {
       Box box;
       for (size_t d = 0; d < outer.size(); ++d) {
-        int64_t step = static_cast<int>(d) == q_ ? outer[d].size : static_cast<int>(d) == p_ ? codegen_.block() : 1;
+        int64_t step = static_cast<int>(d) == q_   ? outer[d].size
+                       : static_cast<int>(d) == p_ ? codegen_.block()
+                                                   : 1;
         if (static_cast<int>(d) == shared) step *= per_bank;
-        box.push_back({outer[d].begin + index[d] * step, std::min(step, outer[d].size - index[d] * step)});
+        box.push_back(
+            {outer[d].begin + index[d] * step, std::min(step, outer[d].size - index[d] * step)});
       }
       THORONG_RETURN_IF_ERROR(bank(box, shared, local));
     } while (ops::next_index(index, counts));
     return ok_status();
   }
 
-  // One bank's worth: transpositions of the parts of `box` along `shared`, and one copy out. Only whole blocks of p share a bank.
+  // One bank's worth: transpositions of the parts of `box` along `shared`, and one copy out. Only
+  // whole blocks of p share a bank.
   Status bank(const Box& box, int shared, const Placed& local) {
     if (shared != p_ || shared < 0) return transpose_and_copy(box, shared, local);
     int64_t rest = box[p()].size % codegen_.block();
     Box full = box, last = box;
     full[p()].size -= rest;
     last[p()] = {box[p()].begin + full[p()].size, rest};
-    if (full[p()].size > 0) THORONG_RETURN_IF_ERROR(transpose_and_copy(full, full[p()].size > codegen_.block() ? p_ : -1, local));
+    if (full[p()].size > 0)
+      THORONG_RETURN_IF_ERROR(
+          transpose_and_copy(full, full[p()].size > codegen_.block() ? p_ : -1, local));
     return rest > 0 ? transpose_and_copy(last, -1, local) : ok_status();
   }
 
@@ -82,14 +97,17 @@ class Relayout {
     AccessPattern bank = builder.psum(rows, parts * width, format_);
     for (int64_t i = 0; i < parts; ++i) {
       Box part = box;
-      if (shared >= 0) part[static_cast<size_t>(shared)] = {box[static_cast<size_t>(shared)].begin + i * step, step};
+      if (shared >= 0)
+        part[static_cast<size_t>(shared)] = {box[static_cast<size_t>(shared)].begin + i * step,
+                                             step};
       THORONG_TRY(AccessPattern in, codegen_.view(local, part, q_));
       AccessPattern out = bank;
       out.offset += i * width;
       out.size[0] = static_cast<int32_t>(width);
       builder.emit(Opcode::nc_transpose, Queue::kTensor, {out, in});
     }
-    return shared == p_ && shared >= 0 ? copy_blocks(box, bank, parts, width) : copy_out(box, shared, bank, width);
+    return shared == p_ && shared >= 0 ? copy_blocks(box, bank, parts, width)
+                                       : copy_out(box, shared, bank, width);
   }
 
   // The bank holds [blocks of p][q]; the copy visits in that order.
@@ -111,7 +129,8 @@ class Relayout {
   // The bank holds [shared][q].
   Status copy_out(const Box& box, int shared, const AccessPattern& bank, int64_t width) {
     Placed tile;
-    tile.sbuf = true, tile.buffer = bank.buffer, tile.format = format_, tile.pdim = p_, tile.shape = sizes(box);
+    tile.sbuf = true, tile.buffer = bank.buffer, tile.format = format_, tile.pdim = p_,
+    tile.shape = sizes(box);
     tile.step.assign(box.size(), 0);
     if (q_ >= 0) tile.step[static_cast<size_t>(q_)] = 1;
     if (shared >= 0) tile.step[static_cast<size_t>(shared)] = width;
@@ -138,7 +157,8 @@ class Relayout {
 
 }  // namespace
 
-Result<Placed> Codegen::relayout(const Placed& from, int pdim, Format format, const std::string& name) {
+Result<Placed> Codegen::relayout(const Placed& from, int pdim, Format format,
+                                 const std::string& name) {
   Placed to = allocate(from.shape, pdim, format, name);
   THORONG_RETURN_IF_ERROR(Relayout(*this, from, to, pdim).run());
   return to;

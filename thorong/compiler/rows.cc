@@ -14,10 +14,12 @@ bool accepts_rows(const Graph& graph, const Node& node) {
 
 AccessPattern RowTile::row(const AccessPattern& tile, int64_t i) const {
   AccessPattern ap = tile;
-  // Walk the outer dimensions of the pattern to the row's place; the innermost one is (part of) the row.
+  // Walk the outer dimensions of the pattern to the row's place; the innermost one is (part of) the
+  // row.
   int64_t inner = 1;
   int d = ap.rank - 1;
-  while (d >= 0 && inner * ap.size[static_cast<size_t>(d)] <= length) inner *= ap.size[static_cast<size_t>(d--)];
+  while (d >= 0 && inner * ap.size[static_cast<size_t>(d)] <= length)
+    inner *= ap.size[static_cast<size_t>(d--)];
   int64_t rest = i;
   if (inner < length) {  // rows and length were merged into one dimension
     int64_t rows_here = ap.size[static_cast<size_t>(d)] * inner / length;
@@ -45,10 +47,15 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
     return use(a) > use(b);
   });
   int resident = codegen.resident_pdim(node.inputs[0]);
-  int pdim = std::find(dims.begin(), dims.end(), resident) != dims.end() ? resident : codegen.preferred_pdim(group.result, dims);
-  THORONG_TRY(Placed x, codegen.acquire(node.inputs[0], pdim, codegen.storage_format(node.inputs[0])));
+  int pdim = std::find(dims.begin(), dims.end(), resident) != dims.end()
+                 ? resident
+                 : codegen.preferred_pdim(group.result, dims);
+  THORONG_TRY(Placed x,
+              codegen.acquire(node.inputs[0], pdim, codegen.storage_format(node.inputs[0])));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
-  for (const Box& box : chunk_boxes(shape, pdim, codegen.block(), std::max(shape.back(), std::min(kRowsChunk, kMostRows * shape.back())))) {
+  for (const Box& box :
+       chunk_boxes(shape, pdim, codegen.block(),
+                   std::max(shape.back(), std::min(kRowsChunk, kMostRows * shape.back())))) {
     StreamScope scope(codegen.builder());
     RowTile tile;
     tile.box = box;
@@ -62,7 +69,9 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
       tile.target = *direct;
     } else {
       BufferId buffer = scope.allocate(Format::kFloat32, tile.rows * tile.length);
-      if (buffer < 0) return resource_exhausted("no SBUF left for rows of " + std::to_string(tile.length) + " elements");
+      if (buffer < 0)
+        return resource_exhausted("no SBUF left for rows of " + std::to_string(tile.length) +
+                                  " elements");
       tile.target = codegen.builder().dense(buffer, tile.partitions, {tile.rows, tile.length});
     }
     THORONG_RETURN_IF_ERROR(body(tile, scope));
@@ -71,8 +80,10 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
   return ok_status();
 }
 
-Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile, int pdim, StreamScope& scope) {
-  Result<Placed> source = codegen.constant(codegen.base(value)) != nullptr ? codegen.place(value) : codegen.to_hbm(value);
+Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile, int pdim,
+                                 StreamScope& scope) {
+  Result<Placed> source = codegen.constant(codegen.base(value)) != nullptr ? codegen.place(value)
+                                                                           : codegen.to_hbm(value);
   if (!source.ok()) return source.status();
   Placed row = *source;
   int64_t step = row.step.empty() ? 0 : row.step.back();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two kinds of strips, of which either may hold the other:
 //
-// * regions without weights (scores, softmax and their product with the values) around each value that found no room: they cost
+// * regions without weights (scores, softmax and their product with the values) around each value
+// that found no room: they cost
 //   nothing, so the largest strips whose values take a small part of SBUF are made without asking;
-// * the widest region around the largest such value, with weights: each strip reads them again, so the number of strips is what
+// * the widest region around the largest such value, with weights: each strip reads them again, so
+// the number of strips is what
 //   the timing model says is fastest.
 #include "thorong/compiler/strip_search.h"
 
@@ -63,7 +65,8 @@ class Search {
   Result<Candidate> compile(const Graph& graph) {
     Candidate candidate;
     THORONG_TRY(candidate.generated, generate_(graph));
-    int64_t end = sim::simulate_timing(candidate.generated.program, core_, sim::Schedule::kVendor).end_ps;
+    int64_t end =
+        sim::simulate_timing(candidate.generated.program, core_, sim::Schedule::kVendor).end_ps;
     candidate.time_s = static_cast<double>(end) * 1e-12;
     return candidate;
   }
@@ -75,14 +78,18 @@ class Search {
   }
 
   static std::vector<ValueId> largest_first(const Graph& graph, std::vector<ValueId> values) {
-    auto larger = [&](ValueId a, ValueId b) { return graph.type(a).bytes() > graph.type(b).bytes(); };
+    auto larger = [&](ValueId a, ValueId b) {
+      return graph.type(a).bytes() > graph.type(b).bytes();
+    };
     std::stable_sort(values.begin(), values.end(), larger);
     return values;
   }
 
-  // The region around the value which keeps most between its operators, over parts of one of its dimensions. A dimension may
-  // hold several that were merged: the sizes of other values' dimensions tell in how many parts it may fall.
-  static Region widest_around(const Graph& graph, ValueId seed, const std::set<int64_t>& extents, bool weights) {
+  // The region around the value which keeps most between its operators, over parts of one of its
+  // dimensions. A dimension may hold several that were merged: the sizes of other values'
+  // dimensions tell in how many parts it may fall.
+  static Region widest_around(const Graph& graph, ValueId seed, const std::set<int64_t>& extents,
+                              bool weights) {
     Region best;
     const ops::Shape& shape = graph.type(seed).shape;
     for (size_t d = 0; d < shape.size(); ++d) {
@@ -119,17 +126,22 @@ class Search {
 
   // All regions without weights around values that found no room, with the fewest strips that do.
   std::vector<Region> inner_regions(const Graph& graph, const std::vector<ValueId>& values) const {
-    double room = kShareOfStrip * static_cast<double>(core_.sbuf_bytes_per_partition * core_.partitions);
+    double room =
+        kShareOfStrip * static_cast<double>(core_.sbuf_bytes_per_partition * core_.partitions);
     std::set<int64_t> extents = extents_of(graph, values);
     std::vector<Region> regions;
     std::set<int> taken;
     for (ValueId v : largest_first(graph, values)) {
       if (taken.contains(graph.value(v).producer)) continue;
       Region region = widest_around(graph, v, extents, false);
-      if (std::any_of(region.nodes.begin(), region.nodes.end(), [&](int n) { return taken.contains(n); })) continue;
+      if (std::any_of(region.nodes.begin(), region.nodes.end(),
+                      [&](int n) { return taken.contains(n); }))
+        continue;
       region.strips = 0;
       for (int64_t n = 2; n <= region.extent && region.strips == 0 && region.bytes > 0; ++n) {
-        if (region.extent % n == 0 && (region.bytes <= room * static_cast<double>(n) || n == region.extent)) region.strips = n;
+        if (region.extent % n == 0 &&
+            (region.bytes <= room * static_cast<double>(n) || n == region.extent))
+          region.strips = n;
       }
       if (region.strips == 0) continue;
       taken.insert(region.nodes.begin(), region.nodes.end());
@@ -138,7 +150,8 @@ class Search {
     return regions;
   }
 
-  // Keeps the program of this graph if it is faster; a graph that cannot be compiled is no candidate.
+  // Keeps the program of this graph if it is faster; a graph that cannot be compiled is no
+  // candidate.
   std::optional<Candidate> consider(const Result<Graph>& graph) {
     if (!graph.ok()) return std::nullopt;
     auto candidate = compile(*graph);
@@ -174,7 +187,8 @@ class Search {
 
 }  // namespace
 
-Result<isa::Program> fastest_in_strips(const Graph& graph, const isa::CoreParameters& core, const Generate& generate) {
+Result<isa::Program> fastest_in_strips(const Graph& graph, const isa::CoreParameters& core,
+                                       const Generate& generate) {
   return Search(graph, core, generate).run();
 }
 

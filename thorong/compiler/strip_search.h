@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which parts of a graph run in strips: candidates are compiled and timed, and the fastest program is taken. Programs whose
-// values all fit SBUF are taken as they are.
+// Which parts of a graph run in strips: candidates are compiled and timed, and the fastest program
+// is taken. Programs whose values all fit SBUF are taken as they are.
 #pragma once
 
 #include <functional>
@@ -18,6 +18,7 @@ struct Generated {
 };
 using Generate = std::function<Result<Generated>(const ops::Graph&)>;
 
-Result<isa::Program> fastest_in_strips(const ops::Graph& graph, const isa::CoreParameters& core, const Generate& generate);
+Result<isa::Program> fastest_in_strips(const ops::Graph& graph, const isa::CoreParameters& core,
+                                       const Generate& generate);
 
 }  // namespace thorong::compiler

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Regions in strips: what belongs to them, that the rewritten graph means the same, and that programs of models whose values do
-// not fit SBUF compute the same with less traffic and the same rows in reports.
+// Regions in strips: what belongs to them, that the rewritten graph means the same, and that
+// programs of models whose values do not fit SBUF compute the same with less traffic and the same
+// rows in reports.
 #include "thorong/compiler/passes/strips.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +40,8 @@ class Model {
   ValueId weights(const Shape& shape) { return graph.add_constant("w", random(shape)); }
   ValueId add(const char* op, const std::vector<ValueId>& operands,
               std::initializer_list<std::pair<const char*, ops::Attribute>> attributes = {}) {
-    auto made = graph.add1(op, operands, make_attributes(attributes), op + std::to_string(graph.nodes.size()));
+    auto made = graph.add1(op, operands, make_attributes(attributes),
+                           op + std::to_string(graph.nodes.size()));
     EXPECT_TRUE(made.ok()) << made.status().to_string();
     return made.ok() ? *made : 0;
   }
@@ -51,7 +53,8 @@ class Model {
     Shape shape = graph.type(x).shape;
     auto last = static_cast<int64_t>(shape.size()) - 1;
     ValueId y = add("dot_general", {x, weights({shape.back(), n})},
-                    {{"lhs_contracting_dimensions", Integers{last}}, {"rhs_contracting_dimensions", Integers{0}}});
+                    {{"lhs_contracting_dimensions", Integers{last}},
+                     {"rhs_contracting_dimensions", Integers{0}}});
     shape.back() = n;
     return add("add", {y, spread(weights({n}), shape, {last})});
   }
@@ -62,16 +65,21 @@ class Model {
   }
   ValueId product(ValueId a, ValueId b, int64_t a_dim, int64_t b_dim) {
     return add("dot_general", {a, b},
-               {{"lhs_batching_dimensions", Integers{0, 1}}, {"rhs_batching_dimensions", Integers{0, 1}},
-                {"lhs_contracting_dimensions", Integers{a_dim}}, {"rhs_contracting_dimensions", Integers{b_dim}}});
+               {{"lhs_batching_dimensions", Integers{0, 1}},
+                {"rhs_batching_dimensions", Integers{0, 1}},
+                {"lhs_contracting_dimensions", Integers{a_dim}},
+                {"rhs_contracting_dimensions", Integers{b_dim}}});
   }
   // One layer of a transformer; `scores` and `probabilities` are remembered.
   ValueId layer(ValueId x, ValueId mask, int64_t count) {
     const Shape s = graph.type(x).shape;
-    ValueId q = heads(dense(x, s[2]), count), k = heads(dense(x, s[2]), count), v = heads(dense(x, s[2]), count);
-    scores = add("add", {product(q, k, 3, 3), spread(mask, {s[0], count, s[1], s[1]}, {0, 1, 2, 3})});
+    ValueId q = heads(dense(x, s[2]), count), k = heads(dense(x, s[2]), count),
+            v = heads(dense(x, s[2]), count);
+    scores =
+        add("add", {product(q, k, 3, 3), spread(mask, {s[0], count, s[1], s[1]}, {0, 1, 2, 3})});
     probabilities = add("softmax", {scores});
-    ValueId context = add("transpose", {product(probabilities, v, 3, 2)}, {{"permutation", Integers{0, 2, 1, 3}}});
+    ValueId context = add("transpose", {product(probabilities, v, 3, 2)},
+                          {{"permutation", Integers{0, 2, 1, 3}}});
     ValueId sum = add("add", {x, dense(add("reshape", {context}, {{"shape", s}}), s[2])});
     return add("layer_norm", {sum, weights({s[2]}), weights({s[2]})});
   }
@@ -108,7 +116,8 @@ std::map<std::string, int> count_ops(const Graph& graph, const std::vector<int>&
   return counts;
 }
 
-void expect_close(const std::vector<double>& actual, const std::vector<double>& expected, double bound) {
+void expect_close(const std::vector<double>& actual, const std::vector<double>& expected,
+                  double bound) {
   ASSERT_EQ(actual.size(), expected.size());
   double worst = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
@@ -159,7 +168,8 @@ TEST(Strips, PartsOfAMergedDimension) {
   EXPECT_EQ(count_ops(m.graph, region.nodes)["tanh"], 1);
 }
 
-// A region makes what it reads again through an operator that is not parallel: one end of it stays outside.
+// A region makes what it reads again through an operator that is not parallel: one end of it stays
+// outside.
 TEST(Strips, NoRoundTrips) {
   Model m;
   const ValueId x = m.add("tanh", {m.input({4, 6})});
@@ -178,16 +188,22 @@ TEST(Strips, NoRoundTrips) {
   }
 }
 
-// Every value of the model as the seed, each of its dimensions, each number of strips: the graph means the same.
+// Every value of the model as the seed, each of its dimensions, each number of strips: the graph
+// means the same.
 TEST(Strips, TheSplitGraphMeansTheSame) {
   Model m = transformer(4, 6, 8, 2);
-  ValueId padded = m.add("pad", {m.graph.outputs[0], m.weights({})},
-                         {{"low", Integers{0, 1, 0}}, {"high", Integers{0, 1, 0}}, {"interior", Integers{0, 0, 0}}});
-  ValueId joined = m.add("concatenate", {padded, m.add("tanh", {padded})}, {{"dimension", int64_t{1}}});
+  ValueId padded = m.add(
+      "pad", {m.graph.outputs[0], m.weights({})},
+      {{"low", Integers{0, 1, 0}}, {"high", Integers{0, 1, 0}}, {"interior", Integers{0, 0, 0}}});
+  ValueId joined =
+      m.add("concatenate", {padded, m.add("tanh", {padded})}, {{"dimension", int64_t{1}}});
   ValueId images = m.add("reshape", {joined}, {{"shape", Shape{4, 2, 8, 8}}});
   ValueId convolved = m.add("convolution", {images, m.weights({4, 2, 3, 3})});
-  ValueId pooled = m.add("reduce_window", {convolved}, {{"window_dimensions", Integers{1, 1, 2, 2}}, {"function", std::string("maximum")}});
-  m.graph.outputs = {m.add("cumsum", {m.add("reduce", {pooled}, {{"dimensions", Integers{3}}})}, {{"axis", int64_t{1}}})};
+  ValueId pooled =
+      m.add("reduce_window", {convolved},
+            {{"window_dimensions", Integers{1, 1, 2, 2}}, {"function", std::string("maximum")}});
+  m.graph.outputs = {m.add("cumsum", {m.add("reduce", {pooled}, {{"dimensions", Integers{3}}})},
+                           {{"axis", int64_t{1}}})};
   const std::vector<double> expected = m.expected();
   int splits = 0;
   for (size_t v = 0; v < m.graph.values.size(); ++v) {
@@ -203,7 +219,9 @@ TEST(Strips, TheSplitGraphMeansTheSame) {
         ASSERT_TRUE(ops::verify(*split).ok()) << ops::verify(*split).to_string();
         auto result = ops::evaluate(*split, m.inputs);
         ASSERT_TRUE(result.ok()) << result.status().to_string();
-        ASSERT_EQ((*result)[0].to_doubles(), expected) << "seed " << seed << " dimension " << d << "\n" << ops::to_text(*split);
+        ASSERT_EQ((*result)[0].to_doubles(), expected)
+            << "seed " << seed << " dimension " << d << "\n"
+            << ops::to_text(*split);
         ++splits;
       }
     }
@@ -237,7 +255,8 @@ int stretches(const isa::Program& program, const std::string& op) {
   return count;
 }
 
-// A batch that does not fit SBUF moves no more through HBM than its parts that do, and reports have one row an operator.
+// A batch that does not fit SBUF moves no more through HBM than its parts that do, and reports have
+// one row an operator.
 TEST(Strips, ModelsThatDoNotFitRunInStrips) {
   const TestChip chip{"24 KB a partition", "{sbuf.bytes_per_partition: 24576}"};
   const Model m = transformer(16, 64, 128, 4), part = transformer(2, 64, 128, 4);
@@ -276,11 +295,14 @@ TEST(Concatenate, OperandsAreWrittenIntoTheirPlaces) {
   for (int64_t dimension : {0, 1, 2}) {
     Model m;
     ValueId x = m.input({4, 128, 8});
-    ValueId y = m.add("concatenate", {m.add("tanh", {x}), m.add("relu", {x}), m.add("exponential", {x})}, {{"dimension", dimension}});
+    ValueId y =
+        m.add("concatenate", {m.add("tanh", {x}), m.add("relu", {x}), m.add("exponential", {x})},
+              {{"dimension", dimension}});
     m.output(m.add("softmax", {y}));
     auto program = compile(m.graph, core, {});
     ASSERT_TRUE(program.ok()) << program.status().to_string();
-    for (const isa::Instruction& instruction : program->instructions) EXPECT_NE(instruction.queue, isa::Queue::kDmaMove);
+    for (const isa::Instruction& instruction : program->instructions)
+      EXPECT_NE(instruction.queue, isa::Queue::kDmaMove);
     auto actual = run_on(core, m.graph, m.inputs);
     ASSERT_TRUE(actual.ok()) << actual.status().to_string();
     expect_close((*actual)[0], m.expected(), 1e-5);

@@ -91,7 +91,7 @@ inline ByteRange bytes_of(const isa::Program& program, const AccessPattern& patt
 
 // What is wrong with an instruction by itself; empty if nothing.
 inline std::string illegal(const isa::Program& program, const isa::CoreParameters& core,
-                    const Instruction& instruction) {
+                           const Instruction& instruction) {
   const auto opcode = static_cast<Opcode>(instruction.opcode);
   for (int i = 0; i < isa::kMaxOperands; ++i) {
     if (!program.has_operand(instruction, i)) continue;
@@ -140,10 +140,9 @@ inline std::string illegal(const isa::Program& program, const isa::CoreParameter
       if (!program.has_operand(instruction, i)) continue;
       const AccessPattern& in = program.operand(instruction, i);
       if (in.partitions != out.partitions) return "partitions differ";
-      const bool per_partition =
-          (opcode == Opcode::activation && i >= 2) ||
-          (opcode == Opcode::tensor_scalar && i >= 2) ||
-          (opcode == Opcode::scalar_tensor_tensor && i == 2);
+      const bool per_partition = (opcode == Opcode::activation && i >= 2) ||
+                                 (opcode == Opcode::tensor_scalar && i >= 2) ||
+                                 (opcode == Opcode::scalar_tensor_tensor && i == 2);
       const int64_t expected = per_partition ? 1 : out.free_elements();
       if (in.free_elements() != expected) return "elements differ";
     }
@@ -334,9 +333,10 @@ inline void poison(sim::Machine& machine, const isa::Program& program) {
 }
 
 // The outputs of the graph as the machine computes them.
-inline Result<std::vector<std::vector<double>>> run_on(
-    const isa::CoreParameters& core, const Graph& graph,
-    const std::vector<Tensor>& inputs, const CompileOptions& options = {}) {
+inline Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters& core,
+                                                       const Graph& graph,
+                                                       const std::vector<Tensor>& inputs,
+                                                       const CompileOptions& options = {}) {
   THORONG_TRY(const isa::Program program, compile(graph, core, options));
   for (size_t i = 0; i < program.instructions.size(); ++i) {
     const std::string problem = illegal(program, core, program.instructions[i]);
@@ -372,9 +372,8 @@ inline Result<std::vector<std::vector<double>>> run_on(
     std::vector<double> values;
     const auto n = static_cast<size_t>(graph.type(value).elements());
     for (size_t i = 0; i < n; ++i) {
-      values.push_back(
-          numerics::load_as_double(isa::host_cell(buffer.format),
-                                   machine.hbm_data(static_cast<isa::BufferId>(b)), i));
+      values.push_back(numerics::load_as_double(
+          isa::host_cell(buffer.format), machine.hbm_data(static_cast<isa::BufferId>(b)), i));
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (graph.outputs[i] == value) outputs[i] = values;

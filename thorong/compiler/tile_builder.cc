@@ -6,14 +6,18 @@
 
 namespace thorong::compiler {
 TileBuilder::TileBuilder(const isa::CoreParameters& core)
-    : core_(core), sbuf_(0, core.sbuf_bytes_per_partition), lasting_(0, INT64_MAX / 4), scratch_(0, INT64_MAX / 4) {}
+    : core_(core),
+      sbuf_(0, core.sbuf_bytes_per_partition),
+      lasting_(0, INT64_MAX / 4),
+      scratch_(0, INT64_MAX / 4) {}
 
 void TileBuilder::begin_operator(isa::OperatorInfo info) {
   operator_ = static_cast<int32_t>(program_.operators.size());
   program_.operators.push_back(std::move(info));
 }
 
-isa::Instruction TileBuilder::make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+isa::Instruction TileBuilder::make(Opcode opcode, Queue queue,
+                                   std::initializer_list<AccessPattern> operands,
                                    const Scalars& scalars) {
   isa::Instruction instruction;
   instruction.opcode = static_cast<uint16_t>(opcode);
@@ -34,23 +38,28 @@ isa::Instruction TileBuilder::make(Opcode opcode, Queue queue, std::initializer_
   return instruction;
 }
 
-void TileBuilder::emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars) {
+void TileBuilder::emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+                       const Scalars& scalars) {
   program_.instructions.push_back(make(opcode, queue, operands, scalars));
 }
 
-double TileBuilder::estimate_s(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+double TileBuilder::estimate_s(Opcode opcode, Queue queue,
+                               std::initializer_list<AccessPattern> operands,
                                const Scalars& scalars) {
   size_t before = program_.patterns.size();
   isa::Instruction instruction = make(opcode, queue, operands, scalars);
   isa::Cost cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
   program_.patterns.resize(before);
-  double hz = queue == Queue::kTensor ? core_.tensor_hz : queue == Queue::kVector ? core_.vector_hz
-              : queue == Queue::kScalar ? core_.scalar_hz : core_.gpsimd_hz;
+  double hz = queue == Queue::kTensor   ? core_.tensor_hz
+              : queue == Queue::kVector ? core_.vector_hz
+              : queue == Queue::kScalar ? core_.scalar_hz
+                                        : core_.gpsimd_hz;
   return cost.cycles / hz + cost.occupied_s;
 }
 
-Queue TileBuilder::cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars, Opcode scalar_opcode,
-                                  const Scalars& scalar_scalars, std::initializer_list<AccessPattern> vector_operands,
+Queue TileBuilder::cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars,
+                                  Opcode scalar_opcode, const Scalars& scalar_scalars,
+                                  std::initializer_list<AccessPattern> vector_operands,
                                   std::initializer_list<AccessPattern> scalar_operands) {
   double vector = estimate_s(vector_opcode, Queue::kVector, vector_operands, vector_scalars);
   double scalar = estimate_s(scalar_opcode, Queue::kScalar, scalar_operands, scalar_scalars);
@@ -58,7 +67,8 @@ Queue TileBuilder::cheaper_engine(Opcode vector_opcode, const Scalars& vector_sc
 }
 
 void TileBuilder::copy(const AccessPattern& out, const AccessPattern& in) {
-  Queue queue = cheaper_engine(Opcode::tensor_copy, {}, Opcode::tensor_copy, {}, {out, in}, {out, in});
+  Queue queue =
+      cheaper_engine(Opcode::tensor_copy, {}, Opcode::tensor_copy, {}, {out, in}, {out, in});
   emit(Opcode::tensor_copy, queue, {out, in});
 }
 
@@ -81,7 +91,8 @@ BufferId TileBuilder::allocate_stream(Format format, int64_t elements) {
 
 BufferId TileBuilder::allocate_resident(Format format, int64_t elements) {
   int64_t bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  auto spare = static_cast<int64_t>(stream_share_ * static_cast<double>(core_.sbuf_bytes_per_partition));
+  auto spare =
+      static_cast<int64_t>(stream_share_ * static_cast<double>(core_.sbuf_bytes_per_partition));
   auto address = sbuf_.allocate_top(bytes, spare);
   if (!address) return -1;
   isa::Buffer buffer;
@@ -115,7 +126,8 @@ AccessPattern TileBuilder::psum(int64_t partitions, int64_t elements, Format for
   return dense(id, partitions, {elements});
 }
 
-BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format format, int64_t elements, int32_t index) {
+BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format format,
+                              int64_t elements, int32_t index) {
   isa::Buffer buffer;
   buffer.name = std::move(name);
   buffer.space = isa::Space::kHbm;
@@ -128,15 +140,16 @@ BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format for
   return add_buffer(std::move(buffer));
 }
 
-BufferId TileBuilder::add_constant(std::string name, Format format, int64_t elements, std::shared_ptr<const void> owner,
-                                   const std::byte* data) {
+BufferId TileBuilder::add_constant(std::string name, Format format, int64_t elements,
+                                   std::shared_ptr<const void> owner, const std::byte* data) {
   BufferId id = add_hbm(std::move(name), isa::BufferRole::kConstant, format, elements);
   program_.buffers.back().constant_owner = std::move(owner);
   program_.buffers.back().constant = data;
   return id;
 }
 
-AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions, std::initializer_list<int64_t> sizes) const {
+AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions,
+                                 std::initializer_list<int64_t> sizes) const {
   AccessPattern ap;
   ap.buffer = buffer;
   ap.format = program_.buffers[static_cast<size_t>(buffer)].format;
@@ -154,7 +167,8 @@ AccessPattern TileBuilder::dense(BufferId buffer, int64_t partitions, std::initi
 void TileBuilder::finish() {
   // Scratch lies behind what lasts, whose size is known only now.
   for (isa::Buffer& buffer : program_.buffers) {
-    if (buffer.space == isa::Space::kHbm && buffer.role == isa::BufferRole::kScratch) buffer.address += lasting_.peak();
+    if (buffer.space == isa::Space::kHbm && buffer.role == isa::BufferRole::kScratch)
+      buffer.address += lasting_.peak();
   }
   program_.hbm_bytes = lasting_.peak() + scratch_.peak();
   program_.sbuf_peak_bytes = sbuf_.peak() * core_.partitions;

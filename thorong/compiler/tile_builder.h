@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a tile program: emits instructions and hands out SBUF, PSUM and HBM addresses. Knows nothing of graphs.
+// Writes a tile program: emits instructions and hands out SBUF, PSUM and HBM addresses. Knows
+// nothing of graphs.
 #pragma once
 
 #include <initializer_list>
@@ -41,21 +42,28 @@ class TileBuilder {
   // The same for one that has begun before: another part of its work.
   void resume_operator(int32_t index) { operator_ = index; }
   int32_t operator_index() const { return operator_; }
-  isa::OperatorInfo& current_operator() { return program_.operators[static_cast<size_t>(operator_)]; }
+  isa::OperatorInfo& current_operator() {
+    return program_.operators[static_cast<size_t>(operator_)];
+  }
 
   // operands: destination first; a pattern with buffer -1 is absent.
-  void emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars = {});
+  void emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+            const Scalars& scalars = {});
   // Cycles x clock of an instruction, without emitting it: for choosing between engines.
-  double estimate_s(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars = {});
+  double estimate_s(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+                    const Scalars& scalars = {});
   // Vector or Scalar, whichever is modelled to take less time for this.
-  Queue cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars, Opcode scalar_opcode, const Scalars& scalar_scalars,
-                       std::initializer_list<AccessPattern> vector_operands, std::initializer_list<AccessPattern> scalar_operands);
+  Queue cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars, Opcode scalar_opcode,
+                       const Scalars& scalar_scalars,
+                       std::initializer_list<AccessPattern> vector_operands,
+                       std::initializer_list<AccessPattern> scalar_operands);
   // out = in on the cheaper of Vector and Scalar.
   void copy(const AccessPattern& out, const AccessPattern& in);
 
   // The share of SBUF that residents leave free for stream buffers.
   void set_stream_share(double share) { stream_share_ = share; }
-  // A buffer of `elements` per partition that lives until release(); kInvalid (-1) if there is no room.
+  // A buffer of `elements` per partition that lives until release(); kInvalid (-1) if there is no
+  // room.
   BufferId allocate_stream(Format format, int64_t elements);
   BufferId allocate_resident(Format format, int64_t elements);
   void release(BufferId buffer);
@@ -65,23 +73,28 @@ class TileBuilder {
   AccessPattern psum(int64_t partitions, int64_t elements, Format format = Format::kFloat32);
   int64_t psum_elements() const { return core_.psum_bank_bytes / 4; }
 
-  BufferId add_hbm(std::string name, isa::BufferRole role, Format format, int64_t elements, int32_t index = -1);
-  BufferId add_constant(std::string name, Format format, int64_t elements, std::shared_ptr<const void> owner, const std::byte* data);
+  BufferId add_hbm(std::string name, isa::BufferRole role, Format format, int64_t elements,
+                   int32_t index = -1);
+  BufferId add_constant(std::string name, Format format, int64_t elements,
+                        std::shared_ptr<const void> owner, const std::byte* data);
   int64_t hbm_peak_bytes() const { return lasting_.peak() + scratch_.peak(); }
 
   // A dense pattern over the whole row of a stream buffer.
-  AccessPattern dense(BufferId buffer, int64_t partitions, std::initializer_list<int64_t> sizes) const;
+  AccessPattern dense(BufferId buffer, int64_t partitions,
+                      std::initializer_list<int64_t> sizes) const;
 
   void finish();
 
  private:
   BufferId add_buffer(isa::Buffer buffer);
-  isa::Instruction make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands, const Scalars& scalars);
+  isa::Instruction make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
+                        const Scalars& scalars);
 
   isa::CoreParameters core_;
   isa::Program program_;
   AddressSpace sbuf_;
-  AddressSpace lasting_, scratch_;  // HBM: inputs, outputs and constants, there from the start; intermediates
+  AddressSpace lasting_,
+      scratch_;  // HBM: inputs, outputs and constants, there from the start; intermediates
   double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
   int32_t operator_ = -1;

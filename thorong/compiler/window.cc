@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Window arithmetic, and depthwise convolution on the Vector engine: for each tap, out = x[window] * w[channel] + out.
+// Window arithmetic, and depthwise convolution on the Vector engine: for each tap, out = x[window]
+// * w[channel] + out.
 #include "thorong/compiler/window.h"
 
 namespace thorong::compiler {
@@ -42,7 +43,9 @@ constexpr int64_t kChunk = 2048;
 class Depthwise {
  public:
   Depthwise(Codegen& codegen, const Group& group, const Node& node)
-      : codegen_(codegen), group_(group), window_(window_of(codegen.graph(), node)),
+      : codegen_(codegen),
+        group_(group),
+        window_(window_of(codegen.graph(), node)),
         x_shape_(codegen.graph().type(node.inputs[0]).shape) {
     for (int64_t k : window_.kernel) taps_ *= k;
   }
@@ -52,13 +55,17 @@ class Depthwise {
     THORONG_TRY(x_, codegen_.acquire(node.inputs[0], 1, codegen_.storage_format(node.inputs[0])));
     const ops::Tensor& w = *codegen_.constant(codegen_.base(node.inputs[1]));
     Format format = codegen_.matmul_format(w.type.format);
-    THORONG_TRY(BufferId weights, codegen_.prepare_constant(graph.value(node.inputs[1]).name, format, x_shape_[1] * taps_, [&](float* cells) {
-      numerics::widen(w.type.format, w.data, cells, static_cast<size_t>(x_shape_[1] * taps_));
-    }));
+    THORONG_TRY(BufferId weights, codegen_.prepare_constant(
+                                      graph.value(node.inputs[1]).name, format, x_shape_[1] * taps_,
+                                      [&](float* cells) {
+                                        numerics::widen(w.type.format, w.data, cells,
+                                                        static_cast<size_t>(x_shape_[1] * taps_));
+                                      }));
     weights_ = dense_hbm(weights, format, {x_shape_[1], taps_});
     THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, 1));
     const Shape& out = graph.type(group_.result).shape;
-    for (const Box& box : chunk_boxes(out, 1, codegen_.block(), kChunk)) THORONG_RETURN_IF_ERROR(chunk(box));
+    for (const Box& box : chunk_boxes(out, 1, codegen_.block(), kChunk))
+      THORONG_RETURN_IF_ERROR(chunk(box));
     return ok_status();
   }
 
@@ -66,19 +73,24 @@ class Depthwise {
   Status chunk(const Box& box) {
     StreamScope scope(codegen_.builder());
     Box in_box{box[0], box[1]};
-    for (size_t i = 0; i < window_.out.size(); ++i) in_box.push_back(window_.input_range(i, box[i + 2], x_shape_[i + 2]));
+    for (size_t i = 0; i < window_.out.size(); ++i)
+      in_box.push_back(window_.input_range(i, box[i + 2], x_shape_[i + 2]));
     THORONG_TRY(Placed x, codegen_.bring(x_, in_box, 1, x_.format, scope));
-    THORONG_TRY(Placed w, codegen_.bring(weights_, {box[1], {0, taps_}}, 0, weights_.format, scope));
-    Placed sum = dense_tile(scope.allocate(Format::kFloat32, free_elements(box, 1)), Format::kFloat32, sizes(box), 1);
+    THORONG_TRY(Placed w,
+                codegen_.bring(weights_, {box[1], {0, taps_}}, 0, weights_.format, scope));
+    Placed sum = dense_tile(scope.allocate(Format::kFloat32, free_elements(box, 1)),
+                            Format::kFloat32, sizes(box), 1);
     if (sum.buffer < 0) return resource_exhausted("no SBUF left for a depthwise sum");
-    for (size_t d = 0; d < box.size(); ++d) sum.offset -= box[d].begin * sum.step[d];  // coordinates are the output's
+    for (size_t d = 0; d < box.size(); ++d)
+      sum.offset -= box[d].begin * sum.step[d];  // coordinates are the output's
     sum.partition_offset = -box[1].begin;
     THORONG_TRY(AccessPattern all, codegen_.view(sum, box, 1));
     THORONG_RETURN_IF_ERROR(taps(box, x, w, sum, all));
     return codegen_.finish_box(group_, box, all);
   }
 
-  Status taps(const Box& box, const Placed& x, const Placed& w, const Placed& sum, const AccessPattern& all) {
+  Status taps(const Box& box, const Placed& x, const Placed& w, const Placed& sum,
+              const AccessPattern& all) {
     std::vector<std::pair<int64_t, Box>> order;  // flat tap, part of the output
     std::vector<int64_t> tap(window_.kernel.size(), 0);
     int64_t flat = 0;
@@ -92,7 +104,8 @@ class Depthwise {
       return free_elements(a.second, 1) > free_elements(b.second, 1);
     });
     bool started = !order.empty() && free_elements(order[0].second, 1) == free_elements(box, 1);
-    if (!started) codegen_.builder().emit(Opcode::memset, Queue::kVector, {all}, {.immediate0 = 0.0f});
+    if (!started)
+      codegen_.builder().emit(Opcode::memset, Queue::kVector, {all}, {.immediate0 = 0.0f});
     for (size_t i = 0; i < order.size(); ++i) {
       const auto& [index, part] = order[i];
       Placed view = x;
@@ -107,12 +120,14 @@ class Depthwise {
       THORONG_TRY(AccessPattern out, codegen_.view(sum, part, 1));
       THORONG_TRY(AccessPattern weight, codegen_.view(w, {box[1], {index, 1}}, 0));
       if (i == 0 && started) {
-        codegen_.builder().emit(Opcode::tensor_scalar, Queue::kVector, {out, in, weight},
-                                {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kMultiply)});
+        codegen_.builder().emit(
+            Opcode::tensor_scalar, Queue::kVector, {out, in, weight},
+            {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kMultiply)});
       } else {
-        codegen_.builder().emit(Opcode::scalar_tensor_tensor, Queue::kVector, {out, in, weight, out},
-                                {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kMultiply),
-                                 .function1 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd)});
+        codegen_.builder().emit(
+            Opcode::scalar_tensor_tensor, Queue::kVector, {out, in, weight, out},
+            {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kMultiply),
+             .function1 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd)});
       }
     }
     return ok_status();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The accumulator registers of Vector and Scalar instructions: one fp32 value for each partition that outlives an instruction.
+// The accumulator registers of Vector and Scalar instructions: one fp32 value for each partition
+// that outlives an instruction.
 #pragma once
 
 #include "thorong/isa/alu.h"
@@ -8,23 +9,31 @@
 namespace thorong::isa {
 
 // The accumulator after a row of results. kIdle: the row's own reduction, the register untouched.
-inline float accumulate(float& kept, ReduceCommand command, Alu op, const float* row, size_t n, float initial) {
+inline float accumulate(float& kept, ReduceCommand command, Alu op, const float* row, size_t n,
+                        float initial) {
   switch (command) {
-    case ReduceCommand::kIdle: return reduce(op, row, n);
-    case ReduceCommand::kReset: return kept = identity(op);
-    case ReduceCommand::kReduce: return kept = combine(op, kept, reduce(op, row, n));
-    case ReduceCommand::kResetReduce: return kept = reduce(op, row, n);
-    case ReduceCommand::kLoadReduce: return kept = combine(op, initial, reduce(op, row, n));
+    case ReduceCommand::kIdle:
+      return reduce(op, row, n);
+    case ReduceCommand::kReset:
+      return kept = identity(op);
+    case ReduceCommand::kReduce:
+      return kept = combine(op, kept, reduce(op, row, n));
+    case ReduceCommand::kResetReduce:
+      return kept = reduce(op, row, n);
+    case ReduceCommand::kLoadReduce:
+      return kept = combine(op, initial, reduce(op, row, n));
   }
   return kept;
 }
 
 inline float& vector_accumulator(MachineState& machine, const Operand& operand, int64_t partition) {
-  auto lane = static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
+  auto lane =
+      static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
   return machine.engines.vector_accumulators[lane];
 }
 inline float& scalar_accumulator(MachineState& machine, const Operand& operand, int64_t partition) {
-  auto lane = static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
+  auto lane =
+      static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
   return machine.engines.scalar_accumulators[lane];
 }
 
@@ -38,7 +47,8 @@ struct Column {
     return vector ? *load_row(operand, partition, &one) : immediate;
   }
 };
-inline Column column(MachineState& machine, const Program& program, const Instruction& instruction, int operand, float immediate) {
+inline Column column(MachineState& machine, const Program& program, const Instruction& instruction,
+                     int operand, float immediate) {
   if (!program.has_operand(instruction, operand)) return {{}, immediate, false};
   return {machine.resolve(program, program.operand(instruction, operand)), immediate, true};
 }

@@ -5,7 +5,8 @@
 
 namespace thorong::isa {
 
-void attach_affine(Binding& call, const std::vector<int64_t>& pattern, int64_t offset, int64_t multiplier) {
+void attach_affine(Binding& call, const std::vector<int64_t>& pattern, int64_t offset,
+                   int64_t multiplier) {
   std::vector<int64_t> list{offset, multiplier, static_cast<int64_t>(pattern.size() / 2)};
   list.insert(list.end(), pattern.begin(), pattern.end());
   call.attach(list);
@@ -14,17 +15,21 @@ void attach_affine(Binding& call, const std::vector<int64_t>& pattern, int64_t o
 Status affine_elements(const Binding& call, const std::vector<int64_t>& pattern, int operand) {
   const std::string& name = spec(call.instruction.opcode).mnemonic;
   if (pattern.empty() || pattern.size() % 2 != 0 || pattern.size() > 8) {
-    return invalid_argument(name + ": expected a pattern of one to four [step, number], found " + std::to_string(pattern.size()) +
+    return invalid_argument(name + ": expected a pattern of one to four [step, number], found " +
+                            std::to_string(pattern.size()) +
                             " integers. Merge dimensions, or use several instructions.");
   }
   int64_t elements = 1;
   for (size_t i = 1; i < pattern.size(); i += 2) elements *= pattern[i];
   if (elements == call.operand(operand).free_elements()) return ok_status();
-  return invalid_argument(name + ": the pattern has " + std::to_string(elements) + " elements, and " + describe(call, operand) +
-                          " another number per partition. Make the numbers of the pattern multiply to it.");
+  return invalid_argument(
+      name + ": the pattern has " + std::to_string(elements) + " elements, and " +
+      describe(call, operand) +
+      " another number per partition. Make the numbers of the pattern multiply to it.");
 }
 
-void affine_row(const Program& program, const Instruction& instruction, int64_t partition, std::vector<int64_t>& row) {
+void affine_row(const Program& program, const Instruction& instruction, int64_t partition,
+                std::vector<int64_t>& row) {
   const int64_t* list = program.integers.data() + instruction.extra;
   int64_t offset = list[0] + partition * list[1];
   auto dimensions = static_cast<size_t>(list[2]);

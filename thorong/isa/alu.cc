@@ -59,7 +59,8 @@ constexpr int code(Alu op) { return static_cast<int>(op); }
 constexpr int code(BinaryFunction function) { return code(alu(function)); }
 constexpr int code(UnaryFunction function) { return code(alu(function)); }
 
-void apply_magnitude(bool larger, const float* a, const float* b, float scalar, bool reversed, float* out, size_t n) {
+void apply_magnitude(bool larger, const float* a, const float* b, float scalar, bool reversed,
+                     float* out, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     float x = a[i], y = b != nullptr ? b[i] : scalar;
     if (reversed) std::swap(x, y);
@@ -90,16 +91,20 @@ std::optional<Alu> parse_alu(std::string_view text) {
 void apply(Alu op, const float* a, const float* b, float* out, size_t n) {
   if (is_binary(op)) return numerics::apply(binary_of(op), a, b, out, n);
   if (is_unary(op)) return numerics::apply(unary_of(op), a, out, n);
-  if (op == Alu::kAbsMax || op == Alu::kAbsMin) return apply_magnitude(op == Alu::kAbsMax, a, b, 0, false, out, n);
+  if (op == Alu::kAbsMax || op == Alu::kAbsMin)
+    return apply_magnitude(op == Alu::kAbsMax, a, b, 0, false, out, n);
   THORONG_CHECK(op == Alu::kBypass, "an operator on bits met floats");
   if (out != a) std::copy(a, a + n, out);
 }
 
 void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* out, size_t n) {
   if (is_binary(op)) return numerics::apply_scalar(binary_of(op), a, scalar, reversed, out, n);
-  if (op == Alu::kAbsMax || op == Alu::kAbsMin) return apply_magnitude(op == Alu::kAbsMax, a, nullptr, scalar, reversed, out, n);
-  if (op == Alu::kBypass && reversed) std::fill(out, out + n, scalar);
-  else apply(op, a, a, out, n);
+  if (op == Alu::kAbsMax || op == Alu::kAbsMin)
+    return apply_magnitude(op == Alu::kAbsMax, a, nullptr, scalar, reversed, out, n);
+  if (op == Alu::kBypass && reversed)
+    std::fill(out, out + n, scalar);
+  else
+    apply(op, a, a, out, n);
 }
 
 float identity(Alu op) {
@@ -115,12 +120,16 @@ float reduce(Alu op, const float* in, size_t n) {
     case code(BinaryFunction::kAdd):
     case code(BinaryFunction::kMultiply):
     case code(BinaryFunction::kMaximum):
-    case code(BinaryFunction::kMinimum): return numerics::reduce(binary_of(op), in, n);
-    case code(Alu::kAverage): return numerics::reduce(BinaryFunction::kAdd, in, n) / static_cast<float>(n);
-    default: break;
+    case code(BinaryFunction::kMinimum):
+      return numerics::reduce(binary_of(op), in, n);
+    case code(Alu::kAverage):
+      return numerics::reduce(BinaryFunction::kAdd, in, n) / static_cast<float>(n);
+    default:
+      break;
   }
   float value = op == alu(BinaryFunction::kSubtract) && n > 0 ? in[0] : identity(op);
-  for (size_t i = op == alu(BinaryFunction::kSubtract) ? 1 : 0; i < n; ++i) value = combine(op, value, in[i]);
+  for (size_t i = op == alu(BinaryFunction::kSubtract) ? 1 : 0; i < n; ++i)
+    value = combine(op, value, in[i]);
   return value;
 }
 
@@ -129,38 +138,71 @@ int64_t apply_integer(Alu op, int64_t a, int64_t b, int bits) {
   auto wrapped = [](uint64_t value) { return static_cast<int64_t>(value); };
   auto ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
   switch (code(op)) {
-    case code(Alu::kBypass): return a;
-    case code(Alu::kBitAnd): return a & b;
-    case code(Alu::kBitOr): return a | b;
-    case code(Alu::kBitXor): return a ^ b;
-    case code(Alu::kBitNot): return ~a;
-    case code(Alu::kShiftLeft): return b < 0 || b >= bits ? 0 : wrapped(ua << ub);
-    case code(Alu::kShiftRight): return b < 0 || b >= bits ? 0 : wrapped((ua & mask) >> ub);
-    case code(Alu::kShiftRightArithmetic): return a >> std::clamp<int64_t>(b, 0, 63);
-    case code(BinaryFunction::kAdd): return wrapped(ua + ub);
-    case code(BinaryFunction::kSubtract): return wrapped(ua - ub);
-    case code(BinaryFunction::kMultiply): return wrapped(ua * ub);
-    case code(BinaryFunction::kDivide): return b == 0 ? 0 : b == -1 ? wrapped(0 - ua) : a / b;
-    case code(BinaryFunction::kRemainder): return b == 0 || b == -1 ? 0 : a % b;
-    case code(BinaryFunction::kModulo): return b == 0 || b == -1 ? 0 : (a % b + b) % b;
-    case code(BinaryFunction::kMaximum): return std::max(a, b);
-    case code(BinaryFunction::kMinimum): return std::min(a, b);
-    case code(BinaryFunction::kEq): return a == b;
-    case code(BinaryFunction::kNe): return a != b;
-    case code(BinaryFunction::kLt): return a < b;
-    case code(BinaryFunction::kLe): return a <= b;
-    case code(BinaryFunction::kGt): return a > b;
-    case code(BinaryFunction::kGe): return a >= b;
-    case code(BinaryFunction::kLogicalAnd): return a != 0 && b != 0;
-    case code(BinaryFunction::kLogicalOr): return a != 0 || b != 0;
-    case code(BinaryFunction::kLogicalXor): return (a != 0) != (b != 0);
-    case code(UnaryFunction::kCopy): return a;
-    case code(UnaryFunction::kNegate): return wrapped(0 - ua);
-    case code(UnaryFunction::kAbs): return a < 0 ? wrapped(0 - ua) : a;
-    case code(UnaryFunction::kSquare): return wrapped(ua * ua);
-    case code(UnaryFunction::kRelu): return std::max<int64_t>(a, 0);
-    case code(UnaryFunction::kLogicalNot): return a == 0;
-    default: THORONG_CHECK(false, "an operator without a meaning for integers"); return 0;
+    case code(Alu::kBypass):
+      return a;
+    case code(Alu::kBitAnd):
+      return a & b;
+    case code(Alu::kBitOr):
+      return a | b;
+    case code(Alu::kBitXor):
+      return a ^ b;
+    case code(Alu::kBitNot):
+      return ~a;
+    case code(Alu::kShiftLeft):
+      return b < 0 || b >= bits ? 0 : wrapped(ua << ub);
+    case code(Alu::kShiftRight):
+      return b < 0 || b >= bits ? 0 : wrapped((ua & mask) >> ub);
+    case code(Alu::kShiftRightArithmetic):
+      return a >> std::clamp<int64_t>(b, 0, 63);
+    case code(BinaryFunction::kAdd):
+      return wrapped(ua + ub);
+    case code(BinaryFunction::kSubtract):
+      return wrapped(ua - ub);
+    case code(BinaryFunction::kMultiply):
+      return wrapped(ua * ub);
+    case code(BinaryFunction::kDivide):
+      return b == 0 ? 0 : b == -1 ? wrapped(0 - ua) : a / b;
+    case code(BinaryFunction::kRemainder):
+      return b == 0 || b == -1 ? 0 : a % b;
+    case code(BinaryFunction::kModulo):
+      return b == 0 || b == -1 ? 0 : (a % b + b) % b;
+    case code(BinaryFunction::kMaximum):
+      return std::max(a, b);
+    case code(BinaryFunction::kMinimum):
+      return std::min(a, b);
+    case code(BinaryFunction::kEq):
+      return a == b;
+    case code(BinaryFunction::kNe):
+      return a != b;
+    case code(BinaryFunction::kLt):
+      return a < b;
+    case code(BinaryFunction::kLe):
+      return a <= b;
+    case code(BinaryFunction::kGt):
+      return a > b;
+    case code(BinaryFunction::kGe):
+      return a >= b;
+    case code(BinaryFunction::kLogicalAnd):
+      return a != 0 && b != 0;
+    case code(BinaryFunction::kLogicalOr):
+      return a != 0 || b != 0;
+    case code(BinaryFunction::kLogicalXor):
+      return (a != 0) != (b != 0);
+    case code(UnaryFunction::kCopy):
+      return a;
+    case code(UnaryFunction::kNegate):
+      return wrapped(0 - ua);
+    case code(UnaryFunction::kAbs):
+      return a < 0 ? wrapped(0 - ua) : a;
+    case code(UnaryFunction::kSquare):
+      return wrapped(ua * ua);
+    case code(UnaryFunction::kRelu):
+      return std::max<int64_t>(a, 0);
+    case code(UnaryFunction::kLogicalNot):
+      return a == 0;
+    default:
+      THORONG_CHECK(false, "an operator without a meaning for integers");
+      return 0;
   }
 }
 

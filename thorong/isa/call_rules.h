@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Legality rules that instructions share. Each returns what was expected, what was found and what to do.
+// Legality rules that instructions share. Each returns what was expected, what was found and what
+// to do.
 #pragma once
 
 #include <string>
@@ -23,7 +24,9 @@ Status integers(const Binding& call, int operand);
 Status generation_at_least(const Binding& call, int generation, const std::string& what);
 Status limit_elements(const Binding& call, int operand, int64_t most, const std::string& what);
 
-inline bool is_int32(Format format) { return format == Format::kInt32 || format == Format::kUint32; }
+inline bool is_int32(Format format) {
+  return format == Format::kInt32 || format == Format::kUint32;
+}
 
 // Columns that are absent are fine.
 inline Status column_if_given(const Binding& call, int column, int a) {
@@ -31,7 +34,8 @@ inline Status column_if_given(const Binding& call, int column, int a) {
 }
 
 inline uint16_t with_reduce(uint16_t flags, ReduceCommand command) {
-  return static_cast<uint16_t>((flags & ~(7U << kReduceShift)) | (static_cast<unsigned>(command) << kReduceShift));
+  return static_cast<uint16_t>((flags & ~(7U << kReduceShift)) |
+                               (static_cast<unsigned>(command) << kReduceShift));
 }
 
 }  // namespace thorong::isa

@@ -9,18 +9,22 @@ namespace {
 
 using Walk = CellCopy::Walk;
 
-// The common refinement of two shapes with equally many elements, innermost first; empty if there is none.
+// The common refinement of two shapes with equally many elements, innermost first; empty if there
+// is none.
 std::vector<Walk> walk_of(const AccessPattern& out, const AccessPattern& in) {
   std::vector<Walk> walk;
   int i = out.rank - 1, j = in.rank - 1;
   int64_t a = 1, b = 1, to = 0, from = 0;  // what is left of each pattern's current dimension
   while (true) {
-    while (a == 1 && i >= 0) a = out.size[static_cast<size_t>(i)], to = out.step[static_cast<size_t>(i)], --i;
-    while (b == 1 && j >= 0) b = in.size[static_cast<size_t>(j)], from = in.step[static_cast<size_t>(j)], --j;
+    while (a == 1 && i >= 0)
+      a = out.size[static_cast<size_t>(i)], to = out.step[static_cast<size_t>(i)], --i;
+    while (b == 1 && j >= 0)
+      b = in.size[static_cast<size_t>(j)], from = in.step[static_cast<size_t>(j)], --j;
     if (a == 1 && b == 1) break;
     int64_t size = std::min(a, b);
     if (size < 2 || a % size != 0 || b % size != 0) return {};
-    if (!walk.empty() && walk.back().to * walk.back().size == to && walk.back().from * walk.back().size == from) {
+    if (!walk.empty() && walk.back().to * walk.back().size == to &&
+        walk.back().from * walk.back().size == from) {
       walk.back().size *= size;
     } else {
       walk.push_back({size, to, from});
@@ -49,7 +53,8 @@ CellCopy cell_copy(const Operand& out, const Operand& in) {
   CellCopy copy;
   bool plain = out.pattern->format == Format::kFloat32 && in.pattern->format == Format::kFloat32;
   bool fixed = out.pattern->indirect < 0 && in.pattern->indirect < 0;
-  if (!plain || !fixed || out.elements != in.elements || out.pattern->buffer == in.pattern->buffer) return copy;
+  if (!plain || !fixed || out.elements != in.elements || out.pattern->buffer == in.pattern->buffer)
+    return copy;
   copy.dimensions = walk_of(*out.pattern, *in.pattern);
   if (copy.dimensions.empty() || copy.dimensions.size() > CellCopy::kMost) return {};
   // Inside: the line that is copied as a block, else the longest one.
@@ -61,7 +66,8 @@ CellCopy cell_copy(const Operand& out, const Operand& in) {
   return copy;
 }
 
-void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int64_t first, int64_t last) {
+void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int64_t first,
+                int64_t last) {
   const std::vector<Walk>& walk = copy.dimensions;
   for (int64_t p = first; p < last; ++p) {
     float* to = out.row(p);
@@ -90,8 +96,10 @@ Gaps common_gaps(const Operand& out, std::initializer_list<const Operand*> in) {
   if (n > kMostElements || pattern.step[static_cast<size_t>(pattern.rank - 1)] != 1) return gaps;
   for (const Operand* operand : in) {
     const AccessPattern& other = *operand->pattern;
-    bool alike = operand->cell == Format::kFloat32 && other.indirect < 0 && other.rank == pattern.rank && other.size == pattern.size;
-    for (size_t d = 0; alike && d < pattern.rank; ++d) alike = pattern.size[d] == 1 || other.step[d] == pattern.step[d];
+    bool alike = operand->cell == Format::kFloat32 && other.indirect < 0 &&
+                 other.rank == pattern.rank && other.size == pattern.size;
+    for (size_t d = 0; alike && d < pattern.rank; ++d)
+      alike = pattern.size[d] == 1 || other.step[d] == pattern.step[d];
     if (!alike) return gaps;
   }
   std::vector<int32_t> offsets(n);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fp32 rows worked on where they lie, without gathering them first: copies between two patterns, and computations that run over
-// short gaps.
+// fp32 rows worked on where they lie, without gathering them first: copies between two patterns,
+// and computations that run over short gaps.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,11 @@ struct CellCopy {
 };
 // Not usable if formats, shapes or indices do not allow it; then load and store rows.
 CellCopy cell_copy(const Operand& out, const Operand& in);
-void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int64_t first, int64_t last);
+void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int64_t first,
+                int64_t last);
 
-// Rows of short lines with short gaps between: computed as one run, gaps included, which are then left as they were.
+// Rows of short lines with short gaps between: computed as one run, gaps included, which are then
+// left as they were.
 struct Gaps {
   bool usable = false;
   size_t run = 0;             // from a row's first element to its last

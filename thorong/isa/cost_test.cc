@@ -107,7 +107,8 @@ TEST(VectorCost, RatesByFormatAndMemory) {
   constexpr double kFixed = 100;  // control.fixed_cycles of the calibration
   const auto tensor_tensor = [](Format format, Space a, Space b) {
     One one;
-    one.operand(Space::kSbuf, format, 128, {512}).operand(a, format, 128, {512})
+    one.operand(Space::kSbuf, format, 128, {512})
+        .operand(a, format, 128, {512})
         .operand(b, format, 128, {512});
     one.instruction.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd);
     return one.cost(Opcode::tensor_tensor, Queue::kVector).cycles;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the cases of isa/instructions/*.test, one file beside each instruction (their form: base/text_cases.h).
+// Runs the cases of isa/instructions/*.test, one file beside each instruction (their form:
+// base/text_cases.h).
 //
 //   run NAME                            the instruction
 //   queue NAME                          vector (if absent), scalar, tensor, gpsimd, dma_load ...
@@ -102,9 +103,10 @@ struct Case {
 
 // Names of Instruction::flags in test files.
 const std::map<std::string, uint16_t> kFlags = {
-    {"accumulate", kAccumulate}, {"reverse0", kReverse0}, {"reverse1", kReverse1},
-    {"has_op1", kHasOp1},        {"negate", kNegate},     {"bind_view", kBindView},
-    {"integer", kIntegerWork},       {"reverse_predicate", kReversePredicate}};
+    {"accumulate", kAccumulate}, {"reverse0", kReverse0},
+    {"reverse1", kReverse1},     {"has_op1", kHasOp1},
+    {"negate", kNegate},         {"bind_view", kBindView},
+    {"integer", kIntegerWork},   {"reverse_predicate", kReversePredicate}};
 
 std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   std::vector<double> values;
@@ -125,7 +127,8 @@ std::vector<double> read_values(std::istringstream& line, int64_t elements) {
 }
 
 // A pattern over a buffer of its own, and its values by name; -1: not a type.
-int add_pattern(std::istringstream& line, Case& test, const std::string& name, const std::string& space) {
+int add_pattern(std::istringstream& line, Case& test, const std::string& name,
+                const std::string& space) {
   std::string type;
   line >> type;
   AccessPattern pattern;
@@ -171,7 +174,8 @@ void read_buffer(std::istringstream& line, Case& test) {
   int number = add_pattern(line, test, name, "hbm");
   ASSERT_GE(number, 0);
   Buffer& buffer = test.program.buffers.back();
-  buffer.partitions = 1, buffer.row_bytes = test.program.patterns[static_cast<size_t>(number)].bytes();
+  buffer.partitions = 1,
+  buffer.row_bytes = test.program.patterns[static_cast<size_t>(number)].bytes();
 }
 
 void read_call(std::istringstream& line, Case& test) {
@@ -250,10 +254,11 @@ void read_line(const std::string& text, Case& test) {
     test.instruction.extra = static_cast<int32_t>(test.program.integers.size());
     for (int64_t value; line >> value;) test.program.integers.push_back(value);
   } else if (keyword == "reduce") {
-    static const std::map<std::string, ReduceCommand> commands = {{"reset", ReduceCommand::kReset},
-                                                                  {"reduce", ReduceCommand::kReduce},
-                                                                  {"reset_reduce", ReduceCommand::kResetReduce},
-                                                                  {"load_reduce", ReduceCommand::kLoadReduce}};
+    static const std::map<std::string, ReduceCommand> commands = {
+        {"reset", ReduceCommand::kReset},
+        {"reduce", ReduceCommand::kReduce},
+        {"reset_reduce", ReduceCommand::kResetReduce},
+        {"load_reduce", ReduceCommand::kLoadReduce}};
     line >> word;
     auto bits = static_cast<unsigned>(commands.at(word)) << kReduceShift;
     test.instruction.flags = static_cast<uint16_t>(test.instruction.flags | bits);

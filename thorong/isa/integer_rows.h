@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise work on integers as bit patterns: what bitwise operators do on Vector, and all operators on 32-bit integers on
-// GpSimd.
+// Elementwise work on integers as bit patterns: what bitwise operators do on Vector, and all
+// operators on 32-bit integers on GpSimd.
 #pragma once
 
 #include <array>

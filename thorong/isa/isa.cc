@@ -8,9 +8,12 @@ namespace thorong::isa {
 
 std::string_view name(Space space) {
   switch (space) {
-    case Space::kHbm: return "hbm";
-    case Space::kSbuf: return "sbuf";
-    case Space::kPsum: return "psum";
+    case Space::kHbm:
+      return "hbm";
+    case Space::kSbuf:
+      return "sbuf";
+    case Space::kPsum:
+      return "psum";
   }
   return "";
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vocabulary of tile instructions: memories, engines, access patterns, instructions, programs.
 //
-// A program is a stream of tile instructions in program order. Each instruction belongs to one queue (an engine's, or a DMA
-// ring's); queues run in order and wait for each other through semaphores (Wait). Operands are access patterns: at most
-// `partitions` rows of a buffer, each a strided box of up to four free dimensions (five with the partition). A buffer is an
-// allocation with a physical address. The same stream is executed (functional), timed (timing) and charged (energy).
+// A program is a stream of tile instructions in program order. Each instruction belongs to one
+// queue (an engine's, or a DMA ring's); queues run in order and wait for each other through
+// semaphores (Wait). Operands are access patterns: at most `partitions` rows of a buffer, each a
+// strided box of up to four free dimensions (five with the partition). A buffer is an allocation
+// with a physical address. The same stream is executed (functional), timed (timing) and charged
+// (energy).
 #pragma once
 
 #include <array>
@@ -26,28 +28,48 @@ enum class Space : uint8_t { kHbm, kSbuf, kPsum };
 std::string_view name(Space space);
 
 // Queues in which instructions run in order. DMA rings beyond the first few are added by number.
-enum class Queue : uint8_t { kTensor, kVector, kScalar, kGpsimd, kSync, kDmaLoad, kDmaStore, kDmaMove, kHost };
+enum class Queue : uint8_t {
+  kTensor,
+  kVector,
+  kScalar,
+  kGpsimd,
+  kSync,
+  kDmaLoad,
+  kDmaStore,
+  kDmaMove,
+  kHost
+};
 inline constexpr size_t kQueues = 9;
 std::string_view name(Queue queue);
 
 using BufferId = int32_t;
 inline constexpr int kMaxFreeRank = 4;
-// AccessPattern::partition_step of an SBUF source that a DMA reads once for every partition: the same row each time.
+// AccessPattern::partition_step of an SBUF source that a DMA reads once for every partition: the
+// same row each time.
 inline constexpr int64_t kRepeatRow = -1;
 
-// How packed and scale types of the MX formats lie in an unsigned integer cell: four elements in a uint32 (8 bits each) or in a
-// uint16 (4 bits each), the first in the lowest bits; a power of two in a uint8.
-enum class Packed : uint8_t { kNone, kFloat8E4m3fnX4, kFloat8E5m2X4, kFloat4E2m1fnX4, kFloat8E8m0fnu };
+// How packed and scale types of the MX formats lie in an unsigned integer cell: four elements in a
+// uint32 (8 bits each) or in a uint16 (4 bits each), the first in the lowest bits; a power of two
+// in a uint8.
+enum class Packed : uint8_t {
+  kNone,
+  kFloat8E4m3fnX4,
+  kFloat8E5m2X4,
+  kFloat4E2m1fnX4,
+  kFloat8E8m0fnu
+};
 
-// Addresses that the machine learns from memory when it runs. Indices are read from pattern `index`, one for each partition, or
-// one for all. An index beyond [0, limit) is a fault, or with skip_out_of_bounds the access does not happen.
+// Addresses that the machine learns from memory when it runs. Indices are read from pattern
+// `index`, one for each partition, or one for all. An index beyond [0, limit) is a fault, or with
+// skip_out_of_bounds the access does not happen.
 struct Indirect {
-  int32_t index = -1;       // into Program::patterns
+  int32_t index = -1;  // into Program::patterns
   bool per_partition = false;
   bool skip_out_of_bounds = false;
-  bool columns = false;     // Trainium3: free-dimension offsets in a snake over groups of `group` partitions
+  bool columns =
+      false;  // Trainium3: free-dimension offsets in a snake over groups of `group` partitions
   int32_t group = 16;
-  int64_t step = 0;         // elements of the operand for one of the index
+  int64_t step = 0;  // elements of the operand for one of the index
   int64_t limit = 0;
 };
 
@@ -58,15 +80,15 @@ struct Indirect {
 struct AccessPattern {
   BufferId buffer = -1;
   Format format = Format::kFloat32;
-  uint8_t rank = 0;              // free dimensions in use, outermost first
+  uint8_t rank = 0;  // free dimensions in use, outermost first
   Packed packed = Packed::kNone;
-  int32_t indirect = -1;         // into Program::indirects
-  int32_t start_partition = 0;   // SBUF, PSUM
+  int32_t indirect = -1;        // into Program::indirects
+  int32_t start_partition = 0;  // SBUF, PSUM
   int32_t partitions = 1;
   std::array<int32_t, kMaxFreeRank> size{1, 1, 1, 1};
   std::array<int64_t, kMaxFreeRank> step{0, 0, 0, 0};  // elements; 0 repeats
-  int64_t offset = 0;            // elements
-  int64_t partition_step = 0;    // HBM: elements, 0 repeats; SBUF: 0, or kRepeatRow
+  int64_t offset = 0;                                  // elements
+  int64_t partition_step = 0;  // HBM: elements, 0 repeats; SBUF: 0, or kRepeatRow
 
   // Elements of one partition.
   int64_t free_elements() const {
@@ -97,8 +119,9 @@ struct Buffer {
   const std::byte* constant = nullptr;
 };
 
-// How the host keeps elements: floats of at most 32 bits as fp32 (values representable in the format), others as they are.
-// The machine's byte image can be had by narrowing (sim/functional/byte_image.h).
+// How the host keeps elements: floats of at most 32 bits as fp32 (values representable in the
+// format), others as they are. The machine's byte image can be had by narrowing
+// (sim/functional/byte_image.h).
 Format host_cell(Format format);
 
 // A semaphore wait: the queue has completed at least `count` instructions.
@@ -107,16 +130,18 @@ struct Wait {
   int32_t count;
 };
 
-inline constexpr int kMaxOperands = 6;  // [0] is the destination; InstructionSpec::writes names others that are written
+inline constexpr int kMaxOperands =
+    6;  // [0] is the destination; InstructionSpec::writes names others that are written
 
 struct Instruction {
   uint16_t opcode = 0;
   Queue queue = Queue::kVector;
-  uint8_t function0 = 0, function1 = 0;  // isa::Alu or numerics::UnaryFunction, as the instruction says
+  uint8_t function0 = 0,
+          function1 = 0;  // isa::Alu or numerics::UnaryFunction, as the instruction says
   uint16_t flags = 0;
   float immediate0 = 0, immediate1 = 0;
   int32_t operator_index = -1;
-  int32_t extra = -1;                    // instruction-specific: index into Program::calls or Program::integers, ...
+  int32_t extra = -1;  // instruction-specific: index into Program::calls or Program::integers, ...
   std::array<int32_t, kMaxOperands> operands{-1, -1, -1, -1, -1, -1};  // into Program::patterns
   int32_t first_wait = 0;
   int32_t waits = 0;
@@ -126,13 +151,15 @@ struct Instruction {
 inline constexpr uint16_t kAccumulate = 1;  // matmul: add to PSUM
 inline constexpr uint16_t kReverse0 = 2;    // tensor_scalar: scalar op tensor
 inline constexpr uint16_t kReverse1 = 4;
-inline constexpr uint16_t kHasOp1 = 8;      // tensor_scalar: a second operation
-inline constexpr uint16_t kBindView = 16;   // dma_copy of a constant: the destination may be renamed to the source's memory
-inline constexpr uint16_t kNegate = 32;     // tensor_reduce: result times -1
-inline constexpr uint16_t kIntegerWork = 64;    // integers as they are, not through fp32
+inline constexpr uint16_t kHasOp1 = 8;  // tensor_scalar: a second operation
+inline constexpr uint16_t kBindView =
+    16;  // dma_copy of a constant: the destination may be renamed to the source's memory
+inline constexpr uint16_t kNegate = 32;       // tensor_reduce: result times -1
+inline constexpr uint16_t kIntegerWork = 64;  // integers as they are, not through fp32
 inline constexpr uint16_t kReversePredicate = 128;
-inline constexpr uint16_t kListedOperands = 16384;  // further operands: their number and patterns in Program::integers at `extra`
-inline constexpr int kReduceShift = 8;      // three bits: ReduceCommand
+inline constexpr uint16_t kListedOperands =
+    16384;  // further operands: their number and patterns in Program::integers at `extra`
+inline constexpr int kReduceShift = 8;            // three bits: ReduceCommand
 inline constexpr uint16_t kTransposeMode = 2048;  // nc_matmul: values pass unchanged
 inline constexpr uint16_t kDoubleRow = 4096;      // nc_matmul: two 8-bit rows at a time
 
@@ -145,9 +172,10 @@ inline ReduceCommand reduce_command(const Instruction& instruction) {
 // Work done by reference meaning on gpsimd (or the host): supplied by the compiler, opaque here.
 struct Call {
   std::string name;
-  // inputs/outputs: dense row-major memory of the patterns' buffers, parallel to `inputs` and `outputs`.
-  virtual bool execute(const std::vector<const std::byte*>& inputs, const std::vector<std::byte*>& outputs,
-                       std::string* error) const = 0;
+  // inputs/outputs: dense row-major memory of the patterns' buffers, parallel to `inputs` and
+  // `outputs`.
+  virtual bool execute(const std::vector<const std::byte*>& inputs,
+                       const std::vector<std::byte*>& outputs, std::string* error) const = 0;
   std::vector<BufferId> inputs, outputs;  // whole HBM buffers in their own formats
   double elements = 0;                    // that gpsimd reads and writes
   double operations = 0;

@@ -12,7 +12,9 @@ namespace {
 // Calls f(element index within the row, byte address, run) for each innermost line of a row.
 template <typename F>
 void for_lines(const AccessPattern& pattern, std::byte* row, int64_t cell_bytes, F&& f) {
-  auto size = [&](int i) { return i < pattern.rank ? int64_t{pattern.size[static_cast<size_t>(i)]} : 1; };
+  auto size = [&](int i) {
+    return i < pattern.rank ? int64_t{pattern.size[static_cast<size_t>(i)]} : 1;
+  };
   int inner = pattern.rank - 1;
   if (inner < 0) {
     f(int64_t{0}, row);
@@ -44,8 +46,11 @@ void for_columns(const Operand& operand, int64_t partition, F&& f) {
 
 }  // namespace
 
-bool MachineState::exchange(const Instruction& instruction, const std::string& meeting, int, std::vector<std::byte>&) {
-  fault(instruction, "expected other cores at " + meeting + ", found that one core runs alone. Launch the kernel on two: kernel[2](...)");
+bool MachineState::exchange(const Instruction& instruction, const std::string& meeting, int,
+                            std::vector<std::byte>&) {
+  fault(instruction,
+        "expected other cores at " + meeting +
+            ", found that one core runs alone. Launch the kernel on two: kernel[2](...)");
   return false;
 }
 
@@ -61,7 +66,8 @@ Operand MachineState::resolve(const Program& program, const AccessPattern& patte
     operand.base = host.data + pattern.offset * cell;
   } else {
     operand.row_stride_bytes = pattern.partition_step == kRepeatRow ? 0 : host.row_stride_bytes;
-    operand.base = host.data + pattern.start_partition * host.row_stride_bytes + pattern.offset * cell;
+    operand.base =
+        host.data + pattern.start_partition * host.row_stride_bytes + pattern.offset * cell;
   }
   operand.elements = pattern.free_elements();
   operand.dense = pattern.contiguous_run() == operand.elements;
@@ -70,23 +76,28 @@ Operand MachineState::resolve(const Program& program, const AccessPattern& patte
   return operand;
 }
 
-void MachineState::resolve_indirect(const Program& program, const AccessPattern& pattern, Operand& operand) {
+void MachineState::resolve_indirect(const Program& program, const AccessPattern& pattern,
+                                    Operand& operand) {
   const Indirect& indirect = program.indirects[static_cast<size_t>(pattern.indirect)];
   Operand index = resolve(program, program.patterns[static_cast<size_t>(indirect.index)]);
   auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
   auto index_partitions = int64_t{index.pattern->partitions};
-  std::vector<int64_t> read(static_cast<size_t>(index.elements * index_partitions));  // column by column
+  std::vector<int64_t> read(
+      static_cast<size_t>(index.elements * index_partitions));  // column by column
   std::vector<int64_t> row(static_cast<size_t>(index.elements));
   for (int64_t p = 0; p < index_partitions; ++p) {
     load_integers(index, p, row.data());
-    for (int64_t i = 0; i < index.elements; ++i) read[static_cast<size_t>(i * index_partitions + p)] = row[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < index.elements; ++i)
+      read[static_cast<size_t>(i * index_partitions + p)] = row[static_cast<size_t>(i)];
   }
   auto checked = [&](int64_t value) -> int64_t {
     if (value >= 0 && value < indirect.limit) return value;
     if (indirect.skip_out_of_bounds) return -1;
     if (executing != nullptr) {
-      fault(*executing, "an index is out of bounds: expected 0 to " + std::to_string(indirect.limit - 1) + ", found " +
-                            std::to_string(value) + ". Correct the indices, or pass oob_mode=oob_mode.skip to leave such rows out");
+      fault(*executing,
+            "an index is out of bounds: expected 0 to " + std::to_string(indirect.limit - 1) +
+                ", found " + std::to_string(value) +
+                ". Correct the indices, or pass oob_mode=oob_mode.skip to leave such rows out");
     }
     return 0;
   };
@@ -96,8 +107,10 @@ void MachineState::resolve_indirect(const Program& program, const AccessPattern&
     list.resize(static_cast<size_t>(groups * operand.elements));
     for (int64_t g = 0; g < groups; ++g) {
       for (int64_t i = 0; i < operand.elements; ++i) {
-        int64_t from = (i / indirect.group) * index_partitions + g * indirect.group + i % indirect.group;
-        list[static_cast<size_t>(g * operand.elements + i)] = checked(read[static_cast<size_t>(from)]);
+        int64_t from =
+            (i / indirect.group) * index_partitions + g * indirect.group + i % indirect.group;
+        list[static_cast<size_t>(g * operand.elements + i)] =
+            checked(read[static_cast<size_t>(from)]);
       }
     }
     operand.columns = list.data(), operand.column_group = indirect.group, operand.dense = false;
@@ -124,7 +137,8 @@ void MachineState::resolve_indirect(const Program& program, const AccessPattern&
 void element_offsets(const AccessPattern& pattern, int32_t* offsets) {
   size_t count = 1;
   offsets[0] = 0;
-  for (size_t d = 0; d < pattern.rank; ++d) {  // each dimension repeats what is there, from the back so that nothing is lost
+  for (size_t d = 0; d < pattern.rank;
+       ++d) {  // each dimension repeats what is there, from the back so that nothing is lost
     auto size = static_cast<size_t>(pattern.size[d]);
     auto step = static_cast<int32_t>(pattern.step[d]);
     for (size_t i = count; i-- > 0;) {
@@ -140,7 +154,9 @@ const float* load_row(const Operand& operand, int64_t partition, float* scratch)
   std::byte* row = operand.at(partition);
   const AccessPattern& pattern = *operand.pattern;
   if (operand.columns != nullptr) {
-    for_columns(operand, partition, [&](int64_t element, std::byte* at) { numerics::widen(operand.cell, at, scratch + element, 1); });
+    for_columns(operand, partition, [&](int64_t element, std::byte* at) {
+      numerics::widen(operand.cell, at, scratch + element, 1);
+    });
     return scratch;
   }
   if (operand.cell != Format::kFloat32) {
@@ -152,7 +168,8 @@ const float* load_row(const Operand& operand, int64_t partition, float* scratch)
         numerics::widen(operand.cell, at, scratch + element, static_cast<size_t>(line));
         return;
       }
-      for (int64_t i = 0; i < line; ++i) numerics::widen(operand.cell, at + i * step * cell, scratch + element + i, 1);
+      for (int64_t i = 0; i < line; ++i)
+        numerics::widen(operand.cell, at + i * step * cell, scratch + element + i, 1);
     });
     return scratch;
   }
@@ -176,7 +193,8 @@ const float* load_row(const Operand& operand, int64_t partition, float* scratch)
 
 void round_values(Format format, float* values, size_t n, const numerics::Rounding& rounding) {
   if (format == Format::kFloat32 || host_cell(format) != Format::kFloat32) return;
-  if (rounding.mode == numerics::RoundingMode::kNearestEven) return numerics::round_in_place(format, values, n);
+  if (rounding.mode == numerics::RoundingMode::kNearestEven)
+    return numerics::round_in_place(format, values, n);
   if (rounding.mode == numerics::RoundingMode::kNone && numerics::is_float(format)) return;
   alignas(64) std::array<std::byte, 4096> narrow;
   size_t chunk = narrow.size() / numerics::byte_size(format);
@@ -189,7 +207,8 @@ void round_values(Format format, float* values, size_t n, const numerics::Roundi
   }
 }
 
-void store_row(const Operand& operand, int64_t partition, float* values, const numerics::Rounding& rounding) {
+void store_row(const Operand& operand, int64_t partition, float* values,
+               const numerics::Rounding& rounding) {
   const AccessPattern& pattern = *operand.pattern;
   numerics::Rounding here = rounding;
   here.first_element = static_cast<uint64_t>(partition * operand.elements);
@@ -232,7 +251,8 @@ void store_row(const Operand& operand, int64_t partition, float* values, const n
 
 void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
                     const std::function<void(int64_t, int64_t)>& body) {
-  constexpr int64_t kWorthSplitting = 1 << 15;  // elements; below, starting a thread costs more than it saves
+  constexpr int64_t kWorthSplitting =
+      1 << 15;  // elements; below, starting a thread costs more than it saves
   if (machine.part().count > 1) {
     auto [first, last] = machine.part().of(partitions);
     if (first < last) body(first, last);

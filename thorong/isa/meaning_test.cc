@@ -4,6 +4,7 @@
 // one case per instruction, and a test holds the table to instruction_table(). Worked examples:
 // instructions/*.test (instructions_test.cc). Costs: cost_test.cc.
 #include <gtest/gtest.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -112,9 +113,12 @@ class TestMachine final : public MachineState {
       i /= ap.size[d];
     }
     int64_t row = 0;
-    if (buffer.space == Space::kHbm) at += p * ap.partition_step;
-    else if (ap.partition_step == kRepeatRow) row = ap.start_partition;
-    else row = ap.start_partition + p;
+    if (buffer.space == Space::kHbm)
+      at += p * ap.partition_step;
+    else if (ap.partition_step == kRepeatRow)
+      row = ap.start_partition;
+    else
+      row = ap.start_partition + p;
     const auto bytes = static_cast<int64_t>(numerics::byte_size(host_cell(ap.format)));
     return host.data + row * host.row_stride_bytes + at * bytes;
   }
@@ -210,7 +214,7 @@ float binary(BinaryFunction f, float a, float b) {
 
 constexpr Format kFormats[] = {Format::kFloat32,      Format::kBfloat16,   Format::kFloat16,
                                Format::kFloat8E4m3fn, Format::kFloat8E5m2, Format::kTfloat32};
-constexpr BinaryFunction kBinary[] = {BinaryFunction::kAdd,     BinaryFunction::kSubtract,
+constexpr BinaryFunction kBinary[] = {BinaryFunction::kAdd,      BinaryFunction::kSubtract,
                                       BinaryFunction::kMultiply, BinaryFunction::kDivide,
                                       BinaryFunction::kMaximum,  BinaryFunction::kLt};
 constexpr UnaryFunction kUnary[] = {UnaryFunction::kCopy, UnaryFunction::kExp, UnaryFunction::kTanh,
@@ -275,8 +279,8 @@ void case_tensor_scalar(TestMachine& m) {
   instruction.function1 = static_cast<uint8_t>(f1);
   instruction.immediate0 = 1.5F, instruction.immediate1 = -0.3F;
   const bool two = m.pick(0, 1) == 1, r0 = m.pick(0, 1) == 1, r1 = m.pick(0, 1) == 1;
-  instruction.flags = static_cast<uint16_t>((two ? kHasOp1 : 0) | (r0 ? kReverse0 : 0) |
-                                            (r1 ? kReverse1 : 0));
+  instruction.flags =
+      static_cast<uint16_t>((two ? kHasOp1 : 0) | (r0 ? kReverse0 : 0) | (r1 ? kReverse1 : 0));
   check(m, Opcode::tensor_scalar, {out, in, s0, s1}, instruction, [&](int64_t p, int64_t i) {
     const float a = s0.buffer < 0 ? 1.5F : m.get(s0, p, 0);
     const float b = s1.buffer < 0 ? -0.3F : m.get(s1, p, 0);
@@ -348,9 +352,9 @@ void case_activation(TestMachine& m) {
 void case_tensor_reduce(TestMachine& m) {
   const Shape kept = {static_cast<int32_t>(m.pick(1, 6))}, inner = any_shape(m);
   Shape shape = kept;
-  shape.insert(shape.end(), inner.begin(), inner.begin() + std::min<std::ptrdiff_t>(
-                                                               3, static_cast<std::ptrdiff_t>(
-                                                                      inner.size())));
+  shape.insert(
+      shape.end(), inner.begin(),
+      inner.begin() + std::min<std::ptrdiff_t>(3, static_cast<std::ptrdiff_t>(inner.size())));
   const int32_t P = any_partitions(m);
   const auto out = m.tile(any_format(m), P, kept), in = any_input(m, P, shape);
   static constexpr BinaryFunction kFunctions[] = {BinaryFunction::kAdd, BinaryFunction::kMaximum,
@@ -543,8 +547,10 @@ TEST(InstructionTable, EveryInstructionIsCompleteAndHasACase) {
     EXPECT_NE(one.execute, nullptr);
     EXPECT_NE(one.cost, nullptr);
     EXPECT_LE(one.operands.size(), static_cast<size_t>(kMaxOperands));
-    const std::string text = std::string(THORONG_SOURCE_DIR) + "/thorong/isa/instructions/" + one.mnemonic + ".test";
-    EXPECT_TRUE(cases().contains(static_cast<Opcode>(i)) || std::filesystem::exists(text)) << "write " << text;
+    const std::string text =
+        std::string(THORONG_SOURCE_DIR) + "/thorong/isa/instructions/" + one.mnemonic + ".test";
+    EXPECT_TRUE(cases().contains(static_cast<Opcode>(i)) || std::filesystem::exists(text))
+        << "write " << text;
     EXPECT_EQ(&spec(static_cast<uint16_t>(i)), &one);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random numbers of the engines. Vector before NeuronCore-v4 has a generator that no document describes: here it is counter
-// based (Philox 2x32, ten rounds). GpSimd and Vector of NeuronCore-v4 have XORWOW, six words a stream.
+// Random numbers of the engines. Vector before NeuronCore-v4 has a generator that no document
+// describes: here it is counter based (Philox 2x32, ten rounds). GpSimd and Vector of NeuronCore-v4
+// have XORWOW, six words a stream.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,13 @@ inline uint32_t counted_bits(uint64_t key, uint64_t counter) {
   return left;
 }
 
-// Marsaglia's XORWOW: state x, y, z, w, v and the counter d. A state of zeros, which nobody seeded, starts from `lane`.
+// Marsaglia's XORWOW: state x, y, z, w, v and the counter d. A state of zeros, which nobody seeded,
+// starts from `lane`.
 inline uint32_t xorwow(uint32_t* state, uint32_t lane) {
   bool unseeded = true;
   for (int i = 0; i < 6; ++i) unseeded = unseeded && state[i] == 0;
-  for (uint32_t i = 0; unseeded && i < 6; ++i) state[i] = counted_bits(0x5EED, uint64_t{lane} * 6 + i);
+  for (uint32_t i = 0; unseeded && i < 6; ++i)
+    state[i] = counted_bits(0x5EED, uint64_t{lane} * 6 + i);
   uint32_t t = state[0] ^ (state[0] >> 2);
   for (int i = 0; i < 4; ++i) state[i] = state[i + 1];
   state[4] = (state[4] ^ (state[4] << 4)) ^ (t ^ (t << 1));

@@ -86,19 +86,28 @@ void load_integers(const Operand& operand, int64_t partition, int64_t* values) {
   bytes.resize(static_cast<size_t>(n) * 8);
   gather_raw(operand, partition, bytes.data());
   switch (operand.cell) {
-    case Format::kInt8: return read_integers<int8_t>(bytes.data(), n, values);
-    case Format::kInt16: return read_integers<int16_t>(bytes.data(), n, values);
-    case Format::kInt32: return read_integers<int32_t>(bytes.data(), n, values);
+    case Format::kInt8:
+      return read_integers<int8_t>(bytes.data(), n, values);
+    case Format::kInt16:
+      return read_integers<int16_t>(bytes.data(), n, values);
+    case Format::kInt32:
+      return read_integers<int32_t>(bytes.data(), n, values);
     case Format::kInt64:
-    case Format::kUint64: return read_integers<int64_t>(bytes.data(), n, values);
+    case Format::kUint64:
+      return read_integers<int64_t>(bytes.data(), n, values);
     case Format::kBool:
-    case Format::kUint8: return read_integers<uint8_t>(bytes.data(), n, values);
-    case Format::kUint16: return read_integers<uint16_t>(bytes.data(), n, values);
-    case Format::kUint32: return read_integers<uint32_t>(bytes.data(), n, values);
-    default: break;
+    case Format::kUint8:
+      return read_integers<uint8_t>(bytes.data(), n, values);
+    case Format::kUint16:
+      return read_integers<uint16_t>(bytes.data(), n, values);
+    case Format::kUint32:
+      return read_integers<uint32_t>(bytes.data(), n, values);
+    default:
+      break;
   }
   for (int64_t i = 0; i < n; ++i) {
-    values[i] = static_cast<int64_t>(numerics::load_as_double(operand.cell, bytes.data(), static_cast<size_t>(i)));
+    values[i] = static_cast<int64_t>(
+        numerics::load_as_double(operand.cell, bytes.data(), static_cast<size_t>(i)));
   }
 }
 
@@ -107,10 +116,18 @@ void store_integers(const Operand& operand, int64_t partition, const int64_t* va
   thread_local std::vector<std::byte> bytes;
   bytes.resize(static_cast<size_t>(n) * 8);
   switch (numerics::is_float(operand.cell) ? 0 : numerics::byte_size(operand.cell)) {
-    case 1: write_integers<uint8_t>(values, n, bytes.data()); break;
-    case 2: write_integers<uint16_t>(values, n, bytes.data()); break;
-    case 4: write_integers<uint32_t>(values, n, bytes.data()); break;
-    case 8: write_integers<uint64_t>(values, n, bytes.data()); break;
+    case 1:
+      write_integers<uint8_t>(values, n, bytes.data());
+      break;
+    case 2:
+      write_integers<uint16_t>(values, n, bytes.data());
+      break;
+    case 4:
+      write_integers<uint32_t>(values, n, bytes.data());
+      break;
+    case 8:
+      write_integers<uint64_t>(values, n, bytes.data());
+      break;
     default: {
       std::vector<float> floats(values, values + n);
       return store_row(operand, partition, floats.data(), {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work on the rows of elementwise instructions: short rows are put side by side, so that a column of 128 values is one call of
-// a vector function and not 128.
+// Work on the rows of elementwise instructions: short rows are put side by side, so that a column
+// of 128 values is one call of a vector function and not 128.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +21,13 @@ struct RowInput {
 
 // Every row follows the one before it, in memory that can be used as it is.
 inline bool side_by_side(const Operand& operand) {
-  return operand.direct && operand.rows == nullptr && operand.row_stride_bytes == operand.elements * 4;
+  return operand.direct && operand.rows == nullptr &&
+         operand.row_stride_bytes == operand.elements * 4;
 }
 
 // Rows of n floats, from one stride in bytes to another.
-inline void copy_short(const std::byte* from, int64_t from_stride, std::byte* to, int64_t to_stride, int64_t rows, int64_t n) {
+inline void copy_short(const std::byte* from, int64_t from_stride, std::byte* to, int64_t to_stride,
+                       int64_t rows, int64_t n) {
   for (int64_t p = 0; p < rows; ++p, from += from_stride, to += to_stride) {
     const auto* source = reinterpret_cast<const float*>(from);
     auto* target = reinterpret_cast<float*>(to);
@@ -33,8 +35,8 @@ inline void copy_short(const std::byte* from, int64_t from_stride, std::byte* to
   }
 }
 
-// Calls f(inputs, target, n) for rows of n elements each (many partitions' at once where they are short) and stores what it
-// leaves in `target`. `inputs` are pointers, a column's being n values.
+// Calls f(inputs, target, n) for rows of n elements each (many partitions' at once where they are
+// short) and stores what it leaves in `target`. `inputs` are pointers, a column's being n values.
 template <typename F>
 void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInput> inputs, F&& f) {
   if (machine.part().index > 0) return;  // all rows at once, by one thread
@@ -50,7 +52,8 @@ void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInpu
     float* scratch = thread_scratch(static_cast<int>(i), total);
     pointers[i] = scratch;
     if (in.direct && in.rows == nullptr && (!inputs[i].column || n == 1)) {
-      copy_short(in.base, in.row_stride_bytes, reinterpret_cast<std::byte*>(scratch), n * 4, partitions, n);
+      copy_short(in.base, in.row_stride_bytes, reinterpret_cast<std::byte*>(scratch), n * 4,
+                 partitions, n);
       continue;
     }
     for (int64_t p = 0; p < partitions; ++p) {
@@ -75,7 +78,8 @@ void map_short_rows(MachineState& machine, Operand& out, std::span<const RowInpu
   if (out.direct && out.rows == nullptr) {
     rounding.first_element = 0;
     round_values(out.pattern->format, target, total, rounding);
-    copy_short(reinterpret_cast<const std::byte*>(target), n * 4, out.base, out.row_stride_bytes, partitions, n);
+    copy_short(reinterpret_cast<const std::byte*>(target), n * 4, out.base, out.row_stride_bytes,
+               partitions, n);
     return;
   }
   for (int64_t p = 0; p < partitions; ++p) store_row(out, p, target + p * n, rounding);
@@ -92,7 +96,8 @@ void map_rows(MachineState& machine, Operand& out, std::span<const RowInput> inp
     for (size_t i = 0; i < inputs.size(); ++i) scratch[i] = thread_scratch(static_cast<int>(i), n);
     float* scratch_out = thread_scratch(4, n);
     for (int64_t p = first; p < last; ++p) {
-      for (size_t i = 0; i < inputs.size(); ++i) pointers[i] = load_row(*inputs[i].operand, p, scratch[i]);
+      for (size_t i = 0; i < inputs.size(); ++i)
+        pointers[i] = load_row(*inputs[i].operand, p, scratch[i]);
       float* target = target_row(out, p, scratch_out);
       f(pointers.data(), target, n);
       store_row(out, p, target, rounding);

@@ -183,15 +183,15 @@ void narrow_kernel(Format to, const float* source, char* destination, size_t n,
   }
 }
 
-// Rounds fp32 values to those of a narrower float, to nearest even, without a detour through memory.
+// Rounds fp32 values to those of a narrower float, to nearest even, without a detour through
+// memory.
 template <Format kFormat>
 HWY_NOINLINE void round_loop(float* values, size_t n) {
   const hn::ScalableTag<float> df;
   const hn::RebindToUnsigned<decltype(df)> du;
   const size_t lanes = hn::Lanes(df);
   auto rounded = [&](hn::Vec<decltype(df)> x) {
-    const auto code =
-        narrow_bits<Layout<kFormat>, false>(hn::BitCast(du, x), hn::Zero(du));
+    const auto code = narrow_bits<Layout<kFormat>, false>(hn::BitCast(du, x), hn::Zero(du));
     if constexpr (kFormat == Format::kTfloat32) {
       return hn::BitCast(df, code);
     } else {

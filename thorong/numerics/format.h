@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The number formats of formats.def, and conversions between them and the fp32 in which the engines compute (D4).
+// The number formats of formats.def, and conversions between them and the fp32 in which the engines
+// compute (D4).
 #pragma once
 
 #include <cstddef>
@@ -29,16 +30,20 @@ const FormatInfo& info(Format format);
 inline size_t byte_size(Format format) { return static_cast<size_t>(info(format).bits) / 8; }
 inline std::string_view name(Format format) { return info(format).name; }
 inline bool is_float(Format format) { return info(format).kind == 'F' || info(format).kind == 'N'; }
-inline bool is_integer(Format format) { return info(format).kind == 'S' || info(format).kind == 'U'; }
+inline bool is_integer(Format format) {
+  return info(format).kind == 'S' || info(format).kind == 'U';
+}
 std::optional<Format> parse_format(std::string_view name);
 // Number of formats; enumerators count from zero.
 int format_count();
 
-// kNone: cells that hold fp32 keep it, whatever the format says; where bytes of the format are written, as kNearestEven.
+// kNone: cells that hold fp32 keep it, whatever the format says; where bytes of the format are
+// written, as kNearestEven.
 enum class RoundingMode : uint8_t { kNearestEven, kStochastic, kNone };
 
-// How one instruction rounds. The random bits of element i are bits(key, first_element + i): a counter-based generator
-// (Philox-2x32-10 or equivalent), so the result does not depend on threads, vector width or order.
+// How one instruction rounds. The random bits of element i are bits(key, first_element + i): a
+// counter-based generator (Philox-2x32-10 or equivalent), so the result does not depend on threads,
+// vector width or order.
 struct Rounding {
   RoundingMode mode = RoundingMode::kNearestEven;
   uint64_t key = 0;            // from (seed, chip, core, executed-instruction count): make_key
@@ -47,24 +52,28 @@ struct Rounding {
 
 uint64_t make_key(uint64_t seed, uint32_t chip, uint32_t core, uint64_t instruction_count);
 
-// destination[i] = source[i] as fp32, i < n. Exact for every format of at most 16 bits, tfloat32, float32; int32, uint32,
-// int64, uint64 and float64 round to nearest even. bool gives 0 or 1. `source` may be unaligned.
+// destination[i] = source[i] as fp32, i < n. Exact for every format of at most 16 bits, tfloat32,
+// float32; int32, uint32, int64, uint64 and float64 round to nearest even. bool gives 0 or 1.
+// `source` may be unaligned.
 void widen(Format from, const void* source, float* destination, size_t n);
 
-// destination[i] = source[i] rounded to `to`, i < n. Floats: RNE or stochastic (adds uniform bits below the last kept bit,
-// then truncates); overflow gives infinity where the format has it, else NaN for kFloat8E4m3fn as ml_dtypes does;
-// subnormals are kept; NaN stays NaN. Integers: round to nearest even, then saturate; NaN gives 0. bool: x != 0.
-void narrow(Format to, const float* source, void* destination, size_t n, const Rounding& rounding = {});
+// destination[i] = source[i] rounded to `to`, i < n. Floats: RNE or stochastic (adds uniform bits
+// below the last kept bit, then truncates); overflow gives infinity where the format has it, else
+// NaN for kFloat8E4m3fn as ml_dtypes does; subnormals are kept; NaN stays NaN. Integers: round to
+// nearest even, then saturate; NaN gives 0. bool: x != 0.
+void narrow(Format to, const float* source, void* destination, size_t n,
+            const Rounding& rounding = {});
 
-// values[i] rounded to the nearest value of a float of at most 32 bits, ties to even: narrow, then widen, in one pass.
+// values[i] rounded to the nearest value of a float of at most 32 bits, ties to even: narrow, then
+// widen, in one pass.
 void round_in_place(Format to, float* values, size_t n);
 
-// Any format to any format, through fp32 when either is a float of at most 32 bits, else exactly as C++ static_cast with
-// saturation; used by HBM views and the reference operators, always RNE.
+// Any format to any format, through fp32 when either is a float of at most 32 bits, else exactly as
+// C++ static_cast with saturation; used by HBM views and the reference operators, always RNE.
 void convert(Format from, const void* source, Format to, void* destination, size_t n);
 
-// One element as double / from double (exact widening; one rounding, RNE, on the way back; integers truncate toward zero
-// like C++ and saturate). For plain-loop references.
+// One element as double / from double (exact widening; one rounding, RNE, on the way back; integers
+// truncate toward zero like C++ and saturate). For plain-loop references.
 double load_as_double(Format format, const void* data, size_t index);
 void store_from_double(Format format, void* data, size_t index, double value);
 

@@ -224,8 +224,9 @@ TEST(StoreFromDouble, RoundsOnce) {
 }
 
 TEST(RoundInPlace, IsNarrowThenWiden) {
-  for (const Format format : {Format::kTfloat32, Format::kBfloat16, Format::kFloat16, Format::kFloat8E4m3,
-                              Format::kFloat8E4m3fn, Format::kFloat8E5m2, Format::kFloat8E3m4}) {
+  for (const Format format :
+       {Format::kTfloat32, Format::kBfloat16, Format::kFloat16, Format::kFloat8E4m3,
+        Format::kFloat8E4m3fn, Format::kFloat8E5m2, Format::kFloat8E3m4}) {
     std::vector<float> values = testing::covering_values(100'003);
     std::vector<std::byte> codes(values.size() * 4);
     std::vector<float> expected(values.size());

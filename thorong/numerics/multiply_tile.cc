@@ -48,7 +48,7 @@ constexpr size_t kWideRows = 3;
 using Tag = hn::ScalableTag<float>;
 constexpr size_t kLanes = hn::MaxLanes(Tag());
 constexpr size_t kPanelColumns = kTileVectors * kLanes;
-constexpr size_t kPackedPitch = kPanelColumns + kLanes;  // a copied run may spill one vector
+constexpr size_t kPackedPitch = kPanelColumns + kLanes;   // a copied run may spill one vector
 constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
 
 // A row-major operand: for each k a row of elements. Column c is at data[offsets[c]], or at data[c]

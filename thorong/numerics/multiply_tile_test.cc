@@ -87,12 +87,11 @@ TEST(MultiplyTile, StridedColumnsEqualPlainLoops) {
     int32_t lines, line, psum_line, moving_line, moving_step;
     size_t m, k;
   };
-  for (const Window w :
-       {Window{14, 13, 14, 14, 1, 128, 128}, Window{8, 55, 56, 56, 1, 64, 64},
-        Window{14, 27, 28, 112, 2, 20, 33}, Window{7, 6, 7, 28, 2, 128, 40},
-        Window{3, 7, 7, 31, 3, 9, 17}, Window{14, 14, 14, 56, 2, 1, 12},
-        Window{2, 5, 6, 0, 0, 2, 128}, Window{4, 1, 1, 9, 1, 3, 5}, Window{1, 50, 50, 1, 2, 7, 256},
-        Window{6, 6, 7, 6, 1, 13, 1}}) {
+  for (const Window w : {Window{14, 13, 14, 14, 1, 128, 128}, Window{8, 55, 56, 56, 1, 64, 64},
+                         Window{14, 27, 28, 112, 2, 20, 33}, Window{7, 6, 7, 28, 2, 128, 40},
+                         Window{3, 7, 7, 31, 3, 9, 17}, Window{14, 14, 14, 56, 2, 1, 12},
+                         Window{2, 5, 6, 0, 0, 2, 128}, Window{4, 1, 1, 9, 1, 3, 5},
+                         Window{1, 50, 50, 1, 2, 7, 256}, Window{6, 6, 7, 6, 1, 13, 1}}) {
     SCOPED_TRACE(::testing::Message() << w.lines << " lines of " << w.line << ", step "
                                       << w.moving_step << ", M " << w.m << ", K " << w.k);
     std::vector<int32_t> from, to;

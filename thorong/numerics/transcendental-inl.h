@@ -221,8 +221,8 @@ HWY_INLINE V gelu_derivative(V x) {
 template <class V>
 HWY_INLINE V erf_derivative(V x) {
   const V bounded = clamp(x, -1e30, 1e30);
-  return keep_nan(x, hn::Mul(constant<V>(1.1283791670955126),
-                             exponential(hn::Neg(hn::Mul(bounded, bounded)))));
+  return keep_nan(
+      x, hn::Mul(constant<V>(1.1283791670955126), exponential(hn::Neg(hn::Mul(bounded, bounded)))));
 }
 // The derivative of x * logistic(slope * x).
 template <class V>

@@ -69,8 +69,8 @@ THORONG_WIDE_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)))
 THORONG_WIDE_UNARY(Erf, error_function(x))
 THORONG_WIDE_UNARY(Gelu, gelu(x))
 THORONG_WIDE_UNARY(GeluTanh, gelu_tanh(x))
-THORONG_WIDE_UNARY(GeluSigmoid, keep_nan(x, times_logistic(lower_bounded(x),
-                                                           hn::Mul(x, constant<V>(1.702)))))
+THORONG_WIDE_UNARY(GeluSigmoid,
+                   keep_nan(x, times_logistic(lower_bounded(x), hn::Mul(x, constant<V>(1.702)))))
 THORONG_WIDE_UNARY(GeluSigmoidDx, logistic_gate_derivative(x, 1.702))
 THORONG_WIDE_UNARY(GeluDx, gelu_derivative(x))
 THORONG_WIDE_UNARY(SiluDx, logistic_gate_derivative(x, 1.0))

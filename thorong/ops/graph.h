@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The graph: values, nodes and regions over the StableHLO operator set (D5). Frontends build it, passes change it, the
-// compiler reads it. A node has an operator (ops/operator.h), inputs, outputs, attributes and, for control flow and
-// reductions by function, regions. Nodes stand in topological order. Values are defined once.
+// The graph: values, nodes and regions over the StableHLO operator set (D5). Frontends build it,
+// passes change it, the compiler reads it. A node has an operator (ops/operator.h), inputs,
+// outputs, attributes and, for control flow and reductions by function, regions. Nodes stand in
+// topological order. Values are defined once.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,8 @@ struct Tensor {
   static Tensor allocate(TensorType type, std::byte** writable);
   // From values, converted to the type's format.
   static Tensor from_doubles(TensorType type, const std::vector<double>& values);
-  static Tensor from_int64s(const std::vector<int64_t>& values);   // int64 [n]
-  std::vector<int64_t> to_int64s() const;                          // any integer or float format
+  static Tensor from_int64s(const std::vector<int64_t>& values);  // int64 [n]
+  std::vector<int64_t> to_int64s() const;                         // any integer or float format
   std::vector<double> to_doubles() const;
 };
 
@@ -59,8 +60,8 @@ inline constexpr ValueId kNoValue = -1;  // an absent optional operand
 
 struct Graph;
 
-using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
-                               std::vector<std::string>, Tensor>;
+using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>,
+                               std::vector<double>, std::vector<std::string>, Tensor>;
 
 class Attributes {
  public:
@@ -69,7 +70,8 @@ class Attributes {
   int64_t integer(const std::string& key, int64_t fallback = 0) const;
   double number(const std::string& key, double fallback = 0) const;  // accepts integers
   std::string text(const std::string& key, const std::string& fallback = {}) const;
-  std::vector<int64_t> integers(const std::string& key, const std::vector<int64_t>& fallback = {}) const;
+  std::vector<int64_t> integers(const std::string& key,
+                                const std::vector<int64_t>& fallback = {}) const;
   const std::map<std::string, Attribute>& all() const { return map_; }
 
  private:
@@ -80,12 +82,14 @@ struct OperatorSpec;
 
 struct Node {
   const OperatorSpec* op = nullptr;
-  std::string name;  // the source program's name for it; operators made from one source node share it
+  std::string
+      name;  // the source program's name for it; operators made from one source node share it
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   Attributes attributes;
   std::vector<std::shared_ptr<Graph>> regions;
-  int32_t copy_of = -1;  // what a pass made of one node to be executed in parts has the same number here; -1: no part
+  int32_t copy_of = -1;  // what a pass made of one node to be executed in parts has the same number
+                         // here; -1: no part
 };
 
 struct Value {
@@ -112,17 +116,20 @@ struct Graph {
 
   ValueId add_input(std::string name, TensorType type);
   ValueId add_constant(std::string name, Tensor tensor);
-  // Adds a node whose output types come from the operator's infer rule. When every operand is a constant and the result has
-  // at most `fold_limit` elements, the operator's reference runs now and the outputs are constants without a node.
-  Result<std::vector<ValueId>> add(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {},
-                                   std::string node_name = {}, std::vector<std::string> output_names = {});
+  // Adds a node whose output types come from the operator's infer rule. When every operand is a
+  // constant and the result has at most `fold_limit` elements, the operator's reference runs now
+  // and the outputs are constants without a node.
+  Result<std::vector<ValueId>> add(std::string_view op, std::vector<ValueId> inputs,
+                                   Attributes attributes = {}, std::string node_name = {},
+                                   std::vector<std::string> output_names = {});
   // The usual case of one output.
   Result<ValueId> add1(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {},
                        std::string node_name = {}, std::string output_name = {});
   int64_t fold_limit = 1 << 20;
 };
 
-// Checks the graph's own rules: ids in range, topological order, types as the infer rules give them.
+// Checks the graph's own rules: ids in range, topological order, types as the infer rules give
+// them.
 Status verify(const Graph& graph);
 
 // Drops nodes whose results nobody uses.

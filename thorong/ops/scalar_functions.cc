@@ -67,7 +67,8 @@ double logistic_gate_dx(double x, double slope) {
 }
 double gelu_dx(double x) {
   if (std::isinf(x)) return x > 0 ? 1 : 0;
-  return std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0));
+  return std::erfc(-x / std::sqrt(2.0)) / 2 +
+         x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0));
 }
 
 }  // namespace

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The assembler takes the files in as they are, which costs no compile time. CMake gives their paths.
+// The assembler takes the files in as they are, which costs no compile time. CMake gives their
+// paths.
 #include "thorong/report/embedded.h"
 
 #include <cstddef>
 
-#define THORONG_EMBED(symbol, path)                \
-  __asm__(                                         \
-      ".pushsection .rodata\n"                     \
-      ".hidden " #symbol "\n.global " #symbol "\n" \
-      #symbol ":\n.incbin \"" path "\"\n"          \
-      ".hidden " #symbol "_end\n.global " #symbol "_end\n" \
-      #symbol "_end:\n.byte 0\n.popsection\n")
+#define THORONG_EMBED(symbol, path)                                             \
+  __asm__(                                                                      \
+      ".pushsection .rodata\n"                                                  \
+      ".hidden " #symbol "\n.global " #symbol "\n" #symbol ":\n.incbin \"" path \
+      "\"\n"                                                                    \
+      ".hidden " #symbol "_end\n.global " #symbol "_end\n" #symbol              \
+      "_end:\n.byte 0\n.popsection\n")
 
 THORONG_EMBED(thorong_page_style, THORONG_PAGE_STYLE);
 THORONG_EMBED(thorong_page_script, THORONG_PAGE_SCRIPT);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page's style sheet and script, from web/. The script is empty where npm was missing when Thorong was built.
+// The page's style sheet and script, from web/. The script is empty where npm was missing when
+// Thorong was built.
 #pragma once
 
 #include <string_view>

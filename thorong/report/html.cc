@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page of one run. All of it but the zoomable charts is plain HTML, so it reads, prints and copies without a script.
+// The page of one run. All of it but the zoomable charts is plain HTML, so it reads, prints and
+// copies without a script.
 #include <fmt/format.h>
 
 #include "thorong/report/embedded.h"
@@ -25,15 +26,18 @@ std::string chart(std::string_view name, std::string_view still = {}) {
 
 std::string bound_legend() {
   std::string out = "<p class=\"legend\">bound by ";
-  for (const char* name : {"tensor", "vector", "scalar", "gpsimd", "dma", "hbm", "dependency", "host"}) {
+  for (const char* name :
+       {"tensor", "vector", "scalar", "gpsimd", "dma", "hbm", "dependency", "host"}) {
     out += fmt::format("<span><i class=\"dot {}\"></i>{}</span> ", color_class(name), name);
   }
   return out + "</p>\n";
 }
 
 std::string missing_charts_note() {
-  return "<p class=\"notice\">This copy of Thorong was built without npm. The timeline below is a still "
-         "picture; the zoom down to single instructions, the roofline, the memory charts and sorting of the "
+  return "<p class=\"notice\">This copy of Thorong was built without npm. The timeline below is a "
+         "still "
+         "picture; the zoom down to single instructions, the roofline, the memory charts and "
+         "sorting of the "
          "tables are missing. All figures are here and in the JSON.</p>\n";
 }
 
@@ -43,8 +47,10 @@ std::string timeline_section(const Result& result, bool interactive) {
                                    grouped(static_cast<int64_t>(events)),
                                    human(static_cast<double>(span_ps(result)) * 1e-12, "s"));
   if (interactive) {
-    remark += " <span class=\"screen\">Drag to pan, Ctrl + wheel or the slider to zoom, double-click a bar to "
-              "zoom to it.</span>";
+    remark +=
+        " <span class=\"screen\">Drag to pan, Ctrl + wheel or the slider to zoom, double-click a "
+        "bar to "
+        "zoom to it.</span>";
   }
   if (events > kMaxEvents) {
     remark += fmt::format(" More than {} bars: neighbours that stand close were merged.",
@@ -64,17 +70,19 @@ std::string roofline_section(const Result& result) {
 
 std::string basis_sections(const Result& result) {
   std::string out;
-  if (!result.hints.empty()) out += section_html("hints", "What to try", "", list_html(result.hints));
+  if (!result.hints.empty())
+    out += section_html("hints", "What to try", "", list_html(result.hints));
   out += section_html("not-modelled", "What is not modelled", "",
                       result.not_modelled.empty()
                           ? "<p class=\"remark\">Nothing of this run is known to be left out.</p>\n"
                           : list_html(result.not_modelled));
   std::string error = result.expected_error ? expected_error_text(*result.expected_error)
                                             : "not known, because no measured row is comparable";
-  out += section_html("assumed", "Where each figure comes from",
-                      "Assumed or calibrated facts that moved this result, strongest first. Expected error: " +
-                          escaped(error) + ".",
-                      assumed_html(result));
+  out += section_html(
+      "assumed", "Where each figure comes from",
+      "Assumed or calibrated facts that moved this result, strongest first. Expected error: " +
+          escaped(error) + ".",
+      assumed_html(result));
   out += section_html("how", "How this was run", "", how_run_html(result));
   return out;
 }
@@ -98,14 +106,16 @@ std::string body_html(const Result& result, bool interactive) {
                       bound_legend() + operator_bars_html(result, &OperatorUse::energy_j, "J")) +
          "</div>\n";
   if (interactive) {
-    out += section_html("memory", "Memory over time",
-                        "Bytes in use; the dashed line is the capacity. The time follows the timeline's zoom.",
-                        "<div class=\"thirds\">" + chart("sbuf") + chart("psum") + chart("hbm") + "</div>\n",
-                        "interactive");
+    out += section_html(
+        "memory", "Memory over time",
+        "Bytes in use; the dashed line is the capacity. The time follows the timeline's zoom.",
+        "<div class=\"thirds\">" + chart("sbuf") + chart("psum") + chart("hbm") + "</div>\n",
+        "interactive");
   }
-  out += section_html("operators", "Operators",
-                      "What bounds each, how busy the bound is, and the least time that peak and HBM allow.",
-                      "<div data-table=\"operators\">" + operator_table_html(result) + "</div>\n");
+  out += section_html(
+      "operators", "Operators",
+      "What bounds each, how busy the bound is, and the least time that peak and HBM allow.",
+      "<div data-table=\"operators\">" + operator_table_html(result) + "</div>\n");
   if (!result.outputs.empty()) out += section_html("outputs", "Outputs", "", outputs_html(result));
   return out + basis_sections(result);
 }
@@ -116,7 +126,8 @@ std::string to_html(const Result& result) {
   const bool interactive = !page_script().empty();
   Page page;
   page.title = headline(result);
-  page.eyebrow = "Thorong<span>" + escaped(result.model_path) + "</span><span>" + escaped(result.chip) + "</span>";
+  page.eyebrow = "Thorong<span>" + escaped(result.model_path) + "</span><span>" +
+                 escaped(result.chip) + "</span>";
   page.body = body_html(result, interactive);
   page.data.emplace_back("thorong-result", to_json(result));
   if (interactive) page.data.emplace_back("thorong-charts", chart_data_json(result, kMaxEvents));

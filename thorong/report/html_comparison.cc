@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page of `thorong compare`: a bar a chip for each figure, the energy's parts, and the figures in a table.
+// The page of `thorong compare`: a bar a chip for each figure, the energy's parts, and the figures
+// in a table.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +17,8 @@
 namespace thorong::report {
 namespace {
 
-constexpr std::string_view kScript = "document.documentElement.setAttribute('data-thorong-ready','true')";
+constexpr std::string_view kScript =
+    "document.documentElement.setAttribute('data-thorong-ready','true')";
 
 struct Figure {
   const char* title;
@@ -27,10 +29,11 @@ struct Figure {
 };
 
 const Figure kFigures[] = {
-    {"Latency", "of one run, host included; less is better", [](const Result& r) { return r.latency_s; },
-     [](double v) { return human(v, "s"); }, true},
-    {"Throughput", "of the whole chip; more is better", [](const Result& r) { return r.throughput_per_s; },
-     [](double v) { return plain(v) + " /s"; }, false},
+    {"Latency", "of one run, host included; less is better",
+     [](const Result& r) { return r.latency_s; }, [](double v) { return human(v, "s"); }, true},
+    {"Throughput", "of the whole chip; more is better",
+     [](const Result& r) { return r.throughput_per_s; }, [](double v) { return plain(v) + " /s"; },
+     false},
     {"Energy", "of one run; less is better", [](const Result& r) { return r.energy_j; },
      [](double v) { return human(v, "J"); }, true},
     {"Cost", "per million at full throughput; less is better",
@@ -64,8 +67,9 @@ Range range_of(const Figure& figure, std::span<const Result> results) {
 std::string against_best(const Figure& figure, double value, const Range& range) {
   if (value == range.best) return "best";
   const double ratio = figure.less_is_better ? value / range.best : range.best / value;
-  return std::isfinite(ratio) ? fmt::format("{:.3g}× {}", ratio, figure.less_is_better ? "the best" : "less")
-                              : "";
+  return std::isfinite(ratio)
+             ? fmt::format("{:.3g}× {}", ratio, figure.less_is_better ? "the best" : "less")
+             : "";
 }
 
 std::string figure_section(const Figure& figure, std::span<const Result> results) {
@@ -74,9 +78,10 @@ std::string figure_section(const Figure& figure, std::span<const Result> results
   for (size_t i = 0; i < results.size(); ++i) {
     const double value = figure.value(results[i]);
     const bool known = std::isfinite(value);
-    rows.push_back({chip_name(results[i]), "", known && range.largest > 0 ? value / range.largest : 0,
-                    known ? figure.text(value) : "unknown",
-                    known && results.size() > 1 ? against_best(figure, value, range) : "", series_class(i)});
+    rows.push_back(
+        {chip_name(results[i]), "", known && range.largest > 0 ? value / range.largest : 0,
+         known ? figure.text(value) : "unknown",
+         known && results.size() > 1 ? against_best(figure, value, range) : "", series_class(i)});
   }
   return section_html("", figure.title, figure.remark, bar_chart(rows));
 }
@@ -86,8 +91,9 @@ std::string energy_parts(std::span<const Result> results) {
   for (const Result& result : results) largest = std::max(largest, result.energy_j);
   std::string out = "<div class=\"bars\">\n";
   for (const Result& result : results) {
-    out += fmt::format("<div class=\"bar\"><span class=\"label\">{}</span><span class=\"track stacked\">",
-                       escaped(chip_name(result)));
+    out += fmt::format(
+        "<div class=\"bar\"><span class=\"label\">{}</span><span class=\"track stacked\">",
+        escaped(chip_name(result)));
     for (size_t i = 0; i < kEnergyComponents && largest > 0; ++i) {
       const double share = result.energy_by[i] / largest * 100;
       if (!(share > 0)) continue;
@@ -103,7 +109,8 @@ std::string energy_parts(std::span<const Result> results) {
     std::replace(text.begin(), text.end(), '_', ' ');
     out += fmt::format("<span><i class=\"dot {}\"></i>{}</span> ", color_class(name), text);
   }
-  return section_html("energy", "Where the energy goes", "Joules of one run by component.", out + "</p>\n");
+  return section_html("energy", "Where the energy goes", "Joules of one run by component.",
+                      out + "</p>\n");
 }
 
 std::string table_row(std::string_view title, std::span<const Result> results,
@@ -123,16 +130,22 @@ std::string table_html(std::span<const Result> results) {
   out += table_row("Latency", results, [](const Result& r) { return human(r.latency_s, "s"); });
   out += table_row("Device", results, [](const Result& r) { return human(r.device_s, "s"); });
   out += table_row("Host", results, [](const Result& r) { return human(r.host_s, "s"); });
-  out += table_row("Throughput", results, [](const Result& r) { return plain(r.throughput_per_s) + " /s"; });
+  out += table_row("Throughput", results,
+                   [](const Result& r) { return plain(r.throughput_per_s) + " /s"; });
   out += table_row("Energy a run", results, [](const Result& r) { return human(r.energy_j, "J"); });
-  out += table_row("Average power", results, [](const Result& r) { return human(r.average_power_w, "W"); });
+  out += table_row("Average power", results,
+                   [](const Result& r) { return human(r.average_power_w, "W"); });
   out += table_row("Cost per million", results, [](const Result& r) {
-    return r.cost.usd_per_million ? dollars(*r.cost.usd_per_million) : "unknown: " + cost_reason(r.cost);
+    return r.cost.usd_per_million ? dollars(*r.cost.usd_per_million)
+                                  : "unknown: " + cost_reason(r.cost);
   });
   out += table_row("Price", results, [](const Result& r) { return cost_basis(r.cost); });
-  out += table_row("HBM at its highest", results, [](const Result& r) { return human_bytes(r.hbm_peak_bytes); });
-  out += table_row("HBM traffic", results, [](const Result& r) { return human_bytes(r.hbm_traffic_bytes); });
-  out += table_row("Cores used", results, [](const Result& r) { return std::to_string(r.cores_used); });
+  out += table_row("HBM at its highest", results,
+                   [](const Result& r) { return human_bytes(r.hbm_peak_bytes); });
+  out += table_row("HBM traffic", results,
+                   [](const Result& r) { return human_bytes(r.hbm_traffic_bytes); });
+  out += table_row("Cores used", results,
+                   [](const Result& r) { return std::to_string(r.cores_used); });
   out += table_row("Expected error", results, [](const Result& r) {
     return r.expected_error ? "± " + percent(r.expected_error->median) : std::string("not known");
   });
@@ -141,11 +154,12 @@ std::string table_html(std::span<const Result> results) {
 
 std::string comparison_title(std::span<const Result> results) {
   if (results.empty()) return "Nothing to compare";
-  const auto fastest = std::min_element(results.begin(), results.end(), [](const Result& a, const Result& b) {
-    return a.latency_s < b.latency_s;
-  });
-  return fmt::format("{} on {} chip{}: fastest on {}, {} a run.", model_name(results.front()), results.size(),
-                     results.size() == 1 ? "" : "s", chip_name(*fastest), human(fastest->latency_s, "s"));
+  const auto fastest =
+      std::min_element(results.begin(), results.end(),
+                       [](const Result& a, const Result& b) { return a.latency_s < b.latency_s; });
+  return fmt::format("{} on {} chip{}: fastest on {}, {} a run.", model_name(results.front()),
+                     results.size(), results.size() == 1 ? "" : "s", chip_name(*fastest),
+                     human(fastest->latency_s, "s"));
 }
 
 }  // namespace

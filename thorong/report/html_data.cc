@@ -20,7 +20,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxOccupancyPoints = 8192;
 
-// A column of integers: 7 bits a byte, least first, the top bit set on all but the last; signed ones zigzag.
+// A column of integers: 7 bits a byte, least first, the top bit set on all but the last; signed
+// ones zigzag.
 class Column {
  public:
   void add(uint64_t value) {
@@ -34,7 +35,8 @@ class Column {
   std::string packed() const {
     uLongf size = compressBound(static_cast<uLong>(bytes_.size()));
     std::vector<unsigned char> out(size);
-    if (compress2(out.data(), &size, bytes_.data(), static_cast<uLong>(bytes_.size()), 6) != Z_OK) return {};
+    if (compress2(out.data(), &size, bytes_.data(), static_cast<uLong>(bytes_.size()), 6) != Z_OK)
+      return {};
     return base64(std::span(out).first(size));
   }
 
@@ -42,14 +44,17 @@ class Column {
   std::vector<unsigned char> bytes_;
 };
 
-// One pass of merging: events sorted by engine and start; bars with at most `gap` between them become one.
-std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int64_t gap, bool any_operator) {
+// One pass of merging: events sorted by engine and start; bars with at most `gap` between them
+// become one.
+std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int64_t gap,
+                                  bool any_operator) {
   std::vector<TimelineEvent> out;
   for (const TimelineEvent& event : events) {
     if (!out.empty()) {
       TimelineEvent& last = out.back();
       bool same = last.operator_index == event.operator_index;
-      if (last.engine == event.engine && (same || any_operator) && event.start_ps - last.end_ps <= gap) {
+      if (last.engine == event.engine && (same || any_operator) &&
+          event.start_ps - last.end_ps <= gap) {
         last.end_ps = std::max(last.end_ps, event.end_ps);
         last.instruction = kMergedInstructions;
         if (!same) last.operator_index = -1;
@@ -95,7 +100,10 @@ Json occupancy_json(const std::vector<OccupancyPoint>& points, int64_t capacity)
     bytes.add_signed(point.bytes - previous.bytes);
     previous = point;
   }
-  return {{"capacity", capacity}, {"count", thin.size()}, {"time", time.packed()}, {"bytes", bytes.packed()}};
+  return {{"capacity", capacity},
+          {"count", thin.size()},
+          {"time", time.packed()},
+          {"bytes", bytes.packed()}};
 }
 
 Json printable_names(const std::vector<std::string>& names) {
@@ -119,9 +127,10 @@ std::vector<TimelineEvent> thinned_timeline(const Result& result, size_t max_eve
   for (const TimelineEvent& event : result.timeline) {
     if (event.engine < result.engines.size()) events.push_back(event);
   }
-  std::stable_sort(events.begin(), events.end(), [](const TimelineEvent& a, const TimelineEvent& b) {
-    return std::tie(a.engine, a.start_ps) < std::tie(b.engine, b.start_ps);
-  });
+  std::stable_sort(events.begin(), events.end(),
+                   [](const TimelineEvent& a, const TimelineEvent& b) {
+                     return std::tie(a.engine, a.start_ps) < std::tie(b.engine, b.start_ps);
+                   });
   const int64_t span = span_ps(result);
   for (int64_t gap = std::max<int64_t>(1, span / 1000000); events.size() > max_events; gap *= 4) {
     events = merged(events, gap, gap > span / 2000);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timeline and the memories' occupancy as the page's script reads them: delta-coded integers, zlib, base64.
+// The timeline and the memories' occupancy as the page's script reads them: delta-coded integers,
+// zlib, base64.
 #pragma once
 
 #include <string>
@@ -12,8 +13,9 @@ namespace thorong::report {
 // Stands in TimelineEvent::instruction for several merged bars.
 inline constexpr uint16_t kMergedInstructions = 0xffff;
 
-// The events by engine and start, those of unknown engines dropped. More than `max_events` are thinned: bars of one engine
-// that stand close are merged, first of the same operator only, then of any.
+// The events by engine and start, those of unknown engines dropped. More than `max_events` are
+// thinned: bars of one engine that stand close are merged, first of the same operator only, then of
+// any.
 std::vector<TimelineEvent> thinned_timeline(const Result& result, size_t max_events);
 
 // At most `max_points` steps; of the steps left out between two kept ones the highest survives.

@@ -10,9 +10,9 @@
 namespace thorong::report {
 
 struct Page {
-  std::string title;    // plain text, escaped by the frame
-  std::string eyebrow;  // HTML above the title
-  std::string body;     // HTML
+  std::string title;                                           // plain text, escaped by the frame
+  std::string eyebrow;                                         // HTML above the title
+  std::string body;                                            // HTML
   std::vector<std::pair<std::string_view, std::string>> data;  // id and JSON
   std::string_view script;
   std::string_view version;

@@ -28,7 +28,8 @@ std::string spaced(std::string text) {
 std::string card(std::string_view title, const std::string& figure, const std::string& remark,
                  std::string_view css_class = {}) {
   return fmt::format(
-      "<div class=\"card {}\"><h3>{}</h3><div class=\"figure\">{}</div><div class=\"note\">{}</div></div>\n",
+      "<div class=\"card {}\"><h3>{}</h3><div class=\"figure\">{}</div><div "
+      "class=\"note\">{}</div></div>\n",
       css_class, title, escaped(figure), remark);
 }
 
@@ -58,8 +59,9 @@ std::vector<size_t> sorted_operators(const Result& result, double OperatorUse::*
 std::string error_cells(const Result& result, const std::string& name) {
   auto error = result.errors.find(name);
   if (error == result.errors.end()) return "<td></td><td></td><td></td>";
-  return fmt::format("<td class=\"n\">{:.3g}</td><td class=\"n\">{:.3g}</td><td class=\"n\">{:.3g}</td>",
-                     error->second.max_abs, error->second.max_rel, error->second.rms);
+  return fmt::format(
+      "<td class=\"n\">{:.3g}</td><td class=\"n\">{:.3g}</td><td class=\"n\">{:.3g}</td>",
+      error->second.max_abs, error->second.max_rel, error->second.rms);
 }
 
 }  // namespace
@@ -67,17 +69,20 @@ std::string error_cells(const Result& result, const std::string& name) {
 std::string cards_html(const Result& result) {
   std::string out = "<div class=\"cards\">\n";
   const double device = std::clamp(share_of(result.device_s, result.latency_s), 0.0, 1.0) * 100;
-  out += card("Latency", human(result.latency_s, "s"),
-              fmt::format("device {} + host {}<span class=\"gauge split\"><i style=\"width:{:.1f}%\"></i></span>",
-                          human(result.device_s, "s"), human(result.host_s, "s"), device),
-              "main");
+  out += card(
+      "Latency", human(result.latency_s, "s"),
+      fmt::format(
+          "device {} + host {}<span class=\"gauge split\"><i style=\"width:{:.1f}%\"></i></span>",
+          human(result.device_s, "s"), human(result.host_s, "s"), device),
+      "main");
   out += card("Throughput", plain(result.throughput_per_s) + " /s", "whole chip, every core busy");
   out += card("Energy", human(result.energy_j, "J"),
               fmt::format("a run, {} on average", human(result.average_power_w, "W")));
   out += cost_card(result.cost);
-  out += card("HBM", human_bytes(result.hbm_peak_bytes),
-              memory_note(result.hbm_peak_bytes, result.hbm_capacity_bytes) +
-                  (result.hbm_traffic_bytes > 0 ? human_bytes(result.hbm_traffic_bytes) + " moved" : ""));
+  out += card(
+      "HBM", human_bytes(result.hbm_peak_bytes),
+      memory_note(result.hbm_peak_bytes, result.hbm_capacity_bytes) +
+          (result.hbm_traffic_bytes > 0 ? human_bytes(result.hbm_traffic_bytes) + " moved" : ""));
   out += card("SBUF", human_bytes(result.sbuf_peak_bytes),
               memory_note(result.sbuf_peak_bytes, result.sbuf_capacity_bytes));
   out += card("PSUM", human_bytes(result.psum_peak_bytes),
@@ -102,8 +107,9 @@ std::string energy_by_component_html(const Result& result) {
   for (size_t i : order) {
     const double joules = result.energy_by[i];
     if (joules <= 0) continue;
-    rows.push_back({spaced(kEnergyComponentNames[i]), "", share_of(joules, result.energy_by[order[0]]),
-                    human(joules, "J"), percent(share_of(joules, result.energy_j)),
+    rows.push_back({spaced(kEnergyComponentNames[i]), "",
+                    share_of(joules, result.energy_by[order[0]]), human(joules, "J"),
+                    percent(share_of(joules, result.energy_j)),
                     color_class(kEnergyComponentNames[i])});
   }
   return rows.empty() ? "<p class=\"remark\">No energy was counted.</p>\n" : bar_chart(rows);
@@ -114,12 +120,14 @@ std::string engines_html(const Result& result) {
   for (const EngineUse& engine : result.engines) {
     if (engine.busy_s <= 0 && engine.instructions == 0) continue;
     rows.push_back({engine.name, grouped(engine.instructions) + " instr.", engine.utilization,
-                    percent(engine.utilization), human(engine.busy_s, "s"), color_class(engine.name)});
+                    percent(engine.utilization), human(engine.busy_s, "s"),
+                    color_class(engine.name)});
   }
   return rows.empty() ? "<p class=\"remark\">No engine was busy.</p>\n" : bar_chart(rows);
 }
 
-std::string operator_bars_html(const Result& result, double OperatorUse::*figure, const char* unit) {
+std::string operator_bars_html(const Result& result, double OperatorUse::*figure,
+                               const char* unit) {
   const std::vector<size_t> order = sorted_operators(result, figure);
   double total = 0, rest = 0;
   for (const OperatorUse& use : result.operators) total += use.*figure;
@@ -146,16 +154,20 @@ std::string operator_bars_html(const Result& result, double OperatorUse::*figure
 std::string operator_table_html(const Result& result) {
   const std::vector<size_t> order = sorted_operators(result, &OperatorUse::time_s);
   std::string out =
-      "<div class=\"scroll\"><table><thead><tr><th>Name</th><th>Operator</th><th class=\"n\">Start</th>"
-      "<th class=\"n\">Time</th><th class=\"n\">Energy</th><th>Engine</th><th>Path</th><th>Bound by</th>"
-      "<th class=\"n\">Busy</th><th class=\"n\">Roofline</th><th class=\"n\">Times roofline</th></tr></thead>"
+      "<div class=\"scroll\"><table><thead><tr><th>Name</th><th>Operator</th><th "
+      "class=\"n\">Start</th>"
+      "<th class=\"n\">Time</th><th class=\"n\">Energy</th><th>Engine</th><th>Path</th><th>Bound "
+      "by</th>"
+      "<th class=\"n\">Busy</th><th class=\"n\">Roofline</th><th class=\"n\">Times "
+      "roofline</th></tr></thead>"
       "<tbody>\n";
   const size_t shown = std::min(kTableRows, order.size());
   for (size_t i = 0; i < shown; ++i) {
     const OperatorUse& use = result.operators[order[i]];
     fmt::format_to(
         std::back_inserter(out),
-        "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td>"
         "<td>{}</td><td>{}</td><td><i class=\"dot {}\"></i>{}</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         escaped(use.name), escaped(use.op), human(use.start_s, "s"), human(use.time_s, "s"),
@@ -165,25 +177,29 @@ std::string operator_table_html(const Result& result) {
   }
   out += "</tbody></table></div>\n";
   if (shown < order.size()) {
-    out += fmt::format("<p class=\"remark\">The {} that take longest of {}; all of them are in the JSON.</p>\n",
-                       shown, grouped(static_cast<int64_t>(order.size())));
+    out += fmt::format(
+        "<p class=\"remark\">The {} that take longest of {}; all of them are in the JSON.</p>\n",
+        shown, grouped(static_cast<int64_t>(order.size())));
   }
   return out;
 }
 
 std::string outputs_html(const Result& result) {
   const bool errors = !result.errors.empty();
-  std::string out = "<div class=\"scroll\"><table><thead><tr><th>Name</th><th>Type</th><th>Shape</th>";
+  std::string out =
+      "<div class=\"scroll\"><table><thead><tr><th>Name</th><th>Type</th><th>Shape</th>";
   if (errors) {
-    out += "<th class=\"n\">Largest error</th><th class=\"n\">Relative</th><th class=\"n\">RMS</th>";
+    out +=
+        "<th class=\"n\">Largest error</th><th class=\"n\">Relative</th><th class=\"n\">RMS</th>";
   }
   out += "<th>SHA-256</th><th>File</th></tr></thead><tbody>\n";
   for (const Output& output : result.outputs) {
-    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td>{}<td><code>{}</code></td><td>{}</td></tr>\n",
-                       escaped(output.name), numerics::name(output.type.format),
-                       ops::to_string(output.type.shape), errors ? error_cells(result, output.name) : "",
-                       escaped(output.sha256.empty() ? "not computed" : output.sha256.substr(0, 16) + "…"),
-                       escaped(output.file));
+    out += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td>{}</td>{}<td><code>{}</code></td><td>{}</td></tr>\n",
+        escaped(output.name), numerics::name(output.type.format), ops::to_string(output.type.shape),
+        errors ? error_cells(result, output.name) : "",
+        escaped(output.sha256.empty() ? "not computed" : output.sha256.substr(0, 16) + "…"),
+        escaped(output.file));
   }
   return out + "</tbody></table></div>\n";
 }
@@ -193,7 +209,8 @@ std::string assumed_html(const Result& result) {
     return "<p class=\"remark\">No assumed or calibrated fact moved this result.</p>\n";
   }
   std::string out =
-      "<div class=\"scroll\"><table class=\"wrap\"><thead><tr><th>Fact</th><th>Value</th><th>Kind</th>"
+      "<div class=\"scroll\"><table "
+      "class=\"wrap\"><thead><tr><th>Fact</th><th>Value</th><th>Kind</th>"
       "<th class=\"n\">Effect of 10 %</th><th>Source</th></tr></thead><tbody>\n";
   for (const Assumed& fact : result.assumed) {
     out += fmt::format(
@@ -212,22 +229,26 @@ std::string how_run_html(const Result& result) {
   add("Model", result.model_path);
   add("Format", result.model_format);
   add("SHA-256 of the model", result.model_sha256);
-  add("Chip", chip_name(result) + (result.chip == chip_name(result) ? "" : " (" + result.chip + ")"));
+  add("Chip",
+      chip_name(result) + (result.chip == chip_name(result) ? "" : " (" + result.chip + ")"));
   add("Cores used", std::to_string(result.cores_used));
   add("Schedule", result.schedule);
-  add("Auto-cast", result.auto_cast +
-                       (result.auto_cast_type.empty() ? "" : " to " + result.auto_cast_type));
+  add("Auto-cast",
+      result.auto_cast + (result.auto_cast_type.empty() ? "" : " to " + result.auto_cast_type));
   add("Rounding", result.rounding);
   add("Seed", std::to_string(result.seed));
   add("Values", result.timing_only ? "not computed (timing only)" : "computed");
   std::string random;
-  for (const std::string& name : result.random_inputs) random += (random.empty() ? "" : ", ") + name;
+  for (const std::string& name : result.random_inputs)
+    random += (random.empty() ? "" : ", ") + name;
   add("Inputs filled with random values", random);
-  add("Time on this computer", fmt::format("import {}, compile {}, run {}", human(result.import_s, "s"),
-                                           human(result.compile_s, "s"), human(result.run_s, "s")));
-  add("Memory on this computer", result.host_overhead_bytes > 0
-                                     ? human_bytes(result.host_overhead_bytes) + " besides the tensors"
-                                     : "");
+  add("Time on this computer",
+      fmt::format("import {}, compile {}, run {}", human(result.import_s, "s"),
+                  human(result.compile_s, "s"), human(result.run_s, "s")));
+  add("Memory on this computer",
+      result.host_overhead_bytes > 0
+          ? human_bytes(result.host_overhead_bytes) + " besides the tensors"
+          : "");
   add("Thorong", result.thorong_version);
   return out + "</dl>\n";
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The still timeline: what the page shows before its script runs, without a script, and where the script was not built.
+// The still timeline: what the page shows before its script runs, without a script, and where the
+// script was not built.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,7 +38,8 @@ Busy busy_shares(const Result& result) {
 }
 
 // One path a level of use: slices that are about equally busy are one rectangle.
-std::string row_paths(const std::array<double, kSlices>& shares, size_t top, const std::string& color) {
+std::string row_paths(const std::array<double, kSlices>& shares, size_t top,
+                      const std::string& color) {
   std::array<std::string, kLevels + 1> paths;
   auto level_of = [&](size_t i) {
     const double share = std::min(1.0, shares[i]);
@@ -71,12 +73,14 @@ std::string timeline_svg(const Result& result) {
   const Busy busy = busy_shares(result);
   const size_t height = kRowHeight * busy.size() + 24;
   std::string out = fmt::format(
-      "<svg class=\"still\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"How busy each engine is "
+      "<svg class=\"still\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"How busy each engine "
+      "is "
       "over time\">\n",
       kWidth, height);
   for (size_t row = 0; row < busy.size(); ++row) {
     const size_t top = row * kRowHeight + 3;
-    out += fmt::format("<text x=\"0\" y=\"{}\">{}</text>\n", top + 13, escaped(result.engines[row].name));
+    out += fmt::format("<text x=\"0\" y=\"{}\">{}</text>\n", top + 13,
+                       escaped(result.engines[row].name));
     out += row_paths(busy[row], top, color_class(result.engines[row].name));
   }
   const double span = static_cast<double>(span_ps(result)) * 1e-12;

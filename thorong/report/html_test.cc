@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pages: nothing is loaded, nothing is injected, the data are what the script reads. With THORONG_REPORT_PAGES=DIR
-// the pages of made-up results are written there to be looked at.
+// The pages: nothing is loaded, nothing is injected, the data are what the script reads. With
+// THORONG_REPORT_PAGES=DIR the pages of made-up results are written there to be looked at.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,8 +40,9 @@ size_t count_of(const std::string& text, const std::string& part) {
 }
 
 TEST(Html, LoadsNothing) {
-  for (const std::string& page : {to_html(sample_result(40)),
-                                  to_comparison_html(std::vector<Result>{sample_result(2), sample_result(3)})}) {
+  for (const std::string& page :
+       {to_html(sample_result(40)),
+        to_comparison_html(std::vector<Result>{sample_result(2), sample_result(3)})}) {
     const std::string html = without_script(page);
     EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
     EXPECT_FALSE(std::regex_search(html, std::regex("(src|href|action)\\s*=", std::regex::icase)));
@@ -84,8 +85,9 @@ TEST(Html, HoldsTheJsonAndAllSections) {
   const Result result = sample_result(50);
   const std::string html = to_html(result);
   EXPECT_EQ(Json::parse(data_of(html, "thorong-result")), Json::parse(to_json(result)));
-  for (const char* text : {"What is not modelled", "Where each figure comes from", "How this was run", "Timeline",
-                           "Energy by component", "Time by operator", "Outputs", "20 more"}) {
+  for (const char* text :
+       {"What is not modelled", "Where each figure comes from", "How this was run", "Timeline",
+        "Energy by component", "Time by operator", "Outputs", "20 more"}) {
     EXPECT_NE(html.find(text), std::string::npos) << text;
   }
   EXPECT_FALSE(to_html(Result()).empty());
@@ -114,8 +116,9 @@ TEST(HtmlData, ThinningKeepsBusySpansAndPeaks) {
   const Result result = sample_result(60);
   const std::vector<TimelineEvent> thin = thinned_timeline(result, 500);
   EXPECT_LE(thin.size(), 500u);
-  EXPECT_TRUE(std::any_of(thin.begin(), thin.end(),
-                          [](const TimelineEvent& e) { return e.instruction == kMergedInstructions; }));
+  EXPECT_TRUE(std::any_of(thin.begin(), thin.end(), [](const TimelineEvent& e) {
+    return e.instruction == kMergedInstructions;
+  }));
   EXPECT_EQ(thinned_timeline(result, 1u << 20).size(), result.timeline.size());
   auto highest = [](const std::vector<OccupancyPoint>& points) {
     int64_t most = 0;

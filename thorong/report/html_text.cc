@@ -17,12 +17,23 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (char c : printable(text)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -42,7 +53,8 @@ std::string script_safe(std::string_view json) {
 }
 
 std::string base64(std::span<const unsigned char> bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -83,17 +95,19 @@ std::string bar_chart(std::span<const BarRow> rows) {
         "<div class=\"bar\"><span class=\"label\" title=\"{0}\"><bdi>{0}</bdi>{1}</span><span "
         "class=\"track\">{2}</span><span class=\"value\">{3}{4}</span></div>\n",
         escaped(row.label), row.note.empty() ? "" : "<small>" + escaped(row.note) + "</small>",
-        share > 0 ? fmt::format("<i class=\"{}\" style=\"width:{:.2f}%\"></i>", row.color, share * 100) : "",
-        escaped(row.value),
-        row.extra.empty() ? "" : "<small>" + escaped(row.extra) + "</small>");
+        share > 0
+            ? fmt::format("<i class=\"{}\" style=\"width:{:.2f}%\"></i>", row.color, share * 100)
+            : "",
+        escaped(row.value), row.extra.empty() ? "" : "<small>" + escaped(row.extra) + "</small>");
   }
   return out + "</div>\n";
 }
 
 std::string section_html(std::string_view id, std::string_view title, std::string_view remark,
                          std::string_view body, std::string_view css_class) {
-  return fmt::format("<section id=\"{}\" class=\"{}\">\n<h2>{}</h2>\n{}{}</section>\n", id, css_class, title,
-                     remark.empty() ? "" : fmt::format("<p class=\"remark\">{}</p>\n", remark), body);
+  return fmt::format(
+      "<section id=\"{}\" class=\"{}\">\n<h2>{}</h2>\n{}{}</section>\n", id, css_class, title,
+      remark.empty() ? "" : fmt::format("<p class=\"remark\">{}</p>\n", remark), body);
 }
 
 std::string list_html(const std::vector<std::string>& lines) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building blocks of the page: escaping, bars, tables. Every string that a user or a model gave passes escaped().
+// Building blocks of the page: escaping, bars, tables. Every string that a user or a model gave
+// passes escaped().
 #pragma once
 
 #include <span>
@@ -19,7 +20,8 @@ std::string base64(std::span<const unsigned char> bytes);
 // A Content-Security-Policy source for exactly this inline script: 'sha256-...'.
 std::string script_hash(std::string_view script);
 
-// A class name for the color of an engine, component or bound: "c-tensor"; unknown names give "c-other".
+// A class name for the color of an engine, component or bound: "c-tensor"; unknown names give
+// "c-other".
 std::string color_class(std::string_view name);
 
 // One row of a bar chart made of HTML: label, bar, value.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract's JSON object of a run. Numbers that JSON cannot hold (NaN, infinity) become null.
-#include <nlohmann/json.hpp>
+#include "thorong/report/json.h"
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
-#include "thorong/report/json.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
 
@@ -121,10 +121,8 @@ Json assumed_json(const Result& result) {
 
 Json expected_error_json(const std::optional<ExpectedError>& error) {
   if (!error) return nullptr;
-  return {{"median", error->median},
-          {"p90", error->p90},
-          {"rows", error->rows},
-          {"kind", error->kind}};
+  return {
+      {"median", error->median}, {"p90", error->p90}, {"rows", error->rows}, {"kind", error->kind}};
 }
 
 void add_figures(const Result& result, Json& json) {
@@ -175,9 +173,8 @@ nlohmann::ordered_json result_json(const Result& result) {
   json["assumed"] = assumed_json(result);
   json["expected_error"] = expected_error_json(result.expected_error);
   json["hints"] = result.hints;
-  json["wall"] = {{"import_s", result.import_s},
-                  {"compile_s", result.compile_s},
-                  {"run_s", result.run_s}};
+  json["wall"] = {
+      {"import_s", result.import_s}, {"compile_s", result.compile_s}, {"run_s", result.run_s}};
   return json;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy format: writing version 1.0, reading versions 1 to 3. The header is a Python dictionary of three keys; what is read
-// of a file is checked before memory is reserved for it.
+// NumPy's .npy format: writing version 1.0, reading versions 1 to 3. The header is a Python
+// dictionary of three keys; what is read of a file is checked before memory is reserved for it.
 #include "thorong/report/npy.h"
 
 #include <fmt/format.h>
@@ -26,8 +26,8 @@ struct Descriptor {
   Format format;
 };
 
-// As np.save writes them. ml_dtypes' formats are raw bytes; float8_e5m2 too, because the '<f1' that np.save
-// writes for it is refused by np.load.
+// As np.save writes them. ml_dtypes' formats are raw bytes; float8_e5m2 too, because the '<f1' that
+// np.save writes for it is refused by np.load.
 constexpr std::array<Descriptor, 18> kDescriptors = {{{"<f4", Format::kFloat32},
                                                       {"<f8", Format::kFloat64},
                                                       {"<f4", Format::kTfloat32},
@@ -76,7 +76,8 @@ class HeaderParser {
         THORONG_RETURN_IF_ERROR(read_descr(header));
         seen |= 1;
       } else if (key == "fortran_order") {
-        if (!read_bool(header.fortran_order)) return bad("has a fortran_order that is not True or False");
+        if (!read_bool(header.fortran_order))
+          return bad("has a fortran_order that is not True or False");
         seen |= 2;
       } else if (key == "shape") {
         if (!read_shape(header.shape)) return bad("has a shape that is not a tuple of sizes");
@@ -95,12 +96,14 @@ class HeaderParser {
  private:
   Status bad(std::string_view what) const {
     return invalid_argument(
-        fmt::format("the .npy header {} (at its byte {}). Save the array again with numpy.save.", what, at_),
+        fmt::format("the .npy header {} (at its byte {}). Save the array again with numpy.save.",
+                    what, at_),
         where_);
   }
 
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t'))
+      ++at_;
   }
   bool peek(char wanted) {
     skip_space();
@@ -130,7 +133,8 @@ class HeaderParser {
 
   Status read_descr(Header& header) {
     if (peek('[')) {
-      return unsupported("holds a structured array (fields); give a plain array of numbers.", where_);
+      return unsupported("holds a structured array (fields); give a plain array of numbers.",
+                         where_);
     }
     if (!read_string(header.descr)) return bad("has a descr that is not a string");
     return ok_status();
@@ -172,18 +176,20 @@ class HeaderParser {
 };
 
 // Descriptors of raw bytes do not say which format they hold.
-thorong::Result<Format> raw_format(size_t bytes, std::optional<Format> hint, const std::string& where) {
+thorong::Result<Format> raw_format(size_t bytes, std::optional<Format> hint,
+                                   const std::string& where) {
   if (hint && numerics::byte_size(*hint) == bytes) return *hint;
   if (hint) {
-    return invalid_argument(fmt::format("holds raw elements of {} bytes, but {} was expected.", bytes,
-                                        numerics::name(*hint)),
+    return invalid_argument(fmt::format("holds raw elements of {} bytes, but {} was expected.",
+                                        bytes, numerics::name(*hint)),
                             where);
   }
   if (bytes == 2) return Format::kBfloat16;
   return invalid_argument(
-      fmt::format("holds raw elements of {} byte(s) (NumPy's dtype V{}), which do not say their number "
-                  "format. Save the array as float32, or pass it through the Python interface.",
-                  bytes, bytes),
+      fmt::format(
+          "holds raw elements of {} byte(s) (NumPy's dtype V{}), which do not say their number "
+          "format. Save the array as float32, or pass it through the Python interface.",
+          bytes, bytes),
       where);
 }
 
@@ -202,15 +208,19 @@ thorong::Result<Format> format_of(const std::string& descr, std::optional<Format
   }
   if (!kind.empty() && kind[0] == '>') {
     return unsupported(
-        fmt::format("is big-endian ('{}'). Convert it: a.astype(a.dtype.newbyteorder('<')).", descr), where);
+        fmt::format("is big-endian ('{}'). Convert it: a.astype(a.dtype.newbyteorder('<')).",
+                    descr),
+        where);
   }
   if (kind.find('O') != std::string::npos) {
-    return unsupported("holds Python objects, which are never read from a file. Save numbers.", where);
+    return unsupported("holds Python objects, which are never read from a file. Save numbers.",
+                       where);
   }
   return unsupported(
-      fmt::format("has the NumPy dtype '{}'. Booleans, integers and real floating-point numbers of up to "
-                  "64 bits can be read; convert with a.astype.",
-                  descr.substr(0, 40)),
+      fmt::format(
+          "has the NumPy dtype '{}'. Booleans, integers and real floating-point numbers of up to "
+          "64 bits can be read; convert with a.astype.",
+          descr.substr(0, 40)),
       where);
 }
 
@@ -221,7 +231,8 @@ ops::Tensor from_fortran(const ops::TensorType& type, const std::byte* source) {
   const size_t rank = type.shape.size();
   const size_t size = numerics::byte_size(type.format);
   std::vector<size_t> stride(rank, 1), index(rank, 0);
-  for (size_t d = 1; d < rank; ++d) stride[d] = stride[d - 1] * static_cast<size_t>(type.shape[d - 1]);
+  for (size_t d = 1; d < rank; ++d)
+    stride[d] = stride[d - 1] * static_cast<size_t>(type.shape[d - 1]);
   const auto count = static_cast<size_t>(type.elements());
   for (size_t i = 0, from = 0; i < count; ++i) {
     std::memcpy(target + i * size, source + from * size, size);
@@ -251,9 +262,9 @@ ops::Tensor make_tensor(ops::TensorType type, bool fortran, std::span<const std:
   std::byte* target = nullptr;
   ops::Tensor tensor = ops::Tensor::allocate(std::move(type), &target);
   if (!data.empty()) std::memcpy(target, data.data(), data.size());
-  if (odd) std::transform(target, target + data.size(), target, [](std::byte b) {
-    return b == std::byte{0} ? std::byte{0} : std::byte{1};
-  });
+  if (odd)
+    std::transform(target, target + data.size(), target,
+                   [](std::byte b) { return b == std::byte{0} ? std::byte{0} : std::byte{1}; });
   return tensor;
 }
 
@@ -306,8 +317,8 @@ std::string to_npy(const ops::Tensor& tensor) {
   return image;
 }
 
-thorong::Result<ops::Tensor> parse_npy_as(std::span<const std::byte> bytes, const std::string& where,
-                                          std::optional<Format> hint,
+thorong::Result<ops::Tensor> parse_npy_as(std::span<const std::byte> bytes,
+                                          const std::string& where, std::optional<Format> hint,
                                           std::shared_ptr<const void> owner) {
   std::string_view text;
   std::span<const std::byte> data;
@@ -319,15 +330,16 @@ thorong::Result<ops::Tensor> parse_npy_as(std::span<const std::byte> bytes, cons
   const auto size = static_cast<int64_t>(numerics::byte_size(format));
   int64_t needed = 0;
   if (elements < 0 || __builtin_mul_overflow(elements, size, &needed)) {
-    return invalid_argument(fmt::format("has a shape whose size cannot be counted: {}.",
-                                        ops::to_string(type.shape)),
-                            where);
+    return invalid_argument(
+        fmt::format("has a shape whose size cannot be counted: {}.", ops::to_string(type.shape)),
+        where);
   }
   if (static_cast<uint64_t>(needed) != data.size()) {
     return invalid_argument(
-        fmt::format("holds {} bytes of data where its shape {} and dtype {} need {}; the file is {}.",
-                    data.size(), ops::to_string(type.shape), numerics::name(format), needed,
-                    static_cast<uint64_t>(needed) > data.size() ? "cut short" : "longer than one array"),
+        fmt::format(
+            "holds {} bytes of data where its shape {} and dtype {} need {}; the file is {}.",
+            data.size(), ops::to_string(type.shape), numerics::name(format), needed,
+            static_cast<uint64_t>(needed) > data.size() ? "cut short" : "longer than one array"),
         where);
   }
   return make_tensor(std::move(type), header.fortran_order, data, std::move(owner));

@@ -24,7 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 using numerics::Format;
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
 
 std::string image(const std::string& dictionary, const std::string& data, char version = 1) {
   std::string text = "\x93NUMPY";
@@ -55,25 +57,31 @@ TEST(Npy, RoundTripsEveryFormat) {
 }
 
 TEST(Npy, HeadersAreWhatNumpyWrites) {
-  EXPECT_NE(npy_header({Format::kFloat32, {}}).find("{'descr': '<f4', 'fortran_order': False, 'shape': (), }"),
+  EXPECT_NE(npy_header({Format::kFloat32, {}})
+                .find("{'descr': '<f4', 'fortran_order': False, 'shape': (), }"),
             std::string::npos);
-  EXPECT_NE(npy_header({Format::kBool, {5}}).find("'|b1', 'fortran_order': False, 'shape': (5,), }"),
-            std::string::npos);
-  EXPECT_NE(npy_header({Format::kBfloat16, {2, 3}}).find("'<V2', 'fortran_order': False, 'shape': (2, 3), }"),
+  EXPECT_NE(
+      npy_header({Format::kBool, {5}}).find("'|b1', 'fortran_order': False, 'shape': (5,), }"),
+      std::string::npos);
+  EXPECT_NE(npy_header({Format::kBfloat16, {2, 3}})
+                .find("'<V2', 'fortran_order': False, 'shape': (2, 3), }"),
             std::string::npos);
   EXPECT_NE(npy_header({Format::kFloat8E5m2, {1}}).find("'<V1'"), std::string::npos);
 }
 
 TEST(Npy, ReadsFortranOrderEmptyAndScalar) {
   const std::string data = "\1\4\2\5\3\6";  // [[1, 2, 3], [4, 5, 6]] column by column
-  auto parsed = parse_npy(bytes_of(image("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3), }\n", data)), "x");
+  auto parsed = parse_npy(
+      bytes_of(image("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3), }\n", data)), "x");
   ASSERT_TRUE(parsed.ok()) << parsed.status().to_string();
   EXPECT_EQ(parsed->to_int64s(), (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
-  auto empty = parse_npy(bytes_of(image("{'shape':(0,7),'fortran_order':True,'descr':'<f4'}", "", 2)), "x");
+  auto empty =
+      parse_npy(bytes_of(image("{'shape':(0,7),'fortran_order':True,'descr':'<f4'}", "", 2)), "x");
   ASSERT_TRUE(empty.ok()) << empty.status().to_string();
   EXPECT_TRUE(*empty);
   EXPECT_EQ(empty->bytes(), 0u);
-  auto scalar = parse_npy(bytes_of(image("{'descr': '<i2', 'fortran_order': False, 'shape': ()}", "\x05\x01")), "x");
+  auto scalar = parse_npy(
+      bytes_of(image("{'descr': '<i2', 'fortran_order': False, 'shape': ()}", "\x05\x01")), "x");
   ASSERT_TRUE(scalar.ok());
   EXPECT_EQ(scalar->to_int64s(), std::vector<int64_t>{261});
 }
@@ -83,14 +91,16 @@ TEST(Npy, RawBytesNeedAFormat) {
   EXPECT_NE(error_of(raw1).find("do not say their number format"), std::string::npos);
   EXPECT_TRUE(parse_npy_as(bytes_of(raw1), "x", Format::kFloat8E4m3).ok());
   EXPECT_FALSE(parse_npy_as(bytes_of(raw1), "x", Format::kBfloat16).ok());
-  auto raw2 = parse_npy(bytes_of(image("{'descr': '|V2', 'fortran_order': False, 'shape': (1,)}", "ab")), "x");
+  auto raw2 = parse_npy(
+      bytes_of(image("{'descr': '|V2', 'fortran_order': False, 'shape': (1,)}", "ab")), "x");
   ASSERT_TRUE(raw2.ok());
   EXPECT_EQ(raw2->type.format, Format::kBfloat16);
 }
 
 TEST(Npy, NormalisesBools) {
   auto parsed = parse_npy(bytes_of(image("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}",
-                                         std::string("\x00\x02\xff", 3))), "x");
+                                         std::string("\x00\x02\xff", 3))),
+                          "x");
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(std::to_integer<int>(parsed->data[1]), 1);
   EXPECT_EQ(std::to_integer<int>(parsed->data[2]), 1);
@@ -98,7 +108,8 @@ TEST(Npy, NormalisesBools) {
 
 TEST(Npy, RefusesHostileFiles) {
   auto with = [](const std::string& descr, const std::string& shape, const std::string& data) {
-    return error_of(image("{'descr': " + descr + ", 'fortran_order': False, 'shape': " + shape + ", }\n", data));
+    return error_of(image(
+        "{'descr': " + descr + ", 'fortran_order': False, 'shape': " + shape + ", }\n", data));
   };
   EXPECT_NE(error_of(""), "");
   EXPECT_NE(error_of("PK\x03\x04 not an array at all"), "");
@@ -123,7 +134,8 @@ TEST(Npy, RefusesHostileFiles) {
 
 // Any one byte changed, any length cut: an answer, never a crash.
 TEST(Npy, SurvivesDamage) {
-  const std::string whole = to_npy(ops::Tensor::from_doubles({Format::kFloat32, {2, 2}}, {1, 2, 3, 4}));
+  const std::string whole =
+      to_npy(ops::Tensor::from_doubles({Format::kFloat32, {2, 2}}, {1, 2, 3, 4}));
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_NE(error_of(whole.substr(0, size)), "");
   std::mt19937 random(1);
   for (int i = 0; i < 4000; ++i) {
@@ -164,15 +176,20 @@ std::string zip(const std::vector<ZipEntry>& entries) {
     const std::string packed = entry.deflated ? deflated(entry.data) : entry.data;
     const uint64_t size = entry.claimed != 0 ? entry.claimed : entry.data.size();
     std::string common;
-    put(common, 20, 2), put(common, 0, 2), put(common, entry.deflated ? 8 : 0, 2), put(common, 0, 4);
-    put(common, crc32_z(0, reinterpret_cast<const unsigned char*>(entry.data.data()), entry.data.size()), 4);
-    put(common, packed.size(), 4), put(common, size, 4), put(common, entry.name.size(), 2), put(common, 0, 2);
+    put(common, 20, 2), put(common, 0, 2), put(common, entry.deflated ? 8 : 0, 2),
+        put(common, 0, 4);
+    put(common,
+        crc32_z(0, reinterpret_cast<const unsigned char*>(entry.data.data()), entry.data.size()),
+        4);
+    put(common, packed.size(), 4), put(common, size, 4), put(common, entry.name.size(), 2),
+        put(common, 0, 2);
     const size_t offset = out.size();
     put(out, 0x04034b50, 4);
     out += common + entry.name + packed;
     put(directory, 0x02014b50, 4), put(directory, 20, 2);
     directory += common;
-    put(directory, 0, 2), put(directory, 0, 2), put(directory, 0, 2), put(directory, 0, 4), put(directory, offset, 4);
+    put(directory, 0, 2), put(directory, 0, 2), put(directory, 0, 2), put(directory, 0, 4),
+        put(directory, offset, 4);
     directory += entry.name;
   }
   const size_t start = out.size();
@@ -203,11 +220,13 @@ TEST(Npz, ReadsStoredAndDeflated) {
 
 TEST(Npz, RefusesHostileArchives) {
   const std::string array = counting_array();
-  auto fails = [](const std::string& archive) { return !parse_npz(bytes_of(archive), "", "x").ok(); };
+  auto fails = [](const std::string& archive) {
+    return !parse_npz(bytes_of(archive), "", "x").ok();
+  };
   EXPECT_TRUE(fails(""));
   EXPECT_TRUE(fails(std::string(100, '\0')));
   EXPECT_TRUE(fails(zip({})));
-  EXPECT_TRUE(fails(zip({{"a.npy", array, true, 0xfffffff0}})));     // claims 4 GiB
+  EXPECT_TRUE(fails(zip({{"a.npy", array, true, 0xfffffff0}})));        // claims 4 GiB
   EXPECT_TRUE(fails(zip({{"a.npy", array, true, array.size() - 1}})));  // holds more than it says
   EXPECT_TRUE(fails(zip({{"a.npy", array, true, array.size() + 1}})));
   EXPECT_TRUE(fails(zip({{"a.npy", array, false, array.size() + 1}})));
@@ -219,7 +238,8 @@ TEST(Npz, RefusesHostileArchives) {
     for (int i = 0; i < 3000; ++i) {
       std::string damaged = whole;
       const size_t tail = std::min<size_t>(200, damaged.size());
-      const size_t at = i % 2 == 0 ? random() % damaged.size() : damaged.size() - 1 - random() % tail;
+      const size_t at =
+          i % 2 == 0 ? random() % damaged.size() : damaged.size() - 1 - random() % tail;
       damaged[at] = static_cast<char>(random());
       (void)parse_npz(bytes_of(damaged), "", "x");
     }
@@ -252,7 +272,8 @@ class Outputs : public testing::Test {
 };
 
 TEST_F(Outputs, NamesAreSafeAndDistinct) {
-  Result result = with_outputs({"a/b", "a:b", "../../etc/passwd", "", "ok-1.x_Y", std::string(400, 'n'), "\xc3\xa9"});
+  Result result = with_outputs(
+      {"a/b", "a:b", "../../etc/passwd", "", "ok-1.x_Y", std::string(400, 'n'), "\xc3\xa9"});
   ASSERT_TRUE(write_outputs(result, folder_ + "/new/deep").ok());
   const std::string base = folder_ + "/new/deep/";
   EXPECT_EQ(result.outputs[0].file, base + "a_b.npy");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One array of an .npz: the zip central directory, members stored or deflated, ZIP64 sizes as NumPy writes them
-// (APPNOTE 6.3). Offsets and sizes are checked against the file before they are used.
+// One array of an .npz: the zip central directory, members stored or deflated, ZIP64 sizes as NumPy
+// writes them (APPNOTE 6.3). Offsets and sizes are checked against the file before they are used.
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -19,9 +19,11 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr uint32_t kEndOfDirectory = 0x06054b50, kDirectoryEntry = 0x02014b50, kLocalHeader = 0x04034b50;
+constexpr uint32_t kEndOfDirectory = 0x06054b50, kDirectoryEntry = 0x02014b50,
+                   kLocalHeader = 0x04034b50;
 constexpr uint32_t kZip64End = 0x06064b50, kZip64Locator = 0x07064b50;
-constexpr size_t kEndSize = 22, kEntrySize = 46, kLocalSize = 30, kZip64EndSize = 56, kLocatorSize = 20;
+constexpr size_t kEndSize = 22, kEntrySize = 46, kLocalSize = 30, kZip64EndSize = 56,
+                 kLocatorSize = 20;
 constexpr uint64_t kDeflateRatio = 1032;  // no deflate stream grows by more
 
 // Little-endian unsigned of n bytes at an offset known to be inside.
@@ -45,8 +47,8 @@ struct Directory {
 };
 
 Status broken(std::string_view what, const std::string& where) {
-  return invalid_argument(fmt::format("is not a readable .npz: {}. Save it again with numpy.savez.", what),
-                          where);
+  return invalid_argument(
+      fmt::format("is not a readable .npz: {}. Save it again with numpy.savez.", what), where);
 }
 
 thorong::Result<Directory> find_directory(Bytes bytes, const std::string& where) {
@@ -68,7 +70,8 @@ thorong::Result<Directory> find_directory(Bytes bytes, const std::string& where)
   return Directory{number(bytes, end + 32, 8), number(bytes, end + 48, 8)};
 }
 
-// Sizes of 4 GiB and more stand in the extra field, in this order, for those fields that are all ones.
+// Sizes of 4 GiB and more stand in the extra field, in this order, for those fields that are all
+// ones.
 bool apply_zip64(Bytes extra, Member& member) {
   constexpr uint64_t kOnes = 0xffffffff;
   while (extra.size() >= 4) {
@@ -145,8 +148,8 @@ thorong::Result<Bytes> packed_bytes(Bytes bytes, const Member& member, const std
   if (!fits(bytes, member.offset, kLocalSize) || number(bytes, member.offset, 4) != kLocalHeader) {
     return broken("the member's local header is damaged", where);
   }
-  const uint64_t skip = kLocalSize + number(bytes, member.offset + 26, 2) +
-                        number(bytes, member.offset + 28, 2);
+  const uint64_t skip =
+      kLocalSize + number(bytes, member.offset + 26, 2) + number(bytes, member.offset + 28, 2);
   if (!fits(bytes, member.offset, skip) || !fits(bytes, member.offset + skip, member.packed)) {
     return broken("the member goes beyond the end of the file", where);
   }
@@ -188,13 +191,15 @@ uint64_t checksum(Bytes bytes) {
   return crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
 }
 
-thorong::Result<ops::Tensor> read_member(Bytes bytes, const Member& member, const std::string& where,
+thorong::Result<ops::Tensor> read_member(Bytes bytes, const Member& member,
+                                         const std::string& where,
                                          std::optional<numerics::Format> hint) {
-  if ((member.flags & 1) != 0) return unsupported("is encrypted; save it without a password.", where);
+  if ((member.flags & 1) != 0)
+    return unsupported("is encrypted; save it without a password.", where);
   if (member.method != 0 && member.method != 8) {
-    return unsupported(fmt::format("is packed by zip method {}; stored and deflated can be read.",
-                                   member.method),
-                       where);
+    return unsupported(
+        fmt::format("is packed by zip method {}; stored and deflated can be read.", member.method),
+        where);
   }
   THORONG_TRY(Bytes packed, packed_bytes(bytes, member, where));
   if (member.method == 0) {
@@ -203,15 +208,17 @@ thorong::Result<ops::Tensor> read_member(Bytes bytes, const Member& member, cons
     return parse_npy_as(packed, where, hint);
   }
   if (member.size / kDeflateRatio > packed.size()) {
-    return broken(fmt::format("the member claims to unpack from {} to {} bytes, more than deflate can",
-                              packed.size(), member.size),
-                  where);
+    return broken(
+        fmt::format("the member claims to unpack from {} to {} bytes, more than deflate can",
+                    packed.size(), member.size),
+        where);
   }
   auto data = std::make_shared<std::vector<std::byte>>();
   try {
     data->resize(member.size);
   } catch (const std::exception&) {
-    return resource_exhausted(fmt::format("needs {} bytes of memory to unpack.", member.size), where);
+    return resource_exhausted(fmt::format("needs {} bytes of memory to unpack.", member.size),
+                              where);
   }
   if (!inflate_all(packed, *data)) return broken("the member's deflated data are damaged", where);
   if (checksum(*data) != member.crc) return broken("the member's checksum is wrong", where);
@@ -228,7 +235,8 @@ thorong::Result<ops::Tensor> parse_npz_as(Bytes bytes, const std::string& member
   return read_member(bytes, chosen, where + ": " + array_name(chosen), hint);
 }
 
-thorong::Result<ops::Tensor> parse_npz(Bytes bytes, const std::string& member, const std::string& where) {
+thorong::Result<ops::Tensor> parse_npz(Bytes bytes, const std::string& member,
+                                       const std::string& where) {
   return parse_npz_as(bytes, member, where, std::nullopt);
 }
 

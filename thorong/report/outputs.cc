@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a run's outputs as .npy files: into a folder of their own first, and into place only when all are whole.
+// Writes a run's outputs as .npy files: into a folder of their own first, and into place only when
+// all are whole.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -23,7 +24,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLongestStem = 200;  // file systems allow 255 bytes; a number and ".npy" follow
 
-// Removes what was made when the writing stops half-way: files in place, the staging folder, folders created.
+// Removes what was made when the writing stops half-way: files in place, the staging folder,
+// folders created.
 class Cleanup {
  public:
   ~Cleanup() {
@@ -31,7 +33,8 @@ class Cleanup {
     if (!staging.empty()) fs::remove_all(staging, ignored);
     if (committed) return;
     for (const fs::path& file : placed) fs::remove(file, ignored);
-    for (auto folder = created.rbegin(); folder != created.rend(); ++folder) fs::remove(*folder, ignored);
+    for (auto folder = created.rbegin(); folder != created.rend(); ++folder)
+      fs::remove(*folder, ignored);
   }
   fs::path staging;
   std::vector<fs::path> placed, created;
@@ -39,10 +42,11 @@ class Cleanup {
 };
 
 Status cannot(std::string_view what, const std::string& reason, const fs::path& path) {
-  return io_error(fmt::format("cannot {}: {}. Nothing was left behind; choose a folder that is writable "
-                              "and has room.",
-                              what, reason),
-                  path.string());
+  return io_error(
+      fmt::format("cannot {}: {}. Nothing was left behind; choose a folder that is writable "
+                  "and has room.",
+                  what, reason),
+      path.string());
 }
 
 // Like create_directories, but remembers which folders are new.
@@ -62,13 +66,15 @@ Status make_folders(const fs::path& folder, Cleanup& cleanup) {
     if (fs::create_directory(*next, error)) cleanup.created.push_back(*next);
     if (error) return cannot("create the folder", error.message(), *next);
   }
-  if (!fs::is_directory(folder, error)) return cannot("use the folder", "it is not a folder", folder);
+  if (!fs::is_directory(folder, error))
+    return cannot("use the folder", "it is not a folder", folder);
   return ok_status();
 }
 
 Status make_staging(const fs::path& folder, Cleanup& cleanup) {
   std::string name = (folder / ".thorong-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) return cannot("write into the folder", std::strerror(errno), folder);
+  if (::mkdtemp(name.data()) == nullptr)
+    return cannot("write into the folder", std::strerror(errno), folder);
   cleanup.staging = name;
   return ok_status();
 }
@@ -87,15 +93,16 @@ std::vector<std::string> file_names(const std::vector<Output>& outputs) {
   return names;
 }
 
-Status write_all(const Result& result, const std::vector<std::string>& names, const fs::path& folder,
-                 Cleanup& cleanup) {
+Status write_all(const Result& result, const std::vector<std::string>& names,
+                 const fs::path& folder, Cleanup& cleanup) {
   for (size_t i = 0; i < names.size(); ++i) {
     const ops::Tensor& tensor = result.outputs[i].tensor;
     if (!tensor) continue;
     std::string header = npy_header(tensor.type);
     std::array<std::string_view, 2> parts = {header, {tensor.as<char>(), tensor.bytes()}};
     Status written = write_file_atomically((cleanup.staging / names[i]).string(), parts);
-    if (!written.ok()) return Status(written.code(), written.message(), (folder / names[i]).string());
+    if (!written.ok())
+      return Status(written.code(), written.message(), (folder / names[i]).string());
     std::error_code error;
     if (fs::is_directory(folder / names[i], error)) {
       return cannot("write the file", "a folder has its name", folder / names[i]);
@@ -104,8 +111,8 @@ Status write_all(const Result& result, const std::vector<std::string>& names, co
   return ok_status();
 }
 
-Status place_all(const Result& result, const std::vector<std::string>& names, const fs::path& folder,
-                 Cleanup& cleanup) {
+Status place_all(const Result& result, const std::vector<std::string>& names,
+                 const fs::path& folder, Cleanup& cleanup) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (!result.outputs[i].tensor) continue;
     std::error_code error;
@@ -122,8 +129,8 @@ Status place_all(const Result& result, const std::vector<std::string>& names, co
 std::string file_stem(const std::string& name) {
   std::string stem;
   for (char c : name.substr(0, kLongestStem)) {
-    bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                c == '_' || c == '-';
+    bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '.' || c == '_' || c == '-';
     stem += kept ? c : '_';
   }
   return stem.empty() ? "_" : stem;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON, table and trace.
+#include "thorong/report/report.h"
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include "thorong/base/file.h"
-#include "thorong/report/report.h"
 #include "thorong/report/sample_result.h"
 #include "thorong/report/text_grid.h"
 #include "thorong/report/units.h"
@@ -24,22 +25,27 @@ using Json = nlohmann::ordered_json;
 
 TEST(Json, HasTheContractsKeysInOrder) {
   const Json json = Json::parse(to_json(sample_result(5)));
-  const std::vector<std::string> wanted = {
-      "thorong", "model", "chip", "cores_used", "schedule", "auto_cast", "auto_cast_type", "rounding", "seed",
-      "latency_s", "device_s", "host_s", "throughput_per_s", "energy_j", "energy_by", "average_power_w", "cost",
-      "engines", "memory", "operators", "outputs", "errors", "random_inputs", "not_modelled", "assumed",
-      "expected_error", "wall"};
+  const std::vector<std::string> wanted = {"thorong",          "model",          "chip",
+                                           "cores_used",       "schedule",       "auto_cast",
+                                           "auto_cast_type",   "rounding",       "seed",
+                                           "latency_s",        "device_s",       "host_s",
+                                           "throughput_per_s", "energy_j",       "energy_by",
+                                           "average_power_w",  "cost",           "engines",
+                                           "memory",           "operators",      "outputs",
+                                           "errors",           "random_inputs",  "not_modelled",
+                                           "assumed",          "expected_error", "wall"};
   auto key = json.begin();
   for (const std::string& name : wanted) {
     while (key != json.end() && key.key() != name) ++key;
     ASSERT_NE(key, json.end()) << name << " is missing or out of order";
   }
   for (const char* name : {"path", "sha256", "format"}) EXPECT_TRUE(json["model"].contains(name));
-  for (const char* name : {"name", "op", "start_s", "time_s", "energy_j", "engine", "path", "bound"}) {
+  for (const char* name :
+       {"name", "op", "start_s", "time_s", "energy_j", "engine", "path", "bound"}) {
     EXPECT_TRUE(json["operators"][0].contains(name)) << name;
   }
-  for (const char* name : {"hbm_peak_bytes", "hbm_traffic_bytes", "sbuf_peak_bytes", "psum_peak_bytes",
-                           "host_overhead_bytes"}) {
+  for (const char* name : {"hbm_peak_bytes", "hbm_traffic_bytes", "sbuf_peak_bytes",
+                           "psum_peak_bytes", "host_overhead_bytes"}) {
     EXPECT_TRUE(json["memory"].contains(name)) << name;
   }
   EXPECT_EQ(json["outputs"]["logits/0"]["dtype"], "float32");
@@ -110,8 +116,8 @@ TEST(Table, StartsWithTheAnswer) {
   EXPECT_EQ(table.substr(0, table.find('\n')), headline(result));
   EXPECT_TRUE(table.starts_with("resnet50 on AWS Trainium1: "));
   EXPECT_EQ(table.find('\x1b'), std::string::npos);
-  for (const char* part : {"Latency", "Throughput", "Energy", "Engines", "Operators that cost most", "12 of 30",
-                           "Not modelled", "Expected error"}) {
+  for (const char* part : {"Latency", "Throughput", "Energy", "Engines", "Operators that cost most",
+                           "12 of 30", "Not modelled", "Expected error"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part;
   }
   EXPECT_NE(to_table(result, true).find('\x1b'), std::string::npos);
@@ -152,8 +158,9 @@ TEST(TextGrid, WidthsAndShortening) {
 
 TEST(Trace, EventsAreOrderedAndDoNotOverlapOnAThread) {
   Result result = sample_result(40);
-  result.timeline.push_back({5, 1234567890123, 0, 0, 60000});  // overlaps everything, unknown instruction
-  result.timeline.push_back({5, 6, 99999, 9999, 0});           // unknown engine: dropped
+  result.timeline.push_back(
+      {5, 1234567890123, 0, 0, 60000});               // overlaps everything, unknown instruction
+  result.timeline.push_back({5, 6, 99999, 9999, 0});  // unknown engine: dropped
   const Json json = Json::parse(to_trace_json(result));
   std::map<int64_t, double> ends;
   std::map<std::string, int> phases;
@@ -171,8 +178,9 @@ TEST(Trace, EventsAreOrderedAndDoNotOverlapOnAThread) {
     end = start + event["dur"].get<double>();
   }
   EXPECT_EQ(phases["X"], static_cast<int>(result.timeline.size() - 1 + result.operators.size()));
-  EXPECT_EQ(phases["C"], static_cast<int>(result.sbuf_occupancy.size() + result.psum_occupancy.size() +
-                                          result.hbm_occupancy.size()));
+  EXPECT_EQ(phases["C"],
+            static_cast<int>(result.sbuf_occupancy.size() + result.psum_occupancy.size() +
+                             result.hbm_occupancy.size()));
 }
 
 TEST(Trace, KeepsPicoseconds) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one result object of a run. Every view (table, JSON, HTML, trace, Python, advisor) reads it and nothing else.
-// The meaning of each figure is the contract's; keys of the JSON are the names here.
+// The one result object of a run. Every view (table, JSON, HTML, trace, Python, advisor) reads it
+// and nothing else. The meaning of each figure is the contract's; keys of the JSON are the names
+// here.
 #pragma once
 
 #include <array>
@@ -15,10 +16,23 @@
 namespace thorong::report {
 
 // Components of energy_by, in the JSON's order.
-enum class EnergyComponent { kTensor, kVector, kScalar, kGpsimd, kSbuf, kPsum, kHbm, kDma, kInstructions, kStatic, kHostLink };
+enum class EnergyComponent {
+  kTensor,
+  kVector,
+  kScalar,
+  kGpsimd,
+  kSbuf,
+  kPsum,
+  kHbm,
+  kDma,
+  kInstructions,
+  kStatic,
+  kHostLink
+};
 inline constexpr size_t kEnergyComponents = 11;
 inline constexpr std::array<const char*, kEnergyComponents> kEnergyComponentNames = {
-    "tensor", "vector", "scalar", "gpsimd", "sbuf", "psum", "hbm", "dma", "instructions", "static", "host_link"};
+    "tensor", "vector", "scalar",       "gpsimd", "sbuf",     "psum",
+    "hbm",    "dma",    "instructions", "static", "host_link"};
 
 struct EngineUse {
   std::string name;  // tensor, vector, scalar, gpsimd, sync, dma0 ...
@@ -35,10 +49,10 @@ struct OperatorUse {
   std::string path;    // tile, gpsimd, host
   std::string bound;   // tensor vector scalar gpsimd dma hbm dependency host
   // For the roofline and "by how much":
-  double flops = 0;          // 2 x multiply-adds, plus other operations
+  double flops = 0;  // 2 x multiply-adds, plus other operations
   double hbm_bytes = 0;
-  double bound_share = 0;    // busy time of the bounding resource / time_s
-  double roofline_s = 0;     // the least time that peak and HBM allow
+  double bound_share = 0;  // busy time of the bounding resource / time_s
+  double roofline_s = 0;   // the least time that peak and HBM allow
 };
 
 // One bar of the timeline. Kept small: a run has up to millions.
@@ -58,10 +72,10 @@ struct OccupancyPoint {
 
 struct Output {
   std::string name;
-  ops::Tensor tensor;   // empty with --timing-only
+  ops::Tensor tensor;  // empty with --timing-only
   ops::TensorType type;
-  std::string sha256;   // of the bytes; empty with --timing-only
-  std::string file;     // with --out
+  std::string sha256;  // of the bytes; empty with --timing-only
+  std::string file;    // with --out
 };
 
 struct OutputError {
@@ -70,7 +84,8 @@ struct OutputError {
 
 struct Assumed {
   std::string fact, value, kind, source;
-  double effect = 0;  // relative change of latency or energy for a change of 10 percent; the order of the list
+  double effect =
+      0;  // relative change of latency or energy for a change of 10 percent; the order of the list
 };
 
 struct ExpectedError {
@@ -88,9 +103,9 @@ struct Cost {
 };
 
 struct Roofline {
-  double peak_flops_per_s = 0;       // of one core, in the tensor engine's format of this run
+  double peak_flops_per_s = 0;  // of one core, in the tensor engine's format of this run
   std::string peak_format;
-  double hbm_bytes_per_s = 0;        // of one core
+  double hbm_bytes_per_s = 0;  // of one core
 };
 
 struct Result {
@@ -103,14 +118,16 @@ struct Result {
   bool timing_only = false;
 
   double latency_s = 0, device_s = 0, host_s = 0, throughput_per_s = 0;
-  // What a measurement of the device program alone has around device_s: start and stop on the device.
+  // What a measurement of the device program alone has around device_s: start and stop on the
+  // device.
   double program_start_s = 0, program_stop_s = 0;
   double energy_j = 0;
   std::array<double, kEnergyComponents> energy_by{};
   double average_power_w = 0;
   Cost cost;
   std::vector<EngineUse> engines;
-  int64_t hbm_peak_bytes = 0, hbm_traffic_bytes = 0, sbuf_peak_bytes = 0, psum_peak_bytes = 0, host_overhead_bytes = 0;
+  int64_t hbm_peak_bytes = 0, hbm_traffic_bytes = 0, sbuf_peak_bytes = 0, psum_peak_bytes = 0,
+          host_overhead_bytes = 0;
   int64_t hbm_capacity_bytes = 0, sbuf_capacity_bytes = 0, psum_capacity_bytes = 0;
   std::vector<OperatorUse> operators;
   std::vector<Output> outputs;

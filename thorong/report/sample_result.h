@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A made-up Result for the tests of the views: a small convolutional network on five engines and DMA queues.
+// A made-up Result for the tests of the views: a small convolutional network on five engines and
+// DMA queues.
 #pragma once
 
 #include "thorong/report/result.h"

@@ -27,9 +27,11 @@ class Sampler {
  public:
   Result make(int operators) {
     describe();
-    for (const char* name : {"tensor", "vector", "scalar", "gpsimd", "sync"}) result_.engines.push_back({name});
+    for (const char* name : {"tensor", "vector", "scalar", "gpsimd", "sync"})
+      result_.engines.push_back({name});
     for (size_t q = 0; q < kQueues; ++q) result_.engines.push_back({fmt::format("dma{}", q)});
-    result_.instruction_names = {"matmul", "tensor_tensor", "activation", "iota", "semaphore_wait", "dma_copy"};
+    result_.instruction_names = {"matmul", "tensor_tensor",  "activation",
+                                 "iota",   "semaphore_wait", "dma_copy"};
     for (int i = 0; i < operators; ++i) add_operator(i);
     finish();
     return std::move(result_);
@@ -37,7 +39,8 @@ class Sampler {
 
  private:
   double uniform(double low, double high) {
-    return low + (high - low) * static_cast<double>(random_() & 0xffffff) / static_cast<double>(0xffffff);
+    return low +
+           (high - low) * static_cast<double>(random_() & 0xffffff) / static_cast<double>(0xffffff);
   }
 
   void describe() {
@@ -58,9 +61,11 @@ class Sampler {
     result_.cost = {"trn1.2xlarge", 1.34, "on_demand", 0.0812, ""};
     result_.not_modelled = {"Refresh of HBM rows: at most 4 % of HBM bandwidth.",
                             "Thermal throttling; the chip is taken to run at its stated clock."};
-    result_.assumed = {{"dma.descriptor_overhead_ns", "48", "calibrated", "facts/dma.yaml, fitted over 9 kernels", 0.021},
-                       {"tensor.weight_load_cycles", "128", "stated", "public architecture guide", 0.008},
-                       {"energy.hbm_pj_per_bit", "3.9", "assumed", "HBM2e literature, no vendor figure", 0.004}};
+    result_.assumed = {
+        {"dma.descriptor_overhead_ns", "48", "calibrated", "facts/dma.yaml, fitted over 9 kernels",
+         0.021},
+        {"tensor.weight_load_cycles", "128", "stated", "public architecture guide", 0.008},
+        {"energy.hbm_pj_per_bit", "3.9", "assumed", "HBM2e literature, no vendor figure", 0.004}};
     result_.expected_error = ExpectedError{0.12, 0.31, 9, "latency"};
     result_.hints = {"--auto-cast all would run 38 % faster; look at the outputs' errors first."};
     result_.random_inputs = {"data"};
@@ -71,7 +76,8 @@ class Sampler {
 
   void add_event(size_t engine, int64_t start, int64_t length, int op) {
     const auto instruction = static_cast<uint16_t>(std::min(engine, kFirstDma));
-    result_.timeline.push_back({start, start + length, op, static_cast<uint16_t>(engine), instruction});
+    result_.timeline.push_back(
+        {start, start + length, op, static_cast<uint16_t>(engine), instruction});
     result_.engines[engine].busy_s += static_cast<double>(length) * 1e-12;
     ++result_.engines[engine].instructions;
   }
@@ -92,7 +98,8 @@ class Sampler {
           add_event(kFirstDma + q, now_ + late, length / 2, index);
         }
       }
-      result_.sbuf_occupancy.push_back({now_, static_cast<int64_t>(uniform(0.4, 0.93) * (24 << 20))});
+      result_.sbuf_occupancy.push_back(
+          {now_, static_cast<int64_t>(uniform(0.4, 0.93) * (24 << 20))});
       result_.psum_occupancy.push_back({now_, static_cast<int64_t>(uniform(0.1, 1.0) * (2 << 20))});
       now_ += length + static_cast<int64_t>(uniform(0, 40000));
     }
@@ -106,9 +113,18 @@ class Sampler {
     const double flops = std::min(kind.flops * uniform(0.4, 2),
                                   uniform(0.3, 0.9) * time * std::min(92e12, 410e9 * intensity));
     const double bytes = intensity > 0 ? flops / intensity : 0;
-    const char* bound = kind.intensity > 100 ? "tensor" : kind.intensity > 10 ? "dma" : kind.intensity > 1 ? "hbm" : "vector";
+    const char* bound = kind.intensity > 100  ? "tensor"
+                        : kind.intensity > 10 ? "dma"
+                        : kind.intensity > 1  ? "hbm"
+                                              : "vector";
     OperatorUse use{fmt::format("/layer{}/block.{}/{}", index / 12 + 1, index % 12, index),
-                    kind.op, static_cast<double>(begin) * 1e-12, time, time * uniform(35, 80), bound, "tile", bound};
+                    kind.op,
+                    static_cast<double>(begin) * 1e-12,
+                    time,
+                    time * uniform(35, 80),
+                    bound,
+                    "tile",
+                    bound};
     use.flops = flops;
     use.hbm_bytes = bytes;
     use.bound_share = uniform(0.45, 0.99);

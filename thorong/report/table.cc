@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The terminal view: the answer in one line, then time, energy, cost and memory, engines, the operators that cost most,
-// and what the figures rest on.
+// The terminal view: the answer in one line, then time, energy, cost and memory, engines, the
+// operators that cost most, and what the figures rest on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +29,8 @@ std::string section(const Style& style, const std::string& title, const std::str
 }
 
 std::string of_capacity(int64_t capacity) {
-  return capacity > 0 ? fmt::format("at its highest, of {}", human_bytes(capacity)) : "at its highest";
+  return capacity > 0 ? fmt::format("at its highest, of {}", human_bytes(capacity))
+                      : "at its highest";
 }
 
 double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
@@ -39,8 +40,9 @@ std::string summary(const Result& result, const Style& style) {
   grid.column("", Align::kLeft);
   grid.column("", Align::kRight);
   grid.column("", Align::kLeft);
-  grid.row({"Latency", human(result.latency_s, "s"),
-            fmt::format("device {} + host {}", human(result.device_s, "s"), human(result.host_s, "s"))});
+  grid.row(
+      {"Latency", human(result.latency_s, "s"),
+       fmt::format("device {} + host {}", human(result.device_s, "s"), human(result.host_s, "s"))});
   grid.row({"Throughput", plain(result.throughput_per_s) + " /s", "whole chip, every core busy"});
   grid.row({"Energy", human(result.energy_j, "J"),
             fmt::format("a run; {} on average", human(result.average_power_w, "W"))});
@@ -120,12 +122,13 @@ std::string operators(const Result& result, const Style& style) {
     shown_time += use.time_s;
     std::string bound = use.bound;
     if (use.bound_share > 0) bound += fmt::format(" {}", percent(use.bound_share));
-    grid.row({shortened(printable(use.name), 30), shortened(printable(use.op), 22), human(use.time_s, "s"),
-              percent(share_of(use.time_s, total)), human(use.energy_j, "J"), use.path, bound,
+    grid.row({shortened(printable(use.name), 30), shortened(printable(use.op), 22),
+              human(use.time_s, "s"), percent(share_of(use.time_s, total)),
+              human(use.energy_j, "J"), use.path, bound,
               use.roofline_s > 0 ? plain(use.time_s / use.roofline_s) : "-"});
   }
-  std::string remark = fmt::format("{} of {}, {} of the operators' time", shown, result.operators.size(),
-                                   percent(share_of(shown_time, total)));
+  std::string remark = fmt::format("{} of {}, {} of the operators' time", shown,
+                                   result.operators.size(), percent(share_of(shown_time, total)));
   return section(style, "Operators that cost most", remark) + grid.text(style);
 }
 
@@ -142,16 +145,19 @@ std::string outputs(const Result& result, const Style& style) {
                            error->second.max_abs, error->second.max_rel, error->second.rms, remark);
     }
     grid.row({shortened(printable(output.name), 30),
-              fmt::format("{} {}", numerics::name(output.type.format), ops::to_string(output.type.shape)),
+              fmt::format("{} {}", numerics::name(output.type.format),
+                          ops::to_string(output.type.shape)),
               remark});
   }
   return section(style, "Outputs") + grid.text(style);
 }
 
-std::string bullets(const Style& style, const std::string& title, const std::vector<std::string>& lines) {
+std::string bullets(const Style& style, const std::string& title,
+                    const std::vector<std::string>& lines) {
   if (lines.empty()) return {};
   std::string text = section(style, title);
-  for (const std::string& line : lines) text += "  - " + wrapped(printable(line), kTextWidth, 4) + "\n";
+  for (const std::string& line : lines)
+    text += "  - " + wrapped(printable(line), kTextWidth, 4) + "\n";
   return text;
 }
 
@@ -159,14 +165,16 @@ std::string basis(const Result& result, const Style& style) {
   std::string text = bullets(style, "What to try", result.hints);
   if (!result.random_inputs.empty()) {
     std::string names;
-    for (const std::string& name : result.random_inputs) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : result.random_inputs)
+      names += (names.empty() ? "" : ", ") + name;
     text += bullets(style, "Inputs filled with random values", {names});
   }
   text += bullets(style, "Not modelled", result.not_modelled);
   std::vector<std::string> facts;
   for (const Assumed& fact : result.assumed) {
     if (facts.size() == kAssumedRows) {
-      facts.push_back(fmt::format("and {} more; see --json or the page.", result.assumed.size() - facts.size()));
+      facts.push_back(fmt::format("and {} more; see --json or the page.",
+                                  result.assumed.size() - facts.size()));
       break;
     }
     facts.push_back(fmt::format("{} = {} ({}): {}", fact.fact, fact.value, fact.kind, fact.source));
@@ -179,8 +187,9 @@ std::string basis(const Result& result, const Style& style) {
 }
 
 std::string how_run(const Result& result) {
-  std::string text = fmt::format("{} core{}, schedule {}, auto-cast {}", result.cores_used,
-                                 result.cores_used == 1 ? "" : "s", result.schedule, result.auto_cast);
+  std::string text =
+      fmt::format("{} core{}, schedule {}, auto-cast {}", result.cores_used,
+                  result.cores_used == 1 ? "" : "s", result.schedule, result.auto_cast);
   if (!result.auto_cast_type.empty()) text += " " + result.auto_cast_type;
   text += fmt::format(", rounding {}, seed {}", result.rounding, result.seed);
   if (result.timing_only) text += ", timing only";
@@ -219,7 +228,8 @@ const ComparisonRow kComparison[] = {
      },
      [](const Result& r) { return unknown_if_empty(r.cost.usd_per_million); }, -1},
     {"instance", [](const Result& r) { return r.cost.instance.value_or("unknown"); }, nullptr, 0},
-    {"HBM at its highest", [](const Result& r) { return human_bytes(r.hbm_peak_bytes); }, nullptr, 0},
+    {"HBM at its highest", [](const Result& r) { return human_bytes(r.hbm_peak_bytes); }, nullptr,
+     0},
     {"cores", [](const Result& r) { return std::to_string(r.cores_used); }, nullptr, 0},
 };
 

@@ -18,7 +18,11 @@ size_t decode(std::string_view text, uint32_t& point) {
     point = first;
     return 1;
   }
-  const size_t length = first >= 0xF5 ? 0 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
+  const size_t length = first >= 0xF5   ? 0
+                        : first >= 0xF0 ? 4
+                        : first >= 0xE0 ? 3
+                        : first >= 0xC2 ? 2
+                                        : 0;
   if (length == 0 || text.size() < length) return 0;
   point = first & (0xFFu >> (length + 1));
   for (size_t i = 1; i < length; ++i) {
@@ -27,13 +31,15 @@ size_t decode(std::string_view text, uint32_t& point) {
     point = (point << 6) | (next & 0x3Fu);
   }
   constexpr std::array<uint32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
-  return point < kLeast[length] || (point >= 0xD800 && point < 0xE000) || point > 0x10FFFF ? 0 : length;
+  return point < kLeast[length] || (point >= 0xD800 && point < 0xE000) || point > 0x10FFFF ? 0
+                                                                                           : length;
 }
 
 // Controls of ASCII and Latin-1, and the marks that turn the direction of writing.
 bool is_control(uint32_t point) {
   return point < 0x20 || (point >= 0x7F && point < 0xA0) || (point >= 0x200B && point <= 0x200F) ||
-         (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) || point == 0xFEFF;
+         (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) ||
+         point == 0xFEFF;
 }
 
 size_t width_of(uint32_t point) {
@@ -133,7 +139,8 @@ std::string TextGrid::text(const Style& style) const {
     return text;
   };
   std::string out;
-  bool titled = std::any_of(columns_.begin(), columns_.end(), [](auto& c) { return !c.title.empty(); });
+  bool titled =
+      std::any_of(columns_.begin(), columns_.end(), [](auto& c) { return !c.title.empty(); });
   if (titled) {
     out += style.dim + line([&](size_t c) -> const std::string& { return columns_[c].title; }) +
            style.reset + "\n";

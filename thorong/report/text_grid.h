@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Columns of text for a terminal: aligned by what is seen, safe against control characters in names.
+// Columns of text for a terminal: aligned by what is seen, safe against control characters in
+// names.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +12,8 @@ namespace thorong::report {
 
 // Columns that a terminal gives the text: UTF-8 code points, wide East Asian ones counted twice.
 size_t display_width(std::string_view text);
-// Control characters (terminal commands among them) and broken UTF-8 replaced, tabs and line ends by a space.
+// Control characters (terminal commands among them) and broken UTF-8 replaced, tabs and line ends
+// by a space.
 std::string printable(std::string_view text);
 // At most `width` columns; longer text loses its middle to an ellipsis.
 std::string shortened(std::string_view text, size_t width);

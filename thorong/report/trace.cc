@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chrome trace events of a run, which Perfetto and chrome://tracing open: a thread an engine and one for the operators,
-// counters for the memories. Times are microseconds with six decimals, so no picosecond is lost.
+// Chrome trace events of a run, which Perfetto and chrome://tracing open: a thread an engine and
+// one for the operators, counters for the memories. Times are microseconds with six decimals, so no
+// picosecond is lost.
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -20,7 +21,8 @@
 namespace thorong::report {
 namespace {
 
-// Complete events of one thread must not overlap, so overlapping bars go to further threads of the same name.
+// Complete events of one thread must not overlap, so overlapping bars go to further threads of the
+// same name.
 constexpr int kLanes = 64;
 
 // What is drawn, small enough to sort by time.
@@ -81,9 +83,10 @@ class TraceWriter {
   std::string write() {
     collect();
     out_.reserve(160 * entries_.size() + 4096);
-    out_ += "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"model\":" + json_text(result_.model_path) +
-            ",\"chip\":" + json_text(result_.chip) +
-            ",\"thorong\":" + json_text(result_.thorong_version) + "},\"traceEvents\":[\n";
+    out_ +=
+        "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"model\":" + json_text(result_.model_path) +
+        ",\"chip\":" + json_text(result_.chip) +
+        ",\"thorong\":" + json_text(result_.thorong_version) + "},\"traceEvents\":[\n";
     write_names();
     for (const Entry& entry : entries_) write_entry(entry);
     out_ += "\n]}\n";
@@ -94,13 +97,14 @@ class TraceWriter {
   void collect() {
     const size_t engines = result_.engines.size();
     for (size_t i = 0; i < result_.operators.size(); ++i) {
-      entries_.push_back({picoseconds(result_.operators[i].start_s), static_cast<uint32_t>(i), 0, 0});
+      entries_.push_back(
+          {picoseconds(result_.operators[i].start_s), static_cast<uint32_t>(i), 0, 0});
     }
     for (size_t i = 0; i < result_.timeline.size(); ++i) {
       const TimelineEvent& event = result_.timeline[i];
       if (event.engine >= engines) continue;
-      entries_.push_back({event.start_ps, static_cast<uint32_t>(i),
-                          static_cast<uint16_t>(1 + event.engine), 0});
+      entries_.push_back(
+          {event.start_ps, static_cast<uint32_t>(i), static_cast<uint16_t>(1 + event.engine), 0});
     }
     for (size_t c = 0; c < counters_.size(); ++c) {
       for (size_t i = 0; i < counters_[c].points.size(); ++i) {
@@ -119,7 +123,8 @@ class TraceWriter {
   }
 
   int64_t duration(const Entry& entry) const {
-    if (entry.track == 0) return std::max<int64_t>(0, picoseconds(result_.operators[entry.index].time_s));
+    if (entry.track == 0)
+      return std::max<int64_t>(0, picoseconds(result_.operators[entry.index].time_s));
     const TimelineEvent& event = result_.timeline[entry.index];
     return std::max<int64_t>(0, event.end_ps - event.start_ps);
   }
@@ -131,20 +136,22 @@ class TraceWriter {
 
   void write_names() {
     next_event();
-    out_ += "{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":\"process_name\",\"args\":{\"name\":" +
-            json_text(model_name(result_) + " on " + chip_name(result_)) + "}}";
+    out_ +=
+        "{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":\"process_name\",\"args\":{\"name\":" +
+        json_text(model_name(result_) + " on " + chip_name(result_)) + "}}";
     for (size_t track = 0; track < lanes_.size(); ++track) {
       std::string name = track == 0 ? "operators" : result_.engines[track - 1].name;
       for (size_t lane = 0; lane < std::max<size_t>(1, lanes_[track].count()); ++lane) {
         std::string text = json_text(lane == 0 ? name : fmt::format("{} ({})", name, lane + 1));
         size_t tid = thread(track, lane);
         next_event();
-        fmt::format_to(std::back_inserter(out_),
-                       "{{\"ph\":\"M\",\"pid\":1,\"tid\":{0},\"ts\":0,\"name\":\"thread_name\","
-                       "\"args\":{{\"name\":{1}}}}},\n"
-                       "{{\"ph\":\"M\",\"pid\":1,\"tid\":{0},\"ts\":0,\"name\":\"thread_sort_index\","
-                       "\"args\":{{\"sort_index\":{0}}}}}",
-                       tid, text);
+        fmt::format_to(
+            std::back_inserter(out_),
+            "{{\"ph\":\"M\",\"pid\":1,\"tid\":{0},\"ts\":0,\"name\":\"thread_name\","
+            "\"args\":{{\"name\":{1}}}}},\n"
+            "{{\"ph\":\"M\",\"pid\":1,\"tid\":{0},\"ts\":0,\"name\":\"thread_sort_index\","
+            "\"args\":{{\"sort_index\":{0}}}}}",
+            tid, text);
       }
     }
   }
@@ -162,15 +169,15 @@ class TraceWriter {
     next_event();
     if (entry.track >= lanes_.size()) {
       const Counter& counter = counters_[entry.track - lanes_.size()];
-      fmt::format_to(std::back_inserter(out_), "{{\"ph\":\"C\",\"pid\":1,\"name\":\"{}\",\"ts\":",
-                     counter.name);
+      fmt::format_to(std::back_inserter(out_),
+                     "{{\"ph\":\"C\",\"pid\":1,\"name\":\"{}\",\"ts\":", counter.name);
       write_time(entry.start_ps);
       fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"bytes\":{}}}}}",
                      counter.points[entry.index].bytes);
       return;
     }
-    fmt::format_to(std::back_inserter(out_), "{{\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":",
-                   thread(entry.track, entry.lane));
+    fmt::format_to(std::back_inserter(out_),
+                   "{{\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":", thread(entry.track, entry.lane));
     write_time(entry.start_ps);
     out_ += ",\"dur\":";
     write_time(duration(entry));
@@ -183,10 +190,10 @@ class TraceWriter {
 
   void write_operator(size_t index) {
     const OperatorUse& use = result_.operators[index];
-    fmt::format_to(std::back_inserter(out_),
-                   ",\"cat\":\"operator\",\"name\":{},\"args\":{{\"op\":{},\"bound\":{},\"path\":{}}}}}",
-                   operator_names_[index], operator_kinds_[index], json_text(use.bound),
-                   json_text(use.path));
+    fmt::format_to(
+        std::back_inserter(out_),
+        ",\"cat\":\"operator\",\"name\":{},\"args\":{{\"op\":{},\"bound\":{},\"path\":{}}}}}",
+        operator_names_[index], operator_kinds_[index], json_text(use.bound), json_text(use.path));
   }
 
   void write_instruction(size_t index) {
@@ -217,7 +224,8 @@ thorong::Result<std::string> gzip(std::string_view text, const std::string& wher
   z_stream stream{};
   constexpr int kGzipWindow = 15 + 16;
   if (deflateInit2(&stream, 6, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    return resource_exhausted("no memory is left to compress the trace; name it without .gz.", where);
+    return resource_exhausted("no memory is left to compress the trace; name it without .gz.",
+                              where);
   }
   std::string out;
   std::vector<unsigned char> buffer(size_t{1} << 18);

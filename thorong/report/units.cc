@@ -10,7 +10,8 @@
 namespace thorong::report {
 namespace {
 
-// Three significant digits, trailing zeros kept as measured figures are ("1.80"), but no fraction above 99.95.
+// Three significant digits, trailing zeros kept as measured figures are ("1.80"), but no fraction
+// above 99.95.
 std::string three_digits(double value) {
   double size = std::fabs(value);
   if (size == 0) return "0";
@@ -50,8 +51,8 @@ std::string human(double value, std::string_view unit) {
     ++step;
   }
   if (step > 0 && unit == "s") return fmt::format("{} s", plain(value));  // no kiloseconds
-  return fmt::format("{} {}{}", three_digits(scaled),
-                     kPrefixes[static_cast<size_t>(step + kUnity)], unit);
+  return fmt::format("{} {}{}", three_digits(scaled), kPrefixes[static_cast<size_t>(step + kUnity)],
+                     unit);
 }
 
 std::string human_bytes(int64_t bytes) {
@@ -87,7 +88,8 @@ std::string dollars(double usd) {
 std::string percent(double share) {
   if (!std::isfinite(share)) return "n/a";
   double value = share * 100;
-  if (value != 0 && std::fabs(value) < 0.05) return value > 0 ? "<0.1 %" : fmt::format("{:.1g} %", value);
+  if (value != 0 && std::fabs(value) < 0.05)
+    return value > 0 ? "<0.1 %" : fmt::format("{:.1g} %", value);
   return std::fabs(value) < 9.95 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
 }
 

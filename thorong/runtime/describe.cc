@@ -21,10 +21,13 @@ constexpr double kSeconds = 1e-12;  // a picosecond
 
 size_t at(EnergyComponent c) { return static_cast<size_t>(c); }
 
-bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
+bool is_dma(Queue queue) {
+  return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove;
+}
 
 struct OperatorSums {
-  // Of the present stretch of the program: an operator that runs in strips has several, and its time is their sum.
+  // Of the present stretch of the program: an operator that runs in strips has several, and its
+  // time is their sum.
   int64_t start = INT64_MAX, any_start = INT64_MAX, end = 0;
   int64_t first_start = -1, time = 0;
   std::array<int64_t, isa::kQueues> busy{};
@@ -32,21 +35,29 @@ struct OperatorSums {
 };
 
 // What bounds an operator: the resource that was busy for the largest part of its time.
-void name_bound(const OperatorSums& sums, const isa::CoreParameters& core, report::OperatorUse& use) {
-  std::array<std::pair<const char*, double>, 6> shares{{{"tensor", 0}, {"vector", 0}, {"scalar", 0}, {"gpsimd", 0}, {"dma", 0}, {"host", 0}}};
+void name_bound(const OperatorSums& sums, const isa::CoreParameters& core,
+                report::OperatorUse& use) {
+  std::array<std::pair<const char*, double>, 6> shares{
+      {{"tensor", 0}, {"vector", 0}, {"scalar", 0}, {"gpsimd", 0}, {"dma", 0}, {"host", 0}}};
   for (size_t q = 0; q < isa::kQueues; ++q) {
     double busy = static_cast<double>(sums.busy[q]) * kSeconds;
     auto queue = static_cast<Queue>(q);
-    size_t slot = queue == Queue::kTensor ? 0 : queue == Queue::kVector ? 1 : queue == Queue::kScalar ? 2
-                  : queue == Queue::kGpsimd ? 3 : is_dma(queue) ? 4 : 5;
+    size_t slot = queue == Queue::kTensor   ? 0
+                  : queue == Queue::kVector ? 1
+                  : queue == Queue::kScalar ? 2
+                  : queue == Queue::kGpsimd ? 3
+                  : is_dma(queue)           ? 4
+                                            : 5;
     shares[slot].second += busy;
   }
-  auto most = std::max_element(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  auto most = std::max_element(shares.begin(), shares.end(),
+                               [](const auto& a, const auto& b) { return a.second < b.second; });
   use.engine = most->first;
   use.bound_share = use.time_s > 0 ? std::min(1.0, most->second / use.time_s) : 0;
   constexpr double kBusyEnough = 0.4;  // below, nothing was busy: the operator waited
   use.bound = use.bound_share < kBusyEnough ? "dependency" : most->first;
-  if (use.bound == "dma" && sums.hbm_bytes / core.hbm_core_bytes_per_s > 0.8 * most->second) use.bound = "hbm";
+  if (use.bound == "dma" && sums.hbm_bytes / core.hbm_core_bytes_per_s > 0.8 * most->second)
+    use.bound = "hbm";
   if (use.path == "host") use.bound = "host";
 }
 
@@ -58,7 +69,8 @@ void end_stretch(OperatorSums& sums) {
   sums.start = sums.any_start = INT64_MAX, sums.end = 0;
 }
 
-void add_instructions(const Program& program, report::Result& result, std::vector<OperatorSums>& sums) {
+void add_instructions(const Program& program, report::Result& result,
+                      std::vector<OperatorSums>& sums) {
   const isa::Program& tiles = program.tiles;
   int32_t previous = -1;
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
@@ -71,10 +83,11 @@ void add_instructions(const Program& program, report::Result& result, std::vecto
     double host = cost.events.host_bytes * program.core.host_pj_byte * 1e-12;
     result.energy_by[at(EnergyComponent::kHostLink)] += host;
     result.hbm_traffic_bytes += static_cast<int64_t>(cost.events.hbm_bytes);
-    result.timeline.push_back({time.start_ps, time.end_ps, instruction.operator_index, static_cast<uint16_t>(instruction.queue),
-                               instruction.opcode});
+    result.timeline.push_back({time.start_ps, time.end_ps, instruction.operator_index,
+                               static_cast<uint16_t>(instruction.queue), instruction.opcode});
     if (instruction.operator_index < 0) continue;
-    if (previous >= 0 && previous != instruction.operator_index) end_stretch(sums[static_cast<size_t>(previous)]);
+    if (previous >= 0 && previous != instruction.operator_index)
+      end_stretch(sums[static_cast<size_t>(previous)]);
     previous = instruction.operator_index;
     OperatorSums& sum = sums[static_cast<size_t>(instruction.operator_index)];
     sum.any_start = std::min(sum.any_start, time.start_ps);
@@ -98,7 +111,8 @@ void add_operators(const Program& program, report::Result& result) {
     use.time_s = static_cast<double>(sums[i].time) * kSeconds;
     use.energy_j = sums[i].energy;
     use.hbm_bytes = sums[i].hbm_bytes;
-    use.roofline_s = std::max(use.flops / result.roofline.peak_flops_per_s, use.hbm_bytes / result.roofline.hbm_bytes_per_s);
+    use.roofline_s = std::max(use.flops / result.roofline.peak_flops_per_s,
+                              use.hbm_bytes / result.roofline.hbm_bytes_per_s);
     name_bound(sums[i], program.core, use);
     result.operators.push_back(std::move(use));
   }
@@ -119,7 +133,8 @@ double host_copy_s(const Program& program) {
   double in = 0, out = 0;
   for (const Signature& s : program.inputs) in += static_cast<double>(s.type.bytes());
   for (const Signature& s : program.outputs) out += static_cast<double>(s.type.bytes());
-  double rate = out > program.core.large_bytes ? program.core.to_host_large_bytes_per_s : program.core.to_host_bytes_per_s;
+  double rate = out > program.core.large_bytes ? program.core.to_host_large_bytes_per_s
+                                               : program.core.to_host_bytes_per_s;
   return in / program.core.to_device_bytes_per_s + out / rate;
 }
 
@@ -145,27 +160,33 @@ void add_totals(const Program& program, report::Result& result) {
   result.latency_s = result.device_s + result.host_s;
   auto cores = static_cast<double>(core.cores);
   // All cores busy: each has its share of the memory, and the host link carries everybody's copies.
-  double shared_hbm = static_cast<double>(result.hbm_traffic_bytes) * cores / core.hbm_chip_bytes_per_s;
+  double shared_hbm =
+      static_cast<double>(result.hbm_traffic_bytes) * cores / core.hbm_chip_bytes_per_s;
   double period = std::max({result.device_s, shared_hbm, copies * cores});
   result.throughput_per_s = period > 0 ? cores * batch(program) / period : 0;
   result.energy_by[at(EnergyComponent::kStatic)] = core.static_w_per_core * result.device_s;
-  result.energy_by[at(EnergyComponent::kHostLink)] += host_bytes(program) * core.host_pj_byte * 1e-12;
+  result.energy_by[at(EnergyComponent::kHostLink)] +=
+      host_bytes(program) * core.host_pj_byte * 1e-12;
   for (double joules : result.energy_by) result.energy_j += joules;
   result.average_power_w = result.latency_s > 0 ? result.energy_j / result.latency_s : 0;
 }
 
 void add_cost(const Program& program, report::Result& result) {
   if (program.chip.instances.empty()) {
-    result.cost.reason = program.chip.price_reason.empty() ? "the chip file names no instance with a price" : program.chip.price_reason;
+    result.cost.reason = program.chip.price_reason.empty()
+                             ? "the chip file names no instance with a price"
+                             : program.chip.price_reason;
     return;
   }
-  const auto smallest = std::min_element(program.chip.instances.begin(), program.chip.instances.end(),
-                                         [](const auto& a, const auto& b) { return a.usd_per_hour < b.usd_per_hour; });
+  const auto smallest = std::min_element(
+      program.chip.instances.begin(), program.chip.instances.end(),
+      [](const auto& a, const auto& b) { return a.usd_per_hour < b.usd_per_hour; });
   result.cost.instance = smallest->name;
   result.cost.usd_per_hour = smallest->usd_per_hour;
   result.cost.price_kind = smallest->price_kind;
   if (result.throughput_per_s > 0) {
-    result.cost.usd_per_million = smallest->usd_per_hour / 3600.0 / (result.throughput_per_s * smallest->chips) * 1e6;
+    result.cost.usd_per_million =
+        smallest->usd_per_hour / 3600.0 / (result.throughput_per_s * smallest->chips) * 1e6;
   } else {
     result.cost.reason = "a run without work has no throughput";
   }
@@ -192,7 +213,8 @@ double weight(const report::Result& result, const std::string& path) {
   if (block == "psum") return joules ? energy(EnergyComponent::kPsum) : 0.001;
   if (block == "hbm") return joules ? energy(EnergyComponent::kHbm) : engine("dma") * 0.5;
   if (block == "dma") return joules ? energy(EnergyComponent::kDma) : engine("dma") * 0.5;
-  if (block == "host") return joules ? energy(EnergyComponent::kHostLink) : share(result.host_s, result.latency_s);
+  if (block == "host")
+    return joules ? energy(EnergyComponent::kHostLink) : share(result.host_s, result.latency_s);
   if (block == "package") return energy(EnergyComponent::kStatic);
   if (key == "vendor_overlap") return result.schedule == "vendor" ? 0.5 : 0;
   return energy(EnergyComponent::kInstructions);
@@ -205,26 +227,32 @@ void add_assumed(const Program& program, report::Result& result) {
       std::string path = block.name + "." + key;
       double effect = weight(result, path);
       if (effect <= 0.0005) continue;  // did not move this result
-      std::string value = figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
-      result.assumed.push_back({path, value, std::string(chip::name(figure.kind)), figure.source, effect});
+      std::string value =
+          figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
+      result.assumed.push_back(
+          {path, value, std::string(chip::name(figure.kind)), figure.source, effect});
     }
   }
-  std::stable_sort(result.assumed.begin(), result.assumed.end(), [](const auto& a, const auto& b) { return a.effect > b.effect; });
+  std::stable_sort(result.assumed.begin(), result.assumed.end(),
+                   [](const auto& a, const auto& b) { return a.effect > b.effect; });
 }
 
 void add_not_modelled(const Program& program, report::Result& result) {
   result.not_modelled = program.chip.not_modelled;
   for (const std::string& note : program.graph.notes) result.not_modelled.push_back(note);
   if (!program.core.fp32_operands) {
-    result.not_modelled.push_back("This chip has no fp32 matrix product: float32 operands of matmuls and convolutions are cast to "
-                                  "bfloat16, also with --auto-cast none. All figures below the engine level are assumed.");
+    result.not_modelled.push_back(
+        "This chip has no fp32 matrix product: float32 operands of matmuls and convolutions are "
+        "cast to "
+        "bfloat16, also with --auto-cast none. All figures below the engine level are assumed.");
   }
   std::map<std::string, int> elsewhere;
   for (const report::OperatorUse& use : result.operators) {
     if (use.path != "tile") ++elsewhere[use.op + " on " + use.path];
   }
   for (const auto& [what, count] : elsewhere) {
-    result.not_modelled.push_back(fmt::format("{} operator(s) {} have no tile program: reference meaning, assumed cost.", count, what));
+    result.not_modelled.push_back(fmt::format(
+        "{} operator(s) {} have no tile program: reference meaning, assumed cost.", count, what));
   }
 }
 
@@ -241,18 +269,23 @@ void add_hints(const Program& program, report::Result& result) {
   }
   double saved = fp32_s * (1 - program.core.passes_16bit / program.core.passes_float32);
   if (saved < 0.05 * result.latency_s) return;
-  result.hints.push_back(fmt::format("--auto-cast matmult would save about {:.0f}% of the latency: fp32 matrix products take {:.0f} "
-                                     "passes through the array.", 100 * saved / result.latency_s, program.core.passes_float32));
+  result.hints.push_back(
+      fmt::format("--auto-cast matmult would save about {:.0f}% of the latency: fp32 matrix "
+                  "products take {:.0f} "
+                  "passes through the array.",
+                  100 * saved / result.latency_s, program.core.passes_float32));
 }
 
-// SBUF and PSUM in use over time: a buffer counts from its first instruction's start to its last one's end.
+// SBUF and PSUM in use over time: a buffer counts from its first instruction's start to its last
+// one's end.
 void add_occupancy(const Program& program, report::Result& result) {
   const isa::Program& tiles = program.tiles;
   std::vector<std::pair<int64_t, int64_t>> life(tiles.buffers.size(), {INT64_MAX, 0});
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     for (int32_t operand : tiles.instructions[i].operands) {
       if (operand < 0) continue;
-      auto& [first, last] = life[static_cast<size_t>(tiles.patterns[static_cast<size_t>(operand)].buffer)];
+      auto& [first, last] =
+          life[static_cast<size_t>(tiles.patterns[static_cast<size_t>(operand)].buffer)];
       first = std::min(first, program.timing.instructions[i].start_ps);
       last = std::max(last, program.timing.instructions[i].end_ps);
     }
@@ -267,7 +300,8 @@ void add_occupancy(const Program& program, report::Result& result) {
     list.emplace_back(always ? 0 : life[b].first, bytes);
     list.emplace_back(always ? program.timing.end_ps : life[b].second, -bytes);
   }
-  auto steps = [](std::vector<std::pair<int64_t, int64_t>>& list, std::vector<report::OccupancyPoint>& points) {
+  auto steps = [](std::vector<std::pair<int64_t, int64_t>>& list,
+                  std::vector<report::OccupancyPoint>& points) {
     std::sort(list.begin(), list.end());
     int64_t bytes = 0;
     for (size_t i = 0; i < list.size(); ++i) {
@@ -281,19 +315,22 @@ void add_occupancy(const Program& program, report::Result& result) {
   steps(changes[static_cast<size_t>(isa::Space::kHbm)], result.hbm_occupancy);
 }
 
-// What predictions of this kind of program have been worth on this chip, if published measurements tell. They were compared
-// under the vendor's schedule, which is what those measurements ran under.
+// What predictions of this kind of program have been worth on this chip, if published measurements
+// tell. They were compared under the vendor's schedule, which is what those measurements ran under.
 void add_expected_error(const Program& program, report::Result& result) {
   if (program.options.schedule != sim::Schedule::kVendor) return;
   const std::string kind = workload_kind(program.graph);
   for (const chip::PredictionError& error : program.chip.prediction_errors) {
-    if (error.kind == kind) result.expected_error = report::ExpectedError{error.median, error.p90, error.rows, error.kind};
+    if (error.kind == kind)
+      result.expected_error =
+          report::ExpectedError{error.median, error.p90, error.rows, error.kind};
   }
 }
 
 void add_roofline(const Program& program, report::Result& result) {
   numerics::Format format = numerics::Format::kFloat32;
-  if (program.options.auto_cast != compiler::AutoCast::kNone) format = program.options.auto_cast_type;
+  if (program.options.auto_cast != compiler::AutoCast::kNone)
+    format = program.options.auto_cast_type;
   if (!program.core.fp32_operands) format = numerics::Format::kBfloat16;
   const isa::CoreParameters& core = program.core;
   double passes = core.passes_16bit;
@@ -311,10 +348,12 @@ report::Result describe(const Program& program) {
   report::Result result;
   const Options& options = program.options;
   result.thorong_version = THORONG_VERSION;
-  result.model_path = program.model_path, result.model_sha256 = program.model_sha256, result.model_format = program.model_format;
+  result.model_path = program.model_path, result.model_sha256 = program.model_sha256,
+  result.model_format = program.model_format;
   result.chip = program.chip.name, result.chip_title = program.chip.title;
   result.schedule = options.schedule == sim::Schedule::kVendor ? "vendor" : "best";
-  result.auto_cast = auto_cast_name(options.auto_cast), result.auto_cast_type = auto_cast_type_name(options.auto_cast_type);
+  result.auto_cast = auto_cast_name(options.auto_cast),
+  result.auto_cast_type = auto_cast_type_name(options.auto_cast_type);
   result.rounding = options.stochastic_rounding ? "stochastic" : "rne";
   result.seed = options.seed, result.timing_only = options.timing_only;
   result.import_s = program.import_s, result.compile_s = program.compile_s;
@@ -324,11 +363,14 @@ report::Result describe(const Program& program) {
   add_engines(program, result);
   add_cost(program, result);
   result.hbm_peak_bytes = program.tiles.hbm_bytes;
-  result.sbuf_peak_bytes = program.tiles.sbuf_peak_bytes, result.psum_peak_bytes = program.tiles.psum_peak_bytes;
+  result.sbuf_peak_bytes = program.tiles.sbuf_peak_bytes,
+  result.psum_peak_bytes = program.tiles.psum_peak_bytes;
   result.hbm_capacity_bytes = static_cast<int64_t>(program.core.hbm_bytes);
   result.sbuf_capacity_bytes = program.core.partitions * program.core.sbuf_bytes_per_partition;
-  result.psum_capacity_bytes = program.core.partitions * program.core.psum_banks * program.core.psum_bank_bytes;
-  for (const auto& spec : isa::instruction_table()) result.instruction_names.push_back(spec.mnemonic);
+  result.psum_capacity_bytes =
+      program.core.partitions * program.core.psum_banks * program.core.psum_bank_bytes;
+  for (const auto& spec : isa::instruction_table())
+    result.instruction_names.push_back(spec.mnemonic);
   add_assumed(program, result);
   add_not_modelled(program, result);
   add_hints(program, result);

@@ -229,12 +229,15 @@ TEST(Workload, IsNamedAfterWhatItsProductsAre) {
       ops::ValueId scores = *g.add1("dot_general", {x, x}, contract);
       EXPECT_TRUE(g.add1("softmax", {scores}).ok());
     } else {
-      ops::ValueId w = g.add_constant("w", ops::Tensor::from_doubles({Format::kFloat32, {8, 8}}, std::vector<double>(64)));
+      ops::ValueId w = g.add_constant(
+          "w", ops::Tensor::from_doubles({Format::kFloat32, {8, 8}}, std::vector<double>(64)));
       EXPECT_TRUE(g.add1("dot_general", {x, w}, contract).ok());
     }
     if (convolution) {
       ops::ValueId image = g.add_input("image", {Format::kFloat32, {1, 3, 16, 16}});
-      ops::ValueId w = g.add_constant("f", ops::Tensor::from_doubles({Format::kFloat32, {8, 3, 3, 3}}, std::vector<double>(216)));
+      ops::ValueId w = g.add_constant(
+          "f",
+          ops::Tensor::from_doubles({Format::kFloat32, {8, 3, 3, 3}}, std::vector<double>(216)));
       EXPECT_TRUE(g.add1("convolution", {image, w}).ok());
     }
     return workload_kind(g);

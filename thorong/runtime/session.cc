@@ -18,7 +18,9 @@ namespace {
 
 class Stopwatch {
  public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -46,7 +48,8 @@ int64_t peak_live(const ops::Graph& graph) {
   return peak;
 }
 
-Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported, const Options& options, double import_s,
+Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported,
+                                                     const Options& options, double import_s,
                                                      const std::string& path) {
   if (!imported.ok()) return imported.status();
   onnx::Model model = std::move(imported).value();
@@ -59,12 +62,15 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   program->graph = std::move(model.graph);
   std::vector<IntegerRange> ranges = input_ranges(program->graph);
   for (ops::ValueId v : program->graph.inputs) {
-    program->inputs.push_back({program->graph.value(v).name, program->graph.type(v), ranges[program->inputs.size()]});
+    program->inputs.push_back(
+        {program->graph.value(v).name, program->graph.type(v), ranges[program->inputs.size()]});
   }
   for (size_t i = 0; i < program->graph.outputs.size(); ++i) {
-    program->outputs.push_back({program->graph.output_names[i], program->graph.type(program->graph.outputs[i])});
+    program->outputs.push_back(
+        {program->graph.output_names[i], program->graph.type(program->graph.outputs[i])});
   }
-  compiler::CompileOptions compile_options{options.auto_cast, options.auto_cast_type, options.timing_only};
+  compiler::CompileOptions compile_options{options.auto_cast, options.auto_cast_type,
+                                           options.timing_only};
   THORONG_TRY(program->tiles, compiler::compile(program->graph, program->core, compile_options));
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
   program->model_path = path;
@@ -93,7 +99,8 @@ report::OutputError compare(const ops::Tensor& value, const ops::Tensor& referen
   int64_t n = value.type.elements();
   for (int64_t i = 0; i < n; ++i) {
     double a = numerics::load_as_double(value.type.format, value.data, static_cast<size_t>(i));
-    double b = numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
+    double b =
+        numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
     double difference = a == b ? 0.0 : std::fabs(a - b);
     error.max_abs = std::max(error.max_abs, difference);
     largest = std::max(largest, std::fabs(b));
@@ -118,33 +125,43 @@ Result<numerics::Format> parse_auto_cast_type(const std::string& text) {
   if (text == "fp16") return numerics::Format::kFloat16;
   if (text == "tf32") return numerics::Format::kTfloat32;
   if (text == "fp8_e4m3") return numerics::Format::kFloat8E4m3;
-  return invalid_argument("'" + text + "' is not one of bf16, fp16, tf32, fp8_e4m3.", "--auto-cast-type");
+  return invalid_argument("'" + text + "' is not one of bf16, fp16, tf32, fp8_e4m3.",
+                          "--auto-cast-type");
 }
 
 std::string auto_cast_name(compiler::AutoCast cast) {
-  return cast == compiler::AutoCast::kNone ? "none" : cast == compiler::AutoCast::kMatmult ? "matmult" : "all";
+  return cast == compiler::AutoCast::kNone      ? "none"
+         : cast == compiler::AutoCast::kMatmult ? "matmult"
+                                                : "all";
 }
 
 std::string auto_cast_type_name(numerics::Format format) {
   switch (format) {
-    case numerics::Format::kFloat16: return "fp16";
-    case numerics::Format::kTfloat32: return "tf32";
-    case numerics::Format::kFloat8E4m3: return "fp8_e4m3";
-    default: return "bf16";
+    case numerics::Format::kFloat16:
+      return "fp16";
+    case numerics::Format::kTfloat32:
+      return "tf32";
+    case numerics::Format::kFloat8E4m3:
+      return "fp8_e4m3";
+    default:
+      return "bf16";
   }
 }
 
-Result<std::shared_ptr<const Program>> compile_file(const std::string& path, const Options& options) {
+Result<std::shared_ptr<const Program>> compile_file(const std::string& path,
+                                                    const Options& options) {
   Stopwatch watch;
   auto model = onnx::import_file(path, import_options(options));
   double seconds = watch.seconds();
   return compile_model(std::move(model), options, seconds, path);
 }
 
-Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes, const Options& options) {
+Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes,
+                                                     const Options& options) {
   Stopwatch watch;
   std::byte* copy = nullptr;
-  ops::Tensor owner = ops::Tensor::allocate({numerics::Format::kUint8, {static_cast<int64_t>(bytes.size())}}, &copy);
+  ops::Tensor owner = ops::Tensor::allocate(
+      {numerics::Format::kUint8, {static_cast<int64_t>(bytes.size())}}, &copy);
   std::copy(bytes.begin(), bytes.end(), copy);
   auto model = onnx::import_bytes({copy, bytes.size()}, owner.owner, "", import_options(options));
   double seconds = watch.seconds();
@@ -154,8 +171,8 @@ Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> 
 Executable::Executable(std::shared_ptr<const Program> program)
     : program_(std::move(program)), pool_(std::make_unique<ThreadPool>(program_->options.threads)) {
   const Options& options = program_->options;
-  machine_ = std::make_unique<sim::Machine>(program_->core, *pool_,
-                                            sim::MachineOptions{options.seed, options.stochastic_rounding, 0, 0});
+  machine_ = std::make_unique<sim::Machine>(
+      program_->core, *pool_, sim::MachineOptions{options.seed, options.stochastic_rounding, 0, 0});
 }
 
 Result<std::unique_ptr<Executable>> Executable::load(std::shared_ptr<const Program> program) {
@@ -172,7 +189,8 @@ Status Executable::write_inputs(const std::vector<ops::Tensor>& inputs) {
     const isa::Buffer& buffer = tiles.buffers[b];
     if (buffer.role != isa::BufferRole::kInput) continue;
     const ops::Tensor& tensor = inputs[static_cast<size_t>(buffer.index)];
-    numerics::convert(tensor.type.format, tensor.data, isa::host_cell(buffer.format), machine_->hbm_data(static_cast<isa::BufferId>(b)),
+    numerics::convert(tensor.type.format, tensor.data, isa::host_cell(buffer.format),
+                      machine_->hbm_data(static_cast<isa::BufferId>(b)),
                       static_cast<size_t>(tensor.type.elements()));
   }
   return ok_status();
@@ -191,21 +209,25 @@ std::vector<ops::Tensor> Executable::read_outputs() {
       const ops::TensorType& type = program_->outputs[i].type;
       std::byte* data = nullptr;
       outputs[i] = ops::Tensor::allocate(type, &data);
-      numerics::convert(isa::host_cell(type.format), machine_->hbm_data(static_cast<isa::BufferId>(b)), type.format, data,
+      numerics::convert(isa::host_cell(type.format),
+                        machine_->hbm_data(static_cast<isa::BufferId>(b)), type.format, data,
                         static_cast<size_t>(type.elements()));
     }
   }
   return outputs;
 }
 
-Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given, const bool* interrupted) {
+Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given,
+                                           const bool* interrupted) {
   const Options& options = program_->options;
   if (interrupted == nullptr) interrupted = options.interrupted;
   report::Result result = describe(*program_);
-  THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed, options.timing_only, &result.random_inputs));
+  THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed,
+                                           options.timing_only, &result.random_inputs));
   Stopwatch first;
   double shortest = 0;
-  const uint64_t executed = machine_->executed();  // repetitions are the same run, random bits included
+  const uint64_t executed =
+      machine_->executed();  // repetitions are the same run, random bits included
   for (int i = 0; i < std::max(1, options.repeat) && !options.timing_only; ++i) {
     Stopwatch watch;
     THORONG_RETURN_IF_ERROR(write_inputs(inputs));
@@ -215,7 +237,8 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
     shortest = i == 0 ? seconds : std::min(shortest, seconds);
   }
   result.run_s = options.timing_only ? first.seconds() : shortest;
-  size_t tensor_bytes = program_->graph.initializer_bytes + static_cast<size_t>(program_->peak_live_bytes);
+  size_t tensor_bytes =
+      program_->graph.initializer_bytes + static_cast<size_t>(program_->peak_live_bytes);
   for (size_t i = 0; i < program_->outputs.size(); ++i) {
     report::Output output;
     output.name = program_->outputs[i].name;
@@ -232,7 +255,8 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
     }
   }
   size_t resident = peak_resident_bytes();
-  result.host_overhead_bytes = static_cast<int64_t>(resident > tensor_bytes ? resident - tensor_bytes : 0);
+  result.host_overhead_bytes =
+      static_cast<int64_t>(resident > tensor_bytes ? resident - tensor_bytes : 0);
   if (options.against_reference && !options.timing_only) {
     THORONG_TRY(auto reference, ops::evaluate(program_->graph, inputs));
     for (size_t i = 0; i < reference.size(); ++i) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compile, load, execute: the public road from a model to a Result. `run` does all three.
 //
-//   Program     what a model became for one chip: tile program, its timing and energy. Immutable, shareable between threads.
-//   Executable  a Program loaded on a simulated device: its memories stay between executions. One thread at a time.
+//   Program     what a model became for one chip: tile program, its timing and energy. Immutable,
+//   shareable between threads. Executable  a Program loaded on a simulated device: its memories
+//   stay between executions. One thread at a time.
 #pragma once
 
 #include <map>
@@ -63,15 +64,19 @@ struct Program {
   int64_t peak_live_bytes = 0;  // of intermediate tensors, for host_overhead_bytes
 };
 
-Result<std::shared_ptr<const Program>> compile_file(const std::string& path, const Options& options);
-Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes, const Options& options);
+Result<std::shared_ptr<const Program>> compile_file(const std::string& path,
+                                                    const Options& options);
+Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes,
+                                                     const Options& options);
 
 class Executable {
  public:
   static Result<std::unique_ptr<Executable>> load(std::shared_ptr<const Program> program);
-  // Missing inputs are seeded random values, named in the result. The options' repeat and against_reference apply.
-  // `interrupted`: polled between instructions in place of the options' own.
-  Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs, const bool* interrupted = nullptr);
+  // Missing inputs are seeded random values, named in the result. The options' repeat and
+  // against_reference apply. `interrupted`: polled between instructions in place of the options'
+  // own.
+  Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs,
+                                 const bool* interrupted = nullptr);
   const Program& program() const { return *program_; }
   // What stopped the last execution when its error was kMachineFault.
   const std::vector<sim::Fault>& faults() const { return machine_->faults(); }
@@ -88,7 +93,8 @@ class Executable {
 
 Result<report::Result> run_file(const std::string& path, const Options& options);
 
-// The figures of a result that follow from the program alone (time, energy, cost, operators, timeline).
+// The figures of a result that follow from the program alone (time, energy, cost, operators,
+// timeline).
 report::Result describe(const Program& program);
 
 }  // namespace thorong::runtime

@@ -30,7 +30,8 @@ std::string workload_kind(const ops::Graph& graph) {
     if (node.op->name != "dot_general") continue;
     products += multiply_adds;
     // Neither side is a weight: scores of queries with keys, or probabilities with values.
-    if (!is_weight(graph, node.inputs[0]) && !is_weight(graph, node.inputs[1])) attention += multiply_adds;
+    if (!is_weight(graph, node.inputs[0]) && !is_weight(graph, node.inputs[1]))
+      attention += multiply_adds;
   }
   if (softmax && attention > 0) return convolutions > 0 ? "inference-vit" : "inference-encoder";
   return convolutions > products ? "inference-cnn" : "";

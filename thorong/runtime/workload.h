@@ -8,7 +8,8 @@
 
 namespace thorong::runtime {
 
-// "inference-encoder": attention and no convolutions; "inference-vit": both; "inference-cnn": mostly convolutions, no attention;
+// "inference-encoder": attention and no convolutions; "inference-vit": both; "inference-cnn":
+// mostly convolutions, no attention;
 // "": none of these. The words are the kinds of bench/validation.
 std::string workload_kind(const ops::Graph& graph);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of one memory while code is emitted. Freed addresses may be handed out at once: the semaphores make a new user wait for
-// the old ones. So short-lived stream buffers get the place that has been free for longest: its last user is done soonest, and
-// loads run ahead of the work. Residents lie at the top.
+// Addresses of one memory while code is emitted. Freed addresses may be handed out at once: the
+// semaphores make a new user wait for the old ones. So short-lived stream buffers get the place
+// that has been free for longest: its last user is done soonest, and loads run ahead of the work.
+// Residents lie at the top.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,9 @@ namespace thorong::sim {
 
 class AddressSpace {
  public:
-  AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end) { free_[begin] = {end - begin, 0}; }
+  AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end) {
+    free_[begin] = {end - begin, 0};
+  }
 
   std::optional<int64_t> allocate_first_fit(int64_t bytes) {
     bytes = round(bytes);
@@ -51,7 +54,8 @@ class AddressSpace {
     if (address < begin_ || address + bytes > end_) return false;
     auto after = used_.lower_bound(address);
     if (after != used_.end() && after->first < address + bytes) return false;
-    if (after != used_.begin() && std::prev(after)->first + std::prev(after)->second > address) return false;
+    if (after != used_.begin() && std::prev(after)->first + std::prev(after)->second > address)
+      return false;
     take(address, bytes);
     return true;
   }
@@ -112,7 +116,8 @@ class AddressSpace {
       auto [begin, piece] = *it;
       it = free_.erase(it);
       if (begin < at) free_[begin] = {at - begin, piece.stamp};
-      if (int64_t end = begin + piece.bytes; end > at + bytes) free_[at + bytes] = {end - at - bytes, piece.stamp};
+      if (int64_t end = begin + piece.bytes; end > at + bytes)
+        free_[at + bytes] = {end - at - bytes, piece.stamp};
     }
     return at;
   }
@@ -124,14 +129,16 @@ class AddressSpace {
         it = next;
         continue;
       }
-      it->second = {it->second.bytes + next->second.bytes, std::max(it->second.stamp, next->second.stamp)};
+      it->second = {it->second.bytes + next->second.bytes,
+                    std::max(it->second.stamp, next->second.stamp)};
       free_.erase(next);
     }
   }
 
   int64_t begin_, end_, clock_ = 0;
   std::map<int64_t, int64_t> used_;  // address -> bytes
-  std::map<int64_t, Piece> free_;    // address -> piece; neighbours that were given back at different times stay apart
+  std::map<int64_t, Piece>
+      free_;  // address -> piece; neighbours that were given back at different times stay apart
   int64_t in_use_ = 0, peak_ = 0;
 };
 

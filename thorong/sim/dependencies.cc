@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of accesses for each buffer. A write that covers older accesses replaces them: who waits for it waits for them. When a
-// buffer takes over the addresses of older ones, a join of all their accesses becomes a write over the whole new buffer.
+// A list of accesses for each buffer. A write that covers older accesses replaces them: who waits
+// for it waits for them. When a buffer takes over the addresses of older ones, a join of all their
+// accesses becomes a write over the whole new buffer.
 #include "thorong/sim/dependencies.h"
 
 #include <algorithm>
@@ -34,8 +35,10 @@ struct Piece {
 
 class Finder {
  public:
-  Finder(const isa::Program& program, bool placed, std::span<const int64_t> fixed) : program_(program), placed_(placed), fixed_(fixed) {
-    accesses_.resize(program.buffers.size() + 2);  // behind the buffers': SBUF and PSUM as placed by hand
+  Finder(const isa::Program& program, bool placed, std::span<const int64_t> fixed)
+      : program_(program), placed_(placed), fixed_(fixed) {
+    accesses_.resize(program.buffers.size() +
+                     2);  // behind the buffers': SBUF and PSUM as placed by hand
     live_.resize(program.buffers.size());
     last_of_engine_.fill(-1);
     result_.instructions = program.instructions.size();
@@ -53,10 +56,12 @@ class Finder {
       ++result_.needed[static_cast<size_t>(to)];
       ++result_.first_next[static_cast<size_t>(from) + 1];
     }
-    std::partial_sum(result_.first_next.begin(), result_.first_next.end(), result_.first_next.begin());
+    std::partial_sum(result_.first_next.begin(), result_.first_next.end(),
+                     result_.first_next.begin());
     result_.next.resize(edges_.size());
     std::vector<int64_t> at(result_.first_next.begin(), result_.first_next.end() - 1);
-    for (auto [from, to] : edges_) result_.next[static_cast<size_t>(at[static_cast<size_t>(from)]++)] = to;
+    for (auto [from, to] : edges_)
+      result_.next[static_cast<size_t>(at[static_cast<size_t>(from)]++)] = to;
     return std::move(result_);
   }
 
@@ -72,9 +77,11 @@ class Finder {
       for (BufferId id : call.outputs) access(i, id, whole_range(buffer(id)), true);
     }
     // From the last to the first, so that the destination comes after what is read.
-    for (int64_t listed : program_.listed_operands(instruction)) operand(i, program_.patterns[static_cast<size_t>(listed)], false);
+    for (int64_t listed : program_.listed_operands(instruction))
+      operand(i, program_.patterns[static_cast<size_t>(listed)], false);
     for (int k = isa::kMaxOperands; k-- > 0;) {
-      if (program_.has_operand(instruction, k)) operand(i, program_.operand(instruction, k), (spec.writes >> k & 1) != 0);
+      if (program_.has_operand(instruction, k))
+        operand(i, program_.operand(instruction, k), (spec.writes >> k & 1) != 0);
     }
     // What an engine keeps between instructions belongs to the instructions on it, in order.
     if (spec.engine_state || isa::reduce_command(instruction) != isa::ReduceCommand::kIdle) {
@@ -82,7 +89,8 @@ class Finder {
       if (last >= 0) edge(last, i);
       last = i;
     }
-    // Only now: a join of what came before must not hold this instruction, which may still have to wait for it.
+    // Only now: a join of what came before must not hold this instruction, which may still have to
+    // wait for it.
     for (size_t list : touched_) {
       constexpr size_t kMostRecords = 192;
       if (accesses_[list].size() > kMostRecords) join_older(accesses_[list], i);
@@ -92,8 +100,11 @@ class Finder {
 
   void operand(int32_t node, const isa::AccessPattern& pattern, bool write) {
     // Host cells of another width than the buffer's lie elsewhere than its bytes say.
-    bool other_width = placed_ && numerics::byte_size(pattern.format) != numerics::byte_size(program_.buffer(pattern).format);
-    access(node, pattern.buffer, other_width ? whole_range(program_.buffer(pattern)) : range_of(program_, pattern), write);
+    bool other_width = placed_ && numerics::byte_size(pattern.format) !=
+                                      numerics::byte_size(program_.buffer(pattern).format);
+    access(node, pattern.buffer,
+           other_width ? whole_range(program_.buffer(pattern)) : range_of(program_, pattern),
+           write);
     if (pattern.indirect < 0) return;
     const auto& indirect = program_.indirects[static_cast<size_t>(pattern.indirect)];
     operand(node, program_.patterns[static_cast<size_t>(indirect.index)], false);
@@ -110,7 +121,8 @@ class Finder {
     auto& records = accesses_[list];
     size_t kept = 0;
     for (const Access& record : records) {
-      if ((write || record.write) && record.node != node && overlaps(record.range, range)) edge(record.node, node);
+      if ((write || record.write) && record.node != node && overlaps(record.range, range))
+        edge(record.node, node);
       bool replaced = write && record.node != node && covers(range, record.range);
       if (!replaced) records[kept++] = record;
     }
@@ -133,7 +145,8 @@ class Finder {
 
   // The older half of the readers and of the writers become one node each.
   void join_older(std::vector<Access>& records, int32_t now) {
-    std::vector<Access> newer(records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2), records.end());
+    std::vector<Access> newer(records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2),
+                              records.end());
     for (bool write : {false, true}) {
       Access joined;
       bool any = false;
@@ -149,8 +162,9 @@ class Finder {
     records = std::move(newer);
   }
 
-  // First touch of a buffer, or first since another was at its addresses: whatever used them before must be done. What sticks out
-  // of an older buffer on either side stays known. HBM buffers have memory of their own.
+  // First touch of a buffer, or first since another was at its addresses: whatever used them before
+  // must be done. What sticks out of an older buffer on either side stays known. HBM buffers have
+  // memory of their own.
   void take_over(int32_t node, BufferId id) {
     live_[static_cast<size_t>(id)] = true;
     if (buffer(id).space == Space::kHbm) return;
@@ -183,21 +197,24 @@ class Finder {
   bool placed_;
   std::span<const int64_t> fixed_;
   std::vector<std::vector<Access>> accesses_;
-  std::vector<bool> live_;  // the last buffer at all of its addresses
+  std::vector<bool> live_;                              // the last buffer at all of its addresses
   std::array<std::map<int64_t, Piece>, 2> by_address_;  // SBUF, PSUM, by first byte
   std::array<int32_t, isa::kQueues> last_of_engine_{};
   std::vector<std::pair<int32_t, int32_t>> edges_;
-  std::vector<int32_t> noted_;    // of each node: its last follower
-  std::vector<size_t> touched_;   // lists of accesses, by the instruction that is visited
+  std::vector<int32_t> noted_;   // of each node: its last follower
+  std::vector<size_t> touched_;  // lists of accesses, by the instruction that is visited
   Dependencies result_;
 };
 
 }  // namespace
 
-Dependencies find_dependencies(const isa::Program& program, std::span<const int64_t> fixed_addresses) {
+Dependencies find_dependencies(const isa::Program& program,
+                               std::span<const int64_t> fixed_addresses) {
   return Finder(program, false, fixed_addresses).run();
 }
 
-Dependencies find_placed_dependencies(const isa::Program& program) { return Finder(program, true, {}).run(); }
+Dependencies find_placed_dependencies(const isa::Program& program) {
+  return Finder(program, true, {}).run();
+}
 
 }  // namespace thorong::sim

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instructions wait for which; and that programs give the same bits for every number of threads.
+// Which instructions wait for which; and that programs give the same bits for every number of
+// threads.
 #include "thorong/sim/dependencies.h"
 
 #include <cstring>
@@ -26,10 +27,13 @@ std::set<int32_t> before(const Dependencies& dependencies, int32_t node) {
     }
   }
   found.erase(node);
-  std::erase_if(found, [&](int32_t n) { return static_cast<size_t>(n) >= dependencies.instructions; });
+  std::erase_if(found,
+                [&](int32_t n) { return static_cast<size_t>(n) >= dependencies.instructions; });
   return found;
 }
-std::set<int32_t> before(const isa::Program& program, int32_t node) { return before(find_placed_dependencies(program), node); }
+std::set<int32_t> before(const isa::Program& program, int32_t node) {
+  return before(find_placed_dependencies(program), node);
+}
 
 class DependenciesTest : public ::testing::Test {
  protected:
@@ -74,11 +78,13 @@ TEST_F(DependenciesTest, ManyRecordsBecomeJoinsWithoutLosingAny) {
   EXPECT_EQ(before(b.program, kMany).size(), static_cast<size_t>(kMany));
   b.program.buffers[0].address = b.program.buffers[1].address = -1;
   EXPECT_EQ(before(find_dependencies(b.program, {}), kMany).size(), static_cast<size_t>(kMany));
-  EXPECT_LT(find_dependencies(b.program, {}).next.size(), 4 * static_cast<size_t>(kMany)) << "joins keep the lists short";
+  EXPECT_LT(find_dependencies(b.program, {}).next.size(), 4 * static_cast<size_t>(kMany))
+      << "joins keep the lists short";
 }
 
 TEST_F(DependenciesTest, ABufferThatComesBackWaitsForWhatWasAtItsAddress) {
-  const auto first = b.buffer(Space::kSbuf, 0, 10), second = b.buffer(Space::kSbuf, 0, 10), apart = b.buffer(Space::kSbuf, 4096, 10);
+  const auto first = b.buffer(Space::kSbuf, 0, 10), second = b.buffer(Space::kSbuf, 0, 10),
+             apart = b.buffer(Space::kSbuf, 4096, 10);
   b.copy(b.part(first, 0, 10), b.part(apart, 0, 10));
   b.copy(b.part(second, 0, 10), b.part(apart, 0, 10));
   b.copy(b.part(first, 0, 10), b.part(apart, 0, 10));
@@ -95,7 +101,8 @@ TEST_F(DependenciesTest, CellsOfAnotherWidthAreAnywhereInTheirBuffer) {
 }
 
 TEST_F(DependenciesTest, AnIndirectAccessWaitsForItsIndicesAndForAllOfItsBuffer) {
-  const auto tile = b.buffer(Space::kSbuf, 0, 100), index = b.buffer(Space::kSbuf, 4096, 1, Format::kInt32),
+  const auto tile = b.buffer(Space::kSbuf, 0, 100),
+             index = b.buffer(Space::kSbuf, 4096, 1, Format::kInt32),
              out = b.buffer(Space::kSbuf, 8192, 100);
   b.copy(b.part(tile, 90, 10), b.part(out, 0, 10));
   b.copy(b.part(index, 0, 1), b.part(out, 50, 1));
@@ -109,7 +116,8 @@ TEST_F(DependenciesTest, AnIndirectAccessWaitsForItsIndicesAndForAllOfItsBuffer)
 }
 
 TEST_F(DependenciesTest, ListedOperandsAreRead) {
-  const auto tile = b.buffer(Space::kSbuf, 0, 10), out = b.buffer(Space::kSbuf, 4096, 10), apart = b.buffer(Space::kSbuf, 8192, 10);
+  const auto tile = b.buffer(Space::kSbuf, 0, 10), out = b.buffer(Space::kSbuf, 4096, 10),
+             apart = b.buffer(Space::kSbuf, 8192, 10);
   b.copy(b.part(tile, 0, 10), b.part(apart, 0, 10));
   b.program.integers = {1, static_cast<int64_t>(b.program.patterns.size())};
   b.program.patterns.push_back(b.part(tile, 0, 10));
@@ -128,7 +136,8 @@ TEST_F(DependenciesTest, WhatAnEngineKeepsIsUsedInOrder) {
   b.activate(numerics::UnaryFunction::kExp, b.part(tile, 30, 10), b.part(other, 0, 10));
   for (int i = 0; i < 2; ++i) {
     b.activate(numerics::UnaryFunction::kExp, b.part(tile, 40 + 10 * i, 10), b.part(other, 0, 10));
-    b.program.instructions.back().flags = static_cast<uint16_t>(static_cast<int>(isa::ReduceCommand::kReduce) << isa::kReduceShift);
+    b.program.instructions.back().flags =
+        static_cast<uint16_t>(static_cast<int>(isa::ReduceCommand::kReduce) << isa::kReduceShift);
   }
   EXPECT_EQ(before(b.program, 1), std::set<int32_t>{}) << "another engine";
   EXPECT_EQ(before(b.program, 2), std::set<int32_t>{0});
@@ -139,7 +148,8 @@ TEST_F(DependenciesTest, WhatAnEngineKeepsIsUsedInOrder) {
 // Runs out of host memory, or does nothing.
 struct Hungry final : isa::Call {
   explicit Hungry(bool throws_now) : throws(throws_now) {}
-  bool execute(const std::vector<const std::byte*>&, const std::vector<std::byte*>&, std::string*) const override {
+  bool execute(const std::vector<const std::byte*>&, const std::vector<std::byte*>&,
+               std::string*) const override {
     if (throws) throw std::bad_alloc();
     return true;
   }
@@ -163,32 +173,48 @@ TEST(SideBySide, AnExceptionOnOneThreadEndsTheRun) {
   }
 }
 
-// Copies, products and activations between overlapping pieces of a few buffers, which reuse addresses.
+// Copies, products and activations between overlapping pieces of a few buffers, which reuse
+// addresses.
 TEST(SideBySide, RandomProgramsGiveTheBitsOfProgramOrder) {
   const isa::CoreParameters core = round_core();
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);
-    auto pick = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1)); };
+    auto pick = [&](int64_t low, int64_t high) {
+      return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+    };
     ProgramBuilder b;
-    const BufferId in = b.buffer(Space::kHbm, 0, 128 * 600), out = b.buffer(Space::kHbm, 1 << 20, 128 * 600);
+    const BufferId in = b.buffer(Space::kHbm, 0, 128 * 600),
+                   out = b.buffer(Space::kHbm, 1 << 20, 128 * 600);
     std::vector<BufferId> tiles;
     const BufferId psum = b.buffer(Space::kPsum, 0, 512);
     for (int i = 0; i < 260; ++i) {
-      if (i % 26 == 0) {  // other buffers over the addresses of those before, which are not used again
+      if (i % 26 ==
+          0) {  // other buffers over the addresses of those before, which are not used again
         tiles.clear();
-        for (int64_t t = 0; t < 3; ++t) tiles.push_back(b.buffer(Space::kSbuf, t * 8192 + pick(0, 3) * 1024, 600));
+        for (int64_t t = 0; t < 3; ++t)
+          tiles.push_back(b.buffer(Space::kSbuf, t * 8192 + pick(0, 3) * 1024, 600));
       }
       auto piece = [&](int32_t n) {
-        return b.part(tiles[static_cast<size_t>(pick(0, static_cast<int64_t>(tiles.size()) - 1))], pick(0, 600 - n), n, 0, 128);
+        return b.part(tiles[static_cast<size_t>(pick(0, static_cast<int64_t>(tiles.size()) - 1))],
+                      pick(0, 600 - n), n, 0, 128);
       };
       const auto n = static_cast<int32_t>(pick(1, 500));
       switch (pick(0, 4)) {
-        case 0: b.load(piece(n), b.part(in, pick(0, 600 - n), n, 0, 128, 600)); break;
-        case 1: b.store(b.part(out, pick(0, 600 - n), n, 0, 128, 600), piece(n)); break;
-        case 2: b.activate(numerics::UnaryFunction::kTanh, piece(n), piece(n)); break;
-        case 3: b.copy(piece(n), b.part(psum, 0, n, 0, 128)); break;
+        case 0:
+          b.load(piece(n), b.part(in, pick(0, 600 - n), n, 0, 128, 600));
+          break;
+        case 1:
+          b.store(b.part(out, pick(0, 600 - n), n, 0, 128, 600), piece(n));
+          break;
+        case 2:
+          b.activate(numerics::UnaryFunction::kTanh, piece(n), piece(n));
+          break;
+        case 3:
+          b.copy(piece(n), b.part(psum, 0, n, 0, 128));
+          break;
         default: {
-          isa::Instruction& made = b.add(Opcode::nc_matmul, Queue::kTensor, {b.part(psum, 0, n, 0, 128), piece(128), piece(n)});
+          isa::Instruction& made = b.add(Opcode::nc_matmul, Queue::kTensor,
+                                         {b.part(psum, 0, n, 0, 128), piece(128), piece(n)});
           if (pick(0, 1) == 0) made.flags = isa::kAccumulate;
         }
       }
@@ -206,7 +232,8 @@ TEST(SideBySide, RandomProgramsGiveTheBitsOfProgramOrder) {
       auto* result = reinterpret_cast<float*>(machine.hbm_data(out));
       std::vector<float> values(result, result + 128 * 600);
       if (threads == 1) expected = values;
-      ASSERT_EQ(0, std::memcmp(values.data(), expected.data(), values.size() * 4)) << "seed " << seed << ", threads " << threads;
+      ASSERT_EQ(0, std::memcmp(values.data(), expected.data(), values.size() * 4))
+          << "seed " << seed << ", threads " << threads;
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The energy layer: counted events of each instruction times the chip's table. Components are those of the result's
-// energy_by; static energy and the host link are added by the runtime.
+// The energy layer: counted events of each instruction times the chip's table. Components are those
+// of the result's energy_by; static energy and the host link are added by the runtime.
 #pragma once
 
 #include <array>
@@ -9,11 +9,22 @@
 
 namespace thorong::sim {
 
-enum class EnergyPart : uint8_t { kTensor, kVector, kScalar, kGpsimd, kSbuf, kPsum, kHbm, kDma, kInstructions };
+enum class EnergyPart : uint8_t {
+  kTensor,
+  kVector,
+  kScalar,
+  kGpsimd,
+  kSbuf,
+  kPsum,
+  kHbm,
+  kDma,
+  kInstructions
+};
 inline constexpr size_t kEnergyParts = 9;
 using EnergyParts = std::array<double, kEnergyParts>;  // joules
 
 // Energy of one instruction; waits: its semaphore waits.
-EnergyParts instruction_energy(const isa::CoreParameters& core, const isa::Cost& cost, int32_t waits);
+EnergyParts instruction_energy(const isa::CoreParameters& core, const isa::Cost& cost,
+                               int32_t waits);
 
 }  // namespace thorong::sim

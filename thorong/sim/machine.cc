@@ -15,13 +15,15 @@
 namespace thorong::sim {
 namespace {
 
-// Host bytes set aside for each simulated byte: fp32 cells of 8-bit formats need four, and padding one more.
+// Host bytes set aside for each simulated byte: fp32 cells of 8-bit formats need four, and padding
+// one more.
 constexpr int64_t kHostBytesPerByte = 5;
 constexpr int64_t kLine = 64;
 
 // Address space without memory behind it until touched.
 std::byte* reserve(size_t bytes) {
-  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   THORONG_CHECK(data != MAP_FAILED, "the host refuses address space for the machine's memories");
   return static_cast<std::byte*>(data);
 }
@@ -33,12 +35,17 @@ int64_t padded_row_bytes(const isa::Buffer& buffer) {
   return bytes % 1024 == 0 ? bytes + kLine : bytes;
 }
 
-bool is_set(const bool* flag) { return flag != nullptr && *static_cast<const volatile bool*>(flag); }
+bool is_set(const bool* flag) {
+  return flag != nullptr && *static_cast<const volatile bool*>(flag);
+}
 
 }  // namespace
 
 Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options)
-    : pool_(pool), options_(options), partitions_(core.partitions), sbuf_bytes_(core.sbuf_bytes_per_partition),
+    : pool_(pool),
+      options_(options),
+      partitions_(core.partitions),
+      sbuf_bytes_(core.sbuf_bytes_per_partition),
       psum_bytes_(core.psum_banks * core.psum_bank_bytes) {
   sbuf_reserved_ = static_cast<size_t>(partitions_ * sbuf_bytes_ * kHostBytesPerByte + (1 << 20));
   psum_reserved_ = static_cast<size_t>(partitions_ * psum_bytes_ * kHostBytesPerByte + (1 << 20));
@@ -71,10 +78,12 @@ Status Machine::load(const isa::Program& program) {
       continue;
     }
     size_t cells = static_cast<size_t>(buffer.row_bytes) / numerics::byte_size(buffer.format);
-    size_t bytes = (cells * numerics::byte_size(isa::host_cell(buffer.format)) + 4095) / 4096 * 4096;
+    size_t bytes =
+        (cells * numerics::byte_size(isa::host_cell(buffer.format)) + 4095) / 4096 * 4096;
     auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, std::max<size_t>(bytes, 4096)));
     if (data == nullptr) {
-      return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) + " bytes ('" + buffer.name +
+      return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
+                                " bytes ('" + buffer.name +
                                 "'). Run on a larger machine, or with --timing-only.");
     }
     std::memset(data, 0, bytes);
@@ -84,7 +93,9 @@ Status Machine::load(const isa::Program& program) {
   return ok_status();
 }
 
-std::byte* Machine::hbm_data(isa::BufferId buffer) { return buffers_[static_cast<size_t>(buffer)].data; }
+std::byte* Machine::hbm_data(isa::BufferId buffer) {
+  return buffers_[static_cast<size_t>(buffer)].data;
+}
 
 void Machine::bind(isa::BufferId buffer, const std::byte* data, int64_t row_stride_bytes) {
   buffers_[static_cast<size_t>(buffer)] = {const_cast<std::byte*>(data), row_stride_bytes};
@@ -93,7 +104,8 @@ void Machine::bind(isa::BufferId buffer, const std::byte* data, int64_t row_stri
 numerics::Rounding Machine::rounding_of(size_t instruction) const {
   if (!options_.stochastic_rounding) return {};
   uint64_t count = executed_ + instruction;
-  return {numerics::RoundingMode::kStochastic, numerics::make_key(options_.seed, options_.chip, options_.core, count), 0};
+  return {numerics::RoundingMode::kStochastic,
+          numerics::make_key(options_.seed, options_.chip, options_.core, count), 0};
 }
 
 numerics::Rounding Machine::rounding() const { return rounding_of(current_); }
@@ -126,9 +138,15 @@ class Machine::Worker final : public isa::MachineState {
   }
   bool faulted() const { return faulted_; }
 
-  isa::HostBuffer host_buffer(isa::BufferId buffer) const override { return machine_.host_buffer(buffer); }
-  void bind(isa::BufferId buffer, const std::byte* data, int64_t stride) override { machine_.bind(buffer, data, stride); }
-  numerics::Rounding rounding() const override { return machine_.rounding_of(static_cast<size_t>(item_.node)); }
+  isa::HostBuffer host_buffer(isa::BufferId buffer) const override {
+    return machine_.host_buffer(buffer);
+  }
+  void bind(isa::BufferId buffer, const std::byte* data, int64_t stride) override {
+    machine_.bind(buffer, data, stride);
+  }
+  numerics::Rounding rounding() const override {
+    return machine_.rounding_of(static_cast<size_t>(item_.node));
+  }
   const ThreadPool& pool() const override { return alone_; }
   isa::Part part() const override { return item_.part; }
   void fault(const isa::Instruction& instruction, std::string message) override {
@@ -151,12 +169,15 @@ void Machine::prepare_threads(const isa::Program& program) {
   constexpr int kMostParts = 64;
   for (size_t i = 0; i < parts_.size(); ++i) {
     const isa::Instruction& instruction = program.instructions[i];
-    if (!isa::spec(instruction.opcode).splits || (instruction.flags & isa::kBindView) != 0) continue;
+    if (!isa::spec(instruction.opcode).splits || (instruction.flags & isa::kBindView) != 0)
+      continue;
     int64_t elements = 0;
     for (int k = 0; k < isa::kMaxOperands; ++k) {
-      if (program.has_operand(instruction, k)) elements = std::max(elements, program.operand(instruction, k).elements());
+      if (program.has_operand(instruction, k))
+        elements = std::max(elements, program.operand(instruction, k).elements());
     }
-    if (elements >= kWorthSplitting) parts_[i] = static_cast<uint8_t>(std::min(pool_.threads(), kMostParts));
+    if (elements >= kWorthSplitting)
+      parts_[i] = static_cast<uint8_t>(std::min(pool_.threads(), kMostParts));
   }
 }
 
@@ -202,7 +223,8 @@ void Machine::execute_side_by_side(const isa::Program& program, const bool* inte
   });
   if (thrown != nullptr) std::rethrow_exception(thrown);
   stopped_ = stopped.load();
-  THORONG_CHECK(work.finished() || stopped_ || !faults_.empty(), "instructions of the program wait for each other");
+  THORONG_CHECK(work.finished() || stopped_ || !faults_.empty(),
+                "instructions of the program wait for each other");
 }
 
 Status Machine::run(const isa::Program& program, const bool* interrupted) {
@@ -217,7 +239,8 @@ Status Machine::run(const isa::Program& program, const bool* interrupted) {
   if (!faults_.empty()) {
     const Fault& fault = faults_.front();
     return Status(Code::kMachineFault,
-                  fault.message + " (instruction " + std::to_string(fault.instruction) + ", " + fault.mnemonic + ")",
+                  fault.message + " (instruction " + std::to_string(fault.instruction) + ", " +
+                      fault.mnemonic + ")",
                   fault.operator_name);
   }
   if (stopped_) return Status(Code::kInterrupted, "interrupted; nothing was written.");

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functional layer: one core's memories on the host, and the execution of a program's instructions in program order.
+// The functional layer: one core's memories on the host, and the execution of a program's
+// instructions in program order.
 //
-// A buffer at address a of SBUF, of rows of w bytes, lies on the host as a block of its own: rows follow each other with a
-// stride of w plus padding (a stride that is a multiple of 4 KiB would map all rows to the same cache sets). The block's
-// place is a fixed function of a, so reuse of an address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
+// A buffer at address a of SBUF, of rows of w bytes, lies on the host as a block of its own: rows
+// follow each other with a stride of w plus padding (a stride that is a multiple of 4 KiB would map
+// all rows to the same cache sets). The block's place is a fixed function of a, so reuse of an
+// address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
 #pragma once
 
 #include <memory>
@@ -38,19 +40,24 @@ class Machine final : public isa::MachineState {
   Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options);
   ~Machine() override;
 
-  // Gives host memory to the program's HBM buffers: constants as the program holds them, the rest zero-filled.
+  // Gives host memory to the program's HBM buffers: constants as the program holds them, the rest
+  // zero-filled.
   Status load(const isa::Program& program);
   // Cells of an input or output buffer (host_cell of its format).
   std::byte* hbm_data(isa::BufferId buffer);
-  // Runs all instructions, with the results that program order gives; with several threads those that do not depend on each
-  // other side by side. Stops at the first fault in program order. `interrupted` is polled between instructions.
+  // Runs all instructions, with the results that program order gives; with several threads those
+  // that do not depend on each other side by side. Stops at the first fault in program order.
+  // `interrupted` is polled between instructions.
   Status run(const isa::Program& program, const bool* interrupted = nullptr);
-  // The executed-instruction count, which keys the random bits of stochastic rounding; set back to repeat a run exactly.
+  // The executed-instruction count, which keys the random bits of stochastic rounding; set back to
+  // repeat a run exactly.
   uint64_t executed() const { return executed_; }
   void set_executed(uint64_t count) { executed_ = count; }
   const std::vector<Fault>& faults() const { return faults_; }
 
-  isa::HostBuffer host_buffer(isa::BufferId buffer) const override { return buffers_[static_cast<size_t>(buffer)]; }
+  isa::HostBuffer host_buffer(isa::BufferId buffer) const override {
+    return buffers_[static_cast<size_t>(buffer)];
+  }
   void bind(isa::BufferId buffer, const std::byte* data, int64_t row_stride_bytes) override;
   numerics::Rounding rounding() const override;
   const ThreadPool& pool() const override { return pool_; }
@@ -69,7 +76,7 @@ class Machine final : public isa::MachineState {
   const ThreadPool& pool_;
   MachineOptions options_;
   int64_t partitions_, sbuf_bytes_, psum_bytes_;
-  std::byte* sbuf_ = nullptr;   // reserved address space; pages appear when touched
+  std::byte* sbuf_ = nullptr;  // reserved address space; pages appear when touched
   std::byte* psum_ = nullptr;
   size_t sbuf_reserved_ = 0, psum_reserved_ = 0;
   std::vector<isa::HostBuffer> buffers_;
@@ -81,7 +88,7 @@ class Machine final : public isa::MachineState {
   std::vector<uint8_t> parts_;
   uint64_t executed_ = 0;  // instructions since the machine began: loops do not repeat random bits
   const isa::Program* program_ = nullptr;
-  size_t current_ = 0;         // instruction, when they run in order
+  size_t current_ = 0;  // instruction, when they run in order
 };
 
 }  // namespace thorong::sim

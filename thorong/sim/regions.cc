@@ -16,16 +16,19 @@ Range range_of(const isa::Program& program, const isa::AccessPattern& pattern) {
   if (pattern.indirect >= 0) return whole_range(program.buffer(pattern));  // anywhere
   bool hbm = program.buffer(pattern).space == Space::kHbm;
   int64_t pitch = hbm && pattern.partition_step > 0 ? pattern.partition_step : 0;
-  int64_t row = pitch > 0 ? pattern.offset / pitch : 0, low = pattern.offset - row * pitch, high = low;
+  int64_t row = pitch > 0 ? pattern.offset / pitch : 0, low = pattern.offset - row * pitch,
+          high = low;
   for (size_t i = 0; i < pattern.rank; ++i) {
     int64_t span = pattern.step[i] * (pattern.size[i] - 1);
     (span < 0 ? low : high) += span;
   }
   if (!hbm) {
     int32_t rows = pattern.partition_step == isa::kRepeatRow ? 1 : pattern.partitions;
-    return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows, 0};
+    return {low * size, (high + 1) * size, pattern.start_partition, pattern.start_partition + rows,
+            0};
   }
-  if (pitch > 0 && low >= 0 && high < pitch) return {low * size, (high + 1) * size, row, row + pattern.partitions, pitch * size};
+  if (pitch > 0 && low >= 0 && high < pitch)
+    return {low * size, (high + 1) * size, row, row + pattern.partitions, pitch * size};
   int64_t span = pattern.partition_step * (pattern.partitions - 1);
   low += row * pitch, high += row * pitch;
   (span < 0 ? low : high) += span;
@@ -33,19 +36,23 @@ Range range_of(const isa::Program& program, const isa::AccessPattern& pattern) {
 }
 
 bool overlaps(const Range& a, const Range& b) {
-  if (a.pitch == b.pitch) return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
+  if (a.pitch == b.pitch)
+    return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
   return a.linear_low() < b.linear_high() && b.linear_low() < a.linear_high();
 }
 
 bool covers(const Range& r, const Range& a) {
-  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first && a.last <= r.last;
+  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first &&
+         a.last <= r.last;
 }
 
 Range hull(const Range& a, const Range& b) {
   if (a.pitch != b.pitch) {
-    return {std::min(a.linear_low(), b.linear_low()), std::max(a.linear_high(), b.linear_high()), 0, 1, 0};
+    return {std::min(a.linear_low(), b.linear_low()), std::max(a.linear_high(), b.linear_high()), 0,
+            1, 0};
   }
-  return {std::min(a.low, b.low), std::max(a.high, b.high), std::min(a.first, b.first), std::max(a.last, b.last), a.pitch};
+  return {std::min(a.low, b.low), std::max(a.high, b.high), std::min(a.first, b.first),
+          std::max(a.last, b.last), a.pitch};
 }
 
 }  // namespace thorong::sim

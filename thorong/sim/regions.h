@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of a buffer an access pattern touches, as a rectangle: enough to tell tiles of one tensor apart.
+// Which part of a buffer an access pattern touches, as a rectangle: enough to tell tiles of one
+// tensor apart.
 #pragma once
 
 #include "thorong/isa/isa.h"
 
 namespace thorong::sim {
 
-// A rectangle: bytes [low, high) of rows [first, last). Rows are partitions in SBUF and PSUM; in HBM they are `pitch` bytes
-// apart (0: one row, the whole buffer), so that tiles side by side in one tensor are known to be apart.
+// A rectangle: bytes [low, high) of rows [first, last). Rows are partitions in SBUF and PSUM; in
+// HBM they are `pitch` bytes apart (0: one row, the whole buffer), so that tiles side by side in
+// one tensor are known to be apart.
 struct Range {
   int64_t low, high;
   int64_t first, last;

@@ -19,13 +19,18 @@ using isa::Queue;
 
 // All DMA rings share one data path; every other queue is a resource of its own.
 constexpr size_t kResources = isa::kQueues;
-size_t resource_of(Queue queue) { return static_cast<size_t>(is_dma(queue) ? Queue::kDmaLoad : queue); }
+size_t resource_of(Queue queue) {
+  return static_cast<size_t>(is_dma(queue) ? Queue::kDmaLoad : queue);
+}
 
-// The program as the scheduler sees it: durations, dependencies both ways, uses of tiles. Made once; attempts differ in the window.
+// The program as the scheduler sees it: durations, dependencies both ways, uses of tiles. Made
+// once; attempts differ in the window.
 class Plan {
  public:
   Plan(const isa::Program& of, const isa::CoreParameters& core, const ScheduleRequest& asked)
-      : program(of), request(asked), dependencies(find_dependencies(of, asked.fixed_addresses)),
+      : program(of),
+        request(asked),
+        dependencies(find_dependencies(of, asked.fixed_addresses)),
         semaphore_ps(static_cast<int64_t>(core.semaphore_s * 1e12)) {
     size_t n = program.instructions.size();
     busy.resize(n), latency.resize(n);
@@ -43,7 +48,8 @@ class Plan {
   Queue queue(size_t i) const { return program.instructions[i].queue; }
   std::span<const int32_t> successors(size_t node) const { return dependencies.followers(node); }
   std::span<const int32_t> tiles(size_t i) const {
-    return {tile_.data() + first_tile_[i], static_cast<size_t>(first_tile_[i + 1] - first_tile_[i])};
+    return {tile_.data() + first_tile_[i],
+            static_cast<size_t>(first_tile_[i + 1] - first_tile_[i])};
   }
 
   const isa::Program& program;
@@ -51,23 +57,27 @@ class Plan {
   Dependencies dependencies;
   int64_t semaphore_ps;
   std::vector<int64_t> busy, latency;
-  std::vector<int64_t> priority;       // picoseconds from a node's start to the end of the longest chain behind it
-  std::vector<int32_t> uses;           // of each tile: instructions that touch it
-  std::vector<int32_t> chain_before;   // the instruction that must have started; -1: none
+  std::vector<int64_t>
+      priority;  // picoseconds from a node's start to the end of the longest chain behind it
+  std::vector<int32_t> uses;          // of each tile: instructions that touch it
+  std::vector<int32_t> chain_before;  // the instruction that must have started; -1: none
 
  private:
-  // Nodes by trace position, joins behind the instruction at whose place they were made, are in topological order.
+  // Nodes by trace position, joins behind the instruction at whose place they were made, are in
+  // topological order.
   void find_priorities() {
     std::vector<int32_t> order(dependencies.nodes());
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return dependencies.position[static_cast<size_t>(a)] < dependencies.position[static_cast<size_t>(b)];
+      return dependencies.position[static_cast<size_t>(a)] <
+             dependencies.position[static_cast<size_t>(b)];
     });
     priority.assign(dependencies.nodes(), 0);
     for (size_t k = order.size(); k-- > 0;) {
       auto node = static_cast<size_t>(order[k]);
       int64_t behind = 0;
-      for (int32_t s : successors(node)) behind = std::max(behind, priority[static_cast<size_t>(s)]);
+      for (int32_t s : successors(node))
+        behind = std::max(behind, priority[static_cast<size_t>(s)]);
       priority[node] = behind + (is_instruction(node) ? busy[node] + latency[node] : 0);
     }
   }
@@ -83,7 +93,9 @@ class Plan {
       first_tile_.push_back(static_cast<int64_t>(tile_.size()));
       auto begin = static_cast<std::ptrdiff_t>(tile_.size());
       auto add = [&](const isa::AccessPattern& pattern) {
-        if (!placed_here(pattern) || std::find(tile_.begin() + begin, tile_.end(), pattern.buffer) != tile_.end()) return;
+        if (!placed_here(pattern) ||
+            std::find(tile_.begin() + begin, tile_.end(), pattern.buffer) != tile_.end())
+          return;
         tile_.push_back(pattern.buffer);
         ++uses[static_cast<size_t>(pattern.buffer)];
       };
@@ -105,7 +117,8 @@ class Plan {
     for (size_t i = 0; i < request.chains.size(); ++i) {
       int32_t chain = request.chains[i];
       if (chain < 0) continue;
-      if (static_cast<size_t>(chain) >= last.size()) last.resize(static_cast<size_t>(chain) + 1, -1);
+      if (static_cast<size_t>(chain) >= last.size())
+        last.resize(static_cast<size_t>(chain) + 1, -1);
       chain_before[i] = last[static_cast<size_t>(chain)];
       last[static_cast<size_t>(chain)] = static_cast<int32_t>(i);
     }
@@ -115,12 +128,19 @@ class Plan {
   std::vector<int32_t> tile_;
 };
 
-// One pass over time, with instructions at most `window` places ahead of the oldest that has not started.
+// One pass over time, with instructions at most `window` places ahead of the oldest that has not
+// started.
 class Attempt {
  public:
   Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window)
-      : plan_(plan), window_(window), places_(core), waiting_(plan.dependencies.nodes()), ready_(plan.dependencies.nodes(), 0),
-        left_(plan.uses), started_(plan.dependencies.instructions, false), chain_next_(plan.dependencies.instructions, -1) {
+      : plan_(plan),
+        window_(window),
+        places_(core),
+        waiting_(plan.dependencies.nodes()),
+        ready_(plan.dependencies.nodes(), 0),
+        left_(plan.uses),
+        started_(plan.dependencies.instructions, false),
+        chain_next_(plan.dependencies.instructions, -1) {
     address.assign(plan.program.buffers.size(), -1);
     for (size_t b = 0; b < plan.request.fixed_addresses.size(); ++b) {
       const isa::Buffer& buffer = plan.program.buffers[b];
@@ -129,7 +149,8 @@ class Attempt {
       address[b] = plan.request.fixed_addresses[b];
     }
     for (size_t i = 0; i < chain_next_.size(); ++i) {
-      if (plan.chain_before[i] >= 0) chain_next_[static_cast<size_t>(plan.chain_before[i])] = static_cast<int32_t>(i);
+      if (plan.chain_before[i] >= 0)
+        chain_next_[static_cast<size_t>(plan.chain_before[i])] = static_cast<int32_t>(i);
     }
     for (size_t node = 0; node < waiting_.size(); ++node) {
       waiting_[node] = plan.dependencies.needed[node];
@@ -137,7 +158,8 @@ class Attempt {
     }
   }
 
-  // False: an instruction found no room for its tiles, and nothing that runs would give any back (`stuck` says which).
+  // False: an instruction found no room for its tiles, and nothing that runs would give any back
+  // (`stuck` says which).
   bool run() {
     for (size_t node = 0; node < waiting_.size(); ++node) {
       if (waiting_[node] == 0) release(node);
@@ -148,8 +170,8 @@ class Attempt {
     return true;
   }
 
-  std::vector<int32_t> order;      // by start
-  std::vector<int64_t> address;    // by buffer
+  std::vector<int32_t> order;    // by start
+  std::vector<int64_t> address;  // by buffer
   size_t stuck = 0;
   const TilePlaces& places() const { return places_; }
 
@@ -159,10 +181,14 @@ class Attempt {
     int32_t node;
   };
   struct Later {
-    bool operator()(const Entry& a, const Entry& b) const { return a.key != b.key ? a.key > b.key : a.node > b.node; }
+    bool operator()(const Entry& a, const Entry& b) const {
+      return a.key != b.key ? a.key > b.key : a.node > b.node;
+    }
   };
   struct LessUrgent {
-    bool operator()(const Entry& a, const Entry& b) const { return a.key != b.key ? a.key < b.key : a.node > b.node; }
+    bool operator()(const Entry& a, const Entry& b) const {
+      return a.key != b.key ? a.key < b.key : a.node > b.node;
+    }
   };
 
   // All predecessors are known; `ready_` is final.
@@ -179,14 +205,17 @@ class Attempt {
     if (--waiting_[node] == 0) release(node);
   }
 
-  // Starts one instruction, or moves on to the next time at which room is given back. False: neither.
+  // Starts one instruction, or moves on to the next time at which room is given back. False:
+  // neither.
   bool step() {
     size_t best = kResources;
     int64_t when = INT64_MAX;
     for (size_t r = 0; r < kResources; ++r) {
       int64_t start = INT64_MAX;
-      if (!available_[r].empty() || retries(r)) start = std::max(free_[r], now_);
-      else if (!pending_[r].empty()) start = std::max(free_[r], pending_[r].top().key);
+      if (!available_[r].empty() || retries(r))
+        start = std::max(free_[r], now_);
+      else if (!pending_[r].empty())
+        start = std::max(free_[r], pending_[r].top().key);
       if (start < when) when = start, best = r;
     }
     if (!returns_.empty() && returns_.top().key <= when) {
@@ -214,7 +243,9 @@ class Attempt {
 
   // The most urgent instruction of a resource that can start at `when`.
   void take_one(size_t resource, int64_t when) {
-    bool again = retries(resource) && (available_[resource].empty() || LessUrgent()(available_[resource].top(), blocked_[resource].top()));
+    bool again =
+        retries(resource) && (available_[resource].empty() ||
+                              LessUrgent()(available_[resource].top(), blocked_[resource].top()));
     auto& from = again ? blocked_[resource] : available_[resource];
     Entry entry = from.top();
     from.pop();
@@ -230,7 +261,8 @@ class Attempt {
     }
   }
 
-  // The oldest instruction waits for nothing but room: it comes first, so that running ahead cannot starve it.
+  // The oldest instruction waits for nothing but room: it comes first, so that running ahead cannot
+  // starve it.
   bool start_oldest() {
     stuck = oldest_;
     if (waiting_[oldest_] > 0 || !needs_place(oldest_) || !place_tiles(oldest_)) return false;
@@ -314,8 +346,9 @@ class Attempt {
   std::array<std::priority_queue<Entry, std::vector<Entry>, Later>, kResources> pending_;
   std::array<std::priority_queue<Entry, std::vector<Entry>, LessUrgent>, kResources> available_;
   std::priority_queue<Entry, std::vector<Entry>, Later> returns_;
-  std::array<std::priority_queue<Entry, std::vector<Entry>, LessUrgent>, kResources> blocked_;  // found no room
-  std::priority_queue<Entry, std::vector<Entry>, Later> ahead_;                                // beyond the window
+  std::array<std::priority_queue<Entry, std::vector<Entry>, LessUrgent>, kResources>
+      blocked_;                                                  // found no room
+  std::priority_queue<Entry, std::vector<Entry>, Later> ahead_;  // beyond the window
   std::array<bool, kResources> room_{};  // some was given back since the last one found none
   std::array<int64_t, kResources> free_{};
   int64_t now_ = 0;
@@ -328,7 +361,8 @@ void apply(isa::Program& program, const Attempt& attempt, const isa::CoreParamet
   for (int32_t i : attempt.order) ordered.push_back(program.instructions[static_cast<size_t>(i)]);
   program.instructions = std::move(ordered);
   for (size_t b = 0; b < program.buffers.size(); ++b) {
-    if (program.buffers[b].space != isa::Space::kHbm && attempt.address[b] >= 0) program.buffers[b].address = attempt.address[b];
+    if (program.buffers[b].space != isa::Space::kHbm && attempt.address[b] >= 0)
+      program.buffers[b].address = attempt.address[b];
   }
   program.sbuf_peak_bytes = attempt.places().sbuf_peak_bytes() * core.partitions;
   program.psum_peak_bytes = attempt.places().psum_peak_bytes() * core.partitions;
@@ -336,7 +370,8 @@ void apply(isa::Program& program, const Attempt& attempt, const isa::CoreParamet
 
 }  // namespace
 
-Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CoreParameters& core, const ScheduleRequest& request) {
+Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CoreParameters& core,
+                                      const ScheduleRequest& request) {
   if (program.instructions.empty()) return std::vector<int32_t>{};
   Plan plan(program, core, request);
   constexpr int64_t kWidest = 1 << 16, kNarrower = 4;
@@ -353,7 +388,8 @@ Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CorePara
   }
   int32_t place = program.instructions[stuck].operator_index;
   return Status(Code::kResourceExhausted,
-                "expected room in SBUF and PSUM for the tiles that live at one time, found too little. Use smaller tiles, or let earlier "
+                "expected room in SBUF and PSUM for the tiles that live at one time, found too "
+                "little. Use smaller tiles, or let earlier "
                 "ones end before new ones begin.",
                 place >= 0 ? program.operators[static_cast<size_t>(place)].name : "");
 }

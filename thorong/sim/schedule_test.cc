@@ -21,12 +21,15 @@ int64_t time_of(Program program, const CoreParameters& core) {
   return simulate_timing(program, core, Schedule::kBest).end_ps;
 }
 
-// `count` tiles of `elements`: loaded, doubled on Vector, stored; in trace order one after the other.
+// `count` tiles of `elements`: loaded, doubled on Vector, stored; in trace order one after the
+// other.
 Program loop(int64_t count, int64_t elements) {
   ProgramBuilder b;
-  BufferId in = b.buffer(Space::kHbm, 0, count * elements), out = b.buffer(Space::kHbm, 1 << 20, count * elements);
+  BufferId in = b.buffer(Space::kHbm, 0, count * elements),
+           out = b.buffer(Space::kHbm, 1 << 20, count * elements);
   for (int64_t i = 0; i < count; ++i) {
-    BufferId x = b.buffer(Space::kSbuf, kUnplaced, elements), y = b.buffer(Space::kSbuf, kUnplaced, elements);
+    BufferId x = b.buffer(Space::kSbuf, kUnplaced, elements),
+             y = b.buffer(Space::kSbuf, kUnplaced, elements);
     auto n = static_cast<int32_t>(elements);
     b.add(Opcode::dma_copy, Queue::kDmaLoad, {b.part(x, 0, n), b.part(in, i * elements, n)});
     b.add(Opcode::tensor_copy, Queue::kVector, {b.part(y, 0, n), b.part(x, 0, n)});
@@ -39,7 +42,8 @@ TEST(Schedule, IterationsOfALoopOverlap) {
   CoreParameters core = round_core();
   Program program = loop(8, 1000);
   ASSERT_TRUE(schedule(program, core, {}).ok());
-  // Loads (4 us each, as the stores) share one path: 64 us; the work of 1 us and the latencies hide behind it.
+  // Loads (4 us each, as the stores) share one path: 64 us; the work of 1 us and the latencies hide
+  // behind it.
   int64_t path_ps = 16 * 4000 * 1000;
   EXPECT_GE(time_of(program, core), path_ps);
   EXPECT_LE(time_of(program, core), path_ps + 6000 * 1000);
@@ -68,7 +72,8 @@ TEST(Schedule, ATileThatCannotFitNamesItsOperator) {
   auto result = schedule(program, core, {});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
-  EXPECT_NE(result.status().to_string().find("kernel.py:7"), std::string::npos) << result.status().to_string();
+  EXPECT_NE(result.status().to_string().find("kernel.py:7"), std::string::npos)
+      << result.status().to_string();
   EXPECT_NE(result.status().to_string().find("expected room in SBUF and PSUM"), std::string::npos);
 }
 
@@ -76,7 +81,8 @@ TEST(Schedule, ChainsKeepTheirOrder) {
   CoreParameters core = round_core();
   ProgramBuilder b;
   // Independent copies; the later one in the trace has the longer way behind it and would go first.
-  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64), d = b.buffer(Space::kSbuf, 2048, 64);
+  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64),
+           d = b.buffer(Space::kSbuf, 2048, 64);
   b.add(Opcode::tensor_copy, Queue::kVector, {b.part(a, 0, 8), b.part(a, 16, 8)});
   b.add(Opcode::tensor_copy, Queue::kVector, {b.part(c, 0, 8), b.part(c, 16, 8)});
   b.add(Opcode::tensor_copy, Queue::kScalar, {b.part(d, 0, 64), b.part(c, 0, 8)});
@@ -102,7 +108,8 @@ TEST(Schedule, PsumTilesStayWithinABank) {
   b.add(Opcode::memset, Queue::kVector, {b.part(wide, 0, 1000)});
   ASSERT_TRUE(schedule(b.program, core, {}).ok());
   for (const Buffer& buffer : b.program.buffers) {
-    int64_t first = buffer.address / core.psum_bank_bytes, last = (buffer.address + buffer.row_bytes - 1) / core.psum_bank_bytes;
+    int64_t first = buffer.address / core.psum_bank_bytes,
+            last = (buffer.address + buffer.row_bytes - 1) / core.psum_bank_bytes;
     EXPECT_EQ(last - first, (buffer.row_bytes - 1) / core.psum_bank_bytes);
     EXPECT_LT(last, core.psum_banks);
   }
@@ -111,14 +118,18 @@ TEST(Schedule, PsumTilesStayWithinABank) {
 // A random program over few tiles, so that all kinds of dependencies occur.
 Program random_program(uint32_t seed) {
   std::mt19937 random(seed);
-  auto pick = [&](int low, int high) { return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1)); };
+  auto pick = [&](int low, int high) {
+    return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1));
+  };
   ProgramBuilder b;
   std::vector<BufferId> tiles;
-  for (int i = 0; i < 12; ++i) tiles.push_back(b.buffer(i % 3 == 0 ? Space::kPsum : Space::kSbuf, kUnplaced, 64 * pick(1, 6)));
+  for (int i = 0; i < 12; ++i)
+    tiles.push_back(b.buffer(i % 3 == 0 ? Space::kPsum : Space::kSbuf, kUnplaced, 64 * pick(1, 6)));
   for (int i = 0; i < 200; ++i) {
     auto part = [&] {
       BufferId id = tiles[static_cast<size_t>(pick(0, 11))];
-      auto elements = static_cast<int32_t>(b.program.buffers[static_cast<size_t>(id)].row_bytes / 4);
+      auto elements =
+          static_cast<int32_t>(b.program.buffers[static_cast<size_t>(id)].row_bytes / 4);
       int size = pick(1, 32), offset = pick(0, elements - size);
       return b.part(id, offset, size, 32 * pick(0, 3), pick(1, 32));
     };
@@ -145,8 +156,10 @@ TEST(Schedule, NeverSwapsInstructionsThatDependOnEachOther) {
         bool conflict = false;
         for (int x = 0; x < 2; ++x) {
           for (int y = 0; y < 2; ++y) {
-            const AccessPattern &p = traced.operand(traced.instructions[i], x), &q = traced.operand(traced.instructions[j], y);
-            conflict = conflict || ((x == 0 || y == 0) && p.buffer == q.buffer && overlaps(range_of(traced, p), range_of(traced, q)));
+            const AccessPattern &p = traced.operand(traced.instructions[i], x),
+                                &q = traced.operand(traced.instructions[j], y);
+            conflict = conflict || ((x == 0 || y == 0) && p.buffer == q.buffer &&
+                                    overlaps(range_of(traced, p), range_of(traced, q)));
           }
         }
         if (conflict) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One record per access: a range (regions.h) of a buffer. A write that covers older records replaces them, because
-// waiting for it implies waiting for them. When a buffer reuses the address of older ones, their records become a
-// write over the whole new buffer.
+// One record per access: a range (regions.h) of a buffer. A write that covers older records
+// replaces them, because waiting for it implies waiting for them. When a buffer reuses the address
+// of older ones, their records become a write over the whole new buffer.
 #include "thorong/sim/semaphores.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ using isa::Space;
 struct Access {
   Range range{};
   Queue queue = Queue::kVector;
-  int32_t count = 0;             // the queue's completed instructions after this one
+  int32_t count = 0;  // the queue's completed instructions after this one
   bool write = false;
 };
 
@@ -37,7 +37,8 @@ struct Piece {
 
 class Tracker {
  public:
-  explicit Tracker(Program& program) : program_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
+  explicit Tracker(Program& program)
+      : program_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
 
   void visit(Instruction& instruction) {
     needed_.fill(0);
@@ -68,15 +69,17 @@ class Tracker {
   }
 
  private:
-  Range whole(isa::BufferId id) const { return whole_range(program_.buffers[static_cast<size_t>(id)]); }
+  Range whole(isa::BufferId id) const {
+    return whole_range(program_.buffers[static_cast<size_t>(id)]);
+  }
 
   void need(const Access& access) {
     int32_t& needed = needed_[static_cast<size_t>(access.queue)];
     needed = std::max(needed, access.count);
   }
 
-  // First touch of a buffer: whatever used its addresses before must have finished. What sticks out of an older buffer on
-  // either side stays known.
+  // First touch of a buffer: whatever used its addresses before must have finished. What sticks out
+  // of an older buffer on either side stays known.
   void open(isa::BufferId id) {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
     auto& map = by_address_[static_cast<size_t>(buffer.space)];
@@ -98,7 +101,9 @@ class Tracker {
       if (old.high > high) map[high] = {old.high, old.id};
     }
     for (size_t q = 0; q < isa::kQueues; ++q) {
-      if (last[q] > 0) accesses_[static_cast<size_t>(id)].push_back({{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
+      if (last[q] > 0)
+        accesses_[static_cast<size_t>(id)].push_back(
+            {{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
     }
     map[low] = {high, id};
     live_[static_cast<size_t>(id)] = true;

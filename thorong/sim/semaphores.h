@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns overlapping memory accesses into explicit semaphore waits (D3, D12).
 //
-// Before: instructions in program order, no waits. After: each instruction waits, by (queue, count), for the last conflicting
-// accesses (read after write, write after read, write after write) of other queues. The hardware sees only the waits; the
-// tracking of memory is the compiler's tool and, on traces of others, the race detector.
+// Before: instructions in program order, no waits. After: each instruction waits, by (queue,
+// count), for the last conflicting accesses (read after write, write after read, write after write)
+// of other queues. The hardware sees only the waits; the tracking of memory is the compiler's tool
+// and, on traces of others, the race detector.
 #pragma once
 
 #include "thorong/isa/isa.h"

@@ -15,10 +15,10 @@ TEST(Semaphores, ReadAfterWrite) {
   ProgramBuilder b;
   const auto hbm = b.buffer(Space::kHbm, 0, 100), x = b.buffer(Space::kSbuf, 0, 100),
              y = b.buffer(Space::kSbuf, 400, 100), z = b.buffer(Space::kSbuf, 800, 100);
-  b.load(b.part(x, 0, 100), b.part(hbm, 0, 100));   // 0
-  b.copy(b.part(y, 0, 100), b.part(x, 0, 100));     // 1 reads 0's
+  b.load(b.part(x, 0, 100), b.part(hbm, 0, 100));          // 0
+  b.copy(b.part(y, 0, 100), b.part(x, 0, 100));            // 1 reads 0's
   b.activate(kExp, b.part(z, 0, 100), b.part(y, 0, 100));  // 2 reads 1's
-  b.copy(b.part(y, 0, 50), b.part(y, 50, 50));      // 3 own queue: after 1; overwrites what 2 reads
+  b.copy(b.part(y, 0, 50), b.part(y, 50, 50));  // 3 own queue: after 1; overwrites what 2 reads
   insert_semaphores(b.program);
   EXPECT_EQ(waits_of(b.program, 0), Waits{});
   EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kDmaLoad, 1}}));
@@ -30,11 +30,11 @@ TEST(Semaphores, WriteAfterReadAndWrite) {
   ProgramBuilder b;
   const auto hbm = b.buffer(Space::kHbm, 0, 300), x = b.buffer(Space::kSbuf, 0, 100),
              y = b.buffer(Space::kSbuf, 400, 100);
-  b.copy(b.part(x, 0, 100), b.part(y, 0, 100));        // 0 vector writes x
-  b.store(b.part(hbm, 0, 100), b.part(x, 0, 100));     // 1 reads x
+  b.copy(b.part(x, 0, 100), b.part(y, 0, 100));            // 0 vector writes x
+  b.store(b.part(hbm, 0, 100), b.part(x, 0, 100));         // 1 reads x
   b.activate(kExp, b.part(y, 0, 100), b.part(y, 0, 100));  // 2 overwrites what 0 read
   b.activate(kExp, b.part(x, 0, 100), b.part(x, 0, 100));  // 3 overwrites what 1 reads
-  b.load(b.part(x, 0, 100), b.part(hbm, 200, 100));    // 4 overwrites 3's
+  b.load(b.part(x, 0, 100), b.part(hbm, 200, 100));        // 4 overwrites 3's
   insert_semaphores(b.program);
   EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kVector, 1}}));
   EXPECT_EQ(waits_of(b.program, 2), (Waits{{Queue::kVector, 1}}));
@@ -96,9 +96,9 @@ TEST(Semaphores, AReusedAddressWaitsForItsLastUsers) {
   ProgramBuilder b;
   const auto old = b.buffer(Space::kSbuf, 0, 100), other = b.buffer(Space::kSbuf, 4000, 100),
              young = b.buffer(Space::kSbuf, 200, 100), hbm = b.buffer(Space::kHbm, 0, 100);
-  b.copy(b.part(old, 0, 100), b.part(other, 0, 100));              // 0
-  b.activate(kExp, b.part(other, 0, 100), b.part(old, 0, 100));    // 1 reads old
-  b.load(b.part(young, 0, 100), b.part(hbm, 0, 100));              // 2 overlaps old's end
+  b.copy(b.part(old, 0, 100), b.part(other, 0, 100));            // 0
+  b.activate(kExp, b.part(other, 0, 100), b.part(old, 0, 100));  // 1 reads old
+  b.load(b.part(young, 0, 100), b.part(hbm, 0, 100));            // 2 overlaps old's end
   insert_semaphores(b.program);
   EXPECT_EQ(waits_of(b.program, 2), (Waits{{Queue::kVector, 1}, {Queue::kScalar, 1}}));
 }
@@ -109,9 +109,9 @@ TEST(Semaphores, APartlyReusedAddressIsNotForgotten) {
   const auto old = b.buffer(Space::kSbuf, 0, 300), other = b.buffer(Space::kSbuf, 4000, 100),
              head = b.buffer(Space::kSbuf, 0, 50), tail = b.buffer(Space::kSbuf, 1000, 50),
              middle = b.buffer(Space::kSbuf, 600, 50), hbm = b.buffer(Space::kHbm, 0, 100);
-  b.copy(b.part(old, 0, 300), b.part(old, 0, 300));               // 0 vector uses all of old
-  b.load(b.part(head, 0, 50), b.part(hbm, 0, 50));                // 1
-  b.activate(kExp, b.part(tail, 0, 50), b.part(other, 0, 50));    // 2
+  b.copy(b.part(old, 0, 300), b.part(old, 0, 300));                // 0 vector uses all of old
+  b.load(b.part(head, 0, 50), b.part(hbm, 0, 50));                 // 1
+  b.activate(kExp, b.part(tail, 0, 50), b.part(other, 0, 50));     // 2
   b.add(Opcode::memset, Queue::kGpsimd, {b.part(middle, 0, 50)});  // 3
   insert_semaphores(b.program);
   EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kVector, 1}}));

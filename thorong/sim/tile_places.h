@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Places of on-chip tiles while a program is scheduled. A PSUM tile of at most a bank's size lies within one bank.
+// Places of on-chip tiles while a program is scheduled. A PSUM tile of at most a bank's size lies
+// within one bank.
 #pragma once
 
 #include <vector>
@@ -12,22 +13,27 @@ namespace thorong::sim {
 
 class TilePlaces {
  public:
-  explicit TilePlaces(const isa::CoreParameters& core) : bank_bytes_(core.psum_bank_bytes), sbuf_(0, core.sbuf_bytes_per_partition) {
+  explicit TilePlaces(const isa::CoreParameters& core)
+      : bank_bytes_(core.psum_bank_bytes), sbuf_(0, core.sbuf_bytes_per_partition) {
     for (int64_t i = 0; i < core.psum_banks; ++i) banks_.emplace_back(0, bank_bytes_);
   }
 
   // The byte within the partition; -1: no room now.
   int64_t take(const isa::Buffer& buffer) {
-    if (buffer.space == isa::Space::kSbuf) return sbuf_.allocate_oldest(buffer.row_bytes).value_or(-1);
-    return buffer.row_bytes <= bank_bytes_ ? take_in_bank(buffer.row_bytes) : take_banks(buffer.row_bytes);
+    if (buffer.space == isa::Space::kSbuf)
+      return sbuf_.allocate_oldest(buffer.row_bytes).value_or(-1);
+    return buffer.row_bytes <= bank_bytes_ ? take_in_bank(buffer.row_bytes)
+                                           : take_banks(buffer.row_bytes);
   }
 
   // Keeps a place that the program chose itself; places of several such tiles may overlap.
   void reserve(const isa::Buffer& buffer, int64_t address) {
     constexpr int64_t kPiece = 64;
     for (int64_t at = address / kPiece * kPiece; at < address + buffer.row_bytes; at += kPiece) {
-      if (buffer.space == isa::Space::kSbuf) sbuf_.allocate_at(at, kPiece);
-      else if (auto bank = static_cast<size_t>(at / bank_bytes_); bank < banks_.size()) banks_[bank].allocate_at(at % bank_bytes_, kPiece);
+      if (buffer.space == isa::Space::kSbuf)
+        sbuf_.allocate_at(at, kPiece);
+      else if (auto bank = static_cast<size_t>(at / bank_bytes_); bank < banks_.size())
+        banks_[bank].allocate_at(at % bank_bytes_, kPiece);
     }
   }
 
@@ -36,7 +42,8 @@ class TilePlaces {
       sbuf_.free(address);
       return;
     }
-    for (int64_t at = address; at < address + buffer.row_bytes; at = (at / bank_bytes_ + 1) * bank_bytes_) {
+    for (int64_t at = address; at < address + buffer.row_bytes;
+         at = (at / bank_bytes_ + 1) * bank_bytes_) {
       banks_[static_cast<size_t>(at / bank_bytes_)].free(at % bank_bytes_);
     }
   }
@@ -49,7 +56,8 @@ class TilePlaces {
   }
 
  private:
-  // The next bank with room, so that neighbours lie in different banks and engines do not meet there.
+  // The next bank with room, so that neighbours lie in different banks and engines do not meet
+  // there.
   int64_t take_in_bank(int64_t bytes) {
     for (size_t i = 0; i < banks_.size(); ++i) {
       size_t bank = (next_bank_ + i) % banks_.size();

@@ -9,22 +9,28 @@
 namespace thorong::sim {
 namespace {
 
-using isa::Cost;
 using isa::CoreParameters;
+using isa::Cost;
 using isa::Instruction;
 using isa::Program;
 using isa::Queue;
 
 // D4: a duration of c cycles at f Hz takes ceil(c x 10^12 / f) picoseconds.
-int64_t picoseconds(double cycles, double hz) { return static_cast<int64_t>(std::ceil(cycles * 1e12 / hz)); }
+int64_t picoseconds(double cycles, double hz) {
+  return static_cast<int64_t>(std::ceil(cycles * 1e12 / hz));
+}
 int64_t picoseconds(double seconds) { return static_cast<int64_t>(std::ceil(seconds * 1e12)); }
 
 double clock_hz(const CoreParameters& core, Queue queue) {
   switch (queue) {
-    case Queue::kTensor: return core.tensor_hz;
-    case Queue::kVector: return core.vector_hz;
-    case Queue::kScalar: return core.scalar_hz;
-    default: return core.gpsimd_hz;
+    case Queue::kTensor:
+      return core.tensor_hz;
+    case Queue::kVector:
+      return core.vector_hz;
+    case Queue::kScalar:
+      return core.scalar_hz;
+    default:
+      return core.gpsimd_hz;
   }
 }
 
@@ -36,8 +42,10 @@ int activation_table(const Instruction& instruction) {
     case UnaryFunction::kRelu:
     case UnaryFunction::kSquare:
     case UnaryFunction::kAbs:
-    case UnaryFunction::kNegate: return 0;
-    default: return 1 + instruction.function0;
+    case UnaryFunction::kNegate:
+      return 0;
+    default:
+      return 1 + instruction.function0;
   }
 }
 
@@ -77,11 +85,13 @@ class Clockwork {
     } else {
       time.start_ps = std::max(queue_free_[q], ready);
       bool compute = instruction.queue <= Queue::kGpsimd;
-      if (compute && schedule_ == Schedule::kVendor) time.start_ps = std::max(time.start_ps, token_free_);
+      if (compute && schedule_ == Schedule::kVendor)
+        time.start_ps = std::max(time.start_ps, token_free_);
       time.end_ps = time.start_ps + duration(instruction, cost, time.start_ps);
       queue_free_[q] = time.end_ps;
       if (compute) token_free_ = token(time);
-      // The vendor's overlap was calibrated on sums of busy times: pipeline and semaphore latencies are in it already.
+      // The vendor's overlap was calibrated on sums of busy times: pipeline and semaphore latencies
+      // are in it already.
       bool latency = !compute || schedule_ == Schedule::kBest;
       visible = time.end_ps + (latency ? picoseconds(cost.latency_s) : 0);
     }
@@ -92,16 +102,19 @@ class Clockwork {
     timing_.end_ps = std::max(timing_.end_ps, visible);
   }
 
-  // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer that waits (a store for its
-  // data) leaves a gap that transfers of other rings may fill, although they come later in program order.
+  // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer
+  // that waits (a store for its data) leaves a gap that transfers of other rings may fill, although
+  // they come later in program order.
   int64_t take_data_path(int64_t earliest, int64_t length) {
     for (size_t g = 0; g < gaps_.size(); ++g) {
       auto [begin, end] = gaps_[g];
       int64_t start = std::max(begin, earliest);
       if (start + length > end) continue;
       gaps_.erase(gaps_.begin() + static_cast<std::ptrdiff_t>(g));
-      if (start > begin) gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g++), {begin, start});
-      if (start + length < end) gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g), {start + length, end});
+      if (start > begin)
+        gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g++), {begin, start});
+      if (start + length < end)
+        gaps_.insert(gaps_.begin() + static_cast<std::ptrdiff_t>(g), {start + length, end});
       return start;
     }
     int64_t start = std::max(earliest, data_path_free_);
@@ -116,7 +129,8 @@ class Clockwork {
     int64_t ready = 0;
     for (int32_t w = 0; w < instruction.waits; ++w) {
       const isa::Wait& wait = program_.waits[static_cast<size_t>(instruction.first_wait + w)];
-      int64_t done = completed_[static_cast<size_t>(wait.queue)][static_cast<size_t>(wait.count - 1)];
+      int64_t done =
+          completed_[static_cast<size_t>(wait.queue)][static_cast<size_t>(wait.count - 1)];
       bool between_engines = wait.queue <= Queue::kGpsimd && instruction.queue <= Queue::kGpsimd;
       bool counted = between_engines && schedule_ == Schedule::kVendor;
       ready = std::max(ready, done + (counted ? 0 : semaphore_ps_));
@@ -126,7 +140,8 @@ class Clockwork {
 
   // The earliest start of the next compute instruction under the vendor's schedule.
   int64_t token(const InstructionTime& time) const {
-    auto overlapped = static_cast<int64_t>(core_.vendor_overlap * static_cast<double>(time.end_ps - time.start_ps));
+    auto overlapped = static_cast<int64_t>(core_.vendor_overlap *
+                                           static_cast<double>(time.end_ps - time.start_ps));
     return std::max(token_free_, time.end_ps - overlapped);
   }
 
@@ -144,16 +159,19 @@ class Clockwork {
     return ps;
   }
 
-  // After a pause as long as the ramp the tensor clock starts at a fraction of its rate for that long.
+  // After a pause as long as the ramp the tensor clock starts at a fraction of its rate for that
+  // long.
   int64_t ramped(int64_t start, int64_t ps) {
     if (start - tensor_end_ > ramp_ps_ || tensor_end_ == 0) ramp_left_ps_ = ramp_ps_;
     if (ramp_left_ps_ > 0) {
-      auto slow = static_cast<int64_t>(std::ceil(static_cast<double>(ps) / core_.clock_ramp_fraction));
+      auto slow =
+          static_cast<int64_t>(std::ceil(static_cast<double>(ps) / core_.clock_ramp_fraction));
       if (slow <= ramp_left_ps_) {
         ramp_left_ps_ -= slow;
         ps = slow;
       } else {
-        ps += static_cast<int64_t>(static_cast<double>(ramp_left_ps_) * (1 - core_.clock_ramp_fraction));
+        ps += static_cast<int64_t>(static_cast<double>(ramp_left_ps_) *
+                                   (1 - core_.clock_ramp_fraction));
         ramp_left_ps_ = 0;
       }
     }
@@ -176,7 +194,9 @@ class Clockwork {
 
 }  // namespace
 
-bool is_dma(Queue queue) { return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove; }
+bool is_dma(Queue queue) {
+  return queue == Queue::kDmaLoad || queue == Queue::kDmaStore || queue == Queue::kDmaMove;
+}
 
 int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
   if (is_dma(queue) || queue == Queue::kHost) return picoseconds(cost.occupied_s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timing layer (D3): when each instruction starts and ends, in integer picoseconds. In-order queues, semaphore waits, one
-// shared DMA data path, port conflicts of the generation, the tensor clock's ramp, activation table loads. No values, no wall
-// clock, no randomness.
+// The timing layer (D3): when each instruction starts and ends, in integer picoseconds. In-order
+// queues, semaphore waits, one shared DMA data path, port conflicts of the generation, the tensor
+// clock's ramp, activation table loads. No values, no wall clock, no randomness.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@
 
 namespace thorong::sim {
 
-// kVendor: the overlap that the vendor's compiler reaches on compiled graphs (chip figure control.vendor_overlap).
-// kBest: all that the dependencies allow.
+// kVendor: the overlap that the vendor's compiler reaches on compiled graphs (chip figure
+// control.vendor_overlap). kBest: all that the dependencies allow.
 enum class Schedule : uint8_t { kVendor, kBest };
 
 struct InstructionTime {
   int64_t start_ps = 0;
-  int64_t end_ps = 0;       // the queue is free again (DMA: the transfer has ended)
+  int64_t end_ps = 0;  // the queue is free again (DMA: the transfer has ended)
 };
 
 struct Timing {
@@ -27,16 +27,18 @@ struct Timing {
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  int64_t hbm_busy_ps = 0;                    // of the DMA data path, the time that HBM bandwidth bounds
-  std::vector<isa::Cost> costs;               // parallel to the program's instructions
+  int64_t hbm_busy_ps = 0;       // of the DMA data path, the time that HBM bandwidth bounds
+  std::vector<isa::Cost> costs;  // parallel to the program's instructions
 };
 
-// How long an instruction holds its queue (DMA: the data path), without what depends on the ones before it (clock ramp, table loads).
+// How long an instruction holds its queue (DMA: the data path), without what depends on the ones
+// before it (clock ramp, table loads).
 int64_t busy_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
 // Until its result is visible to others after that.
 int64_t latency_ps(const isa::Cost& cost);
 bool is_dma(isa::Queue queue);
 
-Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core, Schedule schedule);
+Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core,
+                       Schedule schedule);
 
 }  // namespace thorong::sim

@@ -89,16 +89,16 @@ ProgramBuilder ten_instructions() {
   BufferId tile[6];
   for (int64_t t = 0; t < 6; ++t) tile[t] = b.buffer(Space::kSbuf, t * 1024, 250);
   const auto all = [&](int t) { return b.part(tile[t], 0, 250); };
-  b.load(all(0), b.part(in, 0, 250));                                          // 0
-  b.load(all(1), b.part(in, 250, 250));                                        // 1
-  b.copy(all(2), all(0));                                                      // 2
-  b.activate(UnaryFunction::kCopy, all(3), all(1));                            // 3
-  b.add(Opcode::tensor_tensor, Queue::kVector, {all(4), all(2), all(3)});      // 4
-  b.activate(UnaryFunction::kExp, all(5), all(4));                             // 5
-  b.store(b.part(out, 0, 250), all(4));                                        // 6
-  b.add(Opcode::memset, Queue::kVector, {all(4)}).immediate0 = 1;              // 7
-  b.activate(UnaryFunction::kExp, all(3), all(2));                             // 8
-  b.store(b.part(out, 250, 250), all(3));                                      // 9
+  b.load(all(0), b.part(in, 0, 250));                                      // 0
+  b.load(all(1), b.part(in, 250, 250));                                    // 1
+  b.copy(all(2), all(0));                                                  // 2
+  b.activate(UnaryFunction::kCopy, all(3), all(1));                        // 3
+  b.add(Opcode::tensor_tensor, Queue::kVector, {all(4), all(2), all(3)});  // 4
+  b.activate(UnaryFunction::kExp, all(5), all(4));                         // 5
+  b.store(b.part(out, 0, 250), all(4));                                    // 6
+  b.add(Opcode::memset, Queue::kVector, {all(4)}).immediate0 = 1;          // 7
+  b.activate(UnaryFunction::kExp, all(3), all(2));                         // 8
+  b.store(b.part(out, 250, 250), all(3));                                  // 9
   insert_semaphores(b.program);
   return b;
 }
@@ -161,7 +161,7 @@ TEST(Timing, ALaterTransferFillsTheGapBeforeAWaitingStore) {
   ProgramBuilder b;
   const auto hbm = b.buffer(Space::kHbm, 0, 1000), x = b.buffer(Space::kSbuf, 0, 250),
              y = b.buffer(Space::kSbuf, 1024, 250), z = b.buffer(Space::kSbuf, 2048, 250);
-  b.load(b.part(x, 0, 250), b.part(hbm, 0, 250));                    // 0-1000, visible 1100
+  b.load(b.part(x, 0, 250), b.part(hbm, 0, 250));  // 0-1000, visible 1100
   b.add(Opcode::tensor_tensor, Queue::kVector,
         {b.part(y, 0, 250), b.part(x, 0, 250), b.part(x, 0, 250)});  // 1110-1610
   b.store(b.part(hbm, 250, 250), b.part(y, 0, 250));                 // 1620-2620
@@ -209,12 +209,12 @@ TEST(Timing, TheTensorClockRampsAfterAPause) {
   const auto pause = [&](int32_t cycles) {  // new operands, between two products
     b.copy(b.part(x, 0, cycles), b.part(y, 0, cycles));
   };
-  product();      // 1000 ns at half rate do 500 cycles, 12 more at the full rate
-  product();      // 512
-  pause(500);     // 50 + 10 + 500 + 10 ns: shorter than the ramp
+  product();   // 1000 ns at half rate do 500 cycles, 12 more at the full rate
+  product();   // 512
+  pause(500);  // 50 + 10 + 500 + 10 ns: shorter than the ramp
   product();
-  pause(1200);    // the tensor engine waits longer than the ramp
-  product();      // ramps again
+  pause(1200);  // the tensor engine waits longer than the ramp
+  product();    // ramps again
   insert_semaphores(b.program);
   const Timing timing = simulate_timing(b.program, core, Schedule::kBest);
   const auto length = [&](size_t i) {
@@ -254,11 +254,20 @@ TEST(Timing, AnyProgramStartsAtTheEarliestLegalTime) {
     };
     for (int i = 0; i < 40; ++i) {
       switch (pick(0, 4)) {
-        case 0: b.load(tile(), b.part(hbm, pick(0, 900), 100)); break;
-        case 1: b.store(b.part(hbm, pick(0, 900), 100), tile()); break;
-        case 2: b.copy(tile(), tile()); break;
-        case 3: b.activate(UnaryFunction::kCopy, tile(), tile()); break;
-        default: b.add(Opcode::tensor_tensor, Queue::kVector, {tile(), tile(), tile()});
+        case 0:
+          b.load(tile(), b.part(hbm, pick(0, 900), 100));
+          break;
+        case 1:
+          b.store(b.part(hbm, pick(0, 900), 100), tile());
+          break;
+        case 2:
+          b.copy(tile(), tile());
+          break;
+        case 3:
+          b.activate(UnaryFunction::kCopy, tile(), tile());
+          break;
+        default:
+          b.add(Opcode::tensor_tensor, Queue::kVector, {tile(), tile(), tile()});
       }
     }
     insert_semaphores(b.program);

@@ -13,7 +13,11 @@ constexpr auto kLater = std::greater<int32_t>();  // makes the smallest the heap
 }  // namespace
 
 WorkList::WorkList(const Dependencies& dependencies, const std::vector<uint8_t>& parts)
-    : dependencies_(dependencies), parts_(parts), needed_(dependencies.needed), taken_(parts.size(), 0), left_(parts.size(), 0),
+    : dependencies_(dependencies),
+      parts_(parts),
+      needed_(dependencies.needed),
+      taken_(parts.size(), 0),
+      left_(parts.size(), 0),
       unfinished_(parts.size()) {
   for (size_t node = 0; node < parts.size(); ++node) {
     if (needed_[node] == 0) push(static_cast<int32_t>(node));
@@ -46,7 +50,8 @@ void WorkList::push(int32_t node) {
   std::push_heap(heap_.begin(), heap_.end(), kLater);
 }
 
-// Marks a node as done: its followers that wait for nothing else become ready. A join is done as soon as it is ready.
+// Marks a node as done: its followers that wait for nothing else become ready. A join is done as
+// soon as it is ready.
 void WorkList::complete(int32_t node) {
   joined_.assign(1, node);
   while (!joined_.empty()) {

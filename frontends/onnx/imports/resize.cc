@@ -55,8 +55,8 @@ int64_t nearest_index(const Settings& s, const Axis& a, float x) {
   else if (s.nearest == "simple")
     index = a.scale < 1 ? std::ceil(x) : std::trunc(x);
   else {
-    // A tie that fp32 misses by a rounding of scale or x is one: size 2 of 7 puts position 1 at 3.5,
-    // and 1 / fl(2/7) is 3.4999998. ONNX Runtime takes the same margin.
+    // A tie that fp32 misses by a rounding of scale or x is one: size 2 of 7 puts position 1
+    // at 3.5, and 1 / fl(2/7) is 3.4999998. ONNX Runtime takes the same margin.
     bool tie = std::fabs(x - below - 0.5F) <= kTieMargin;
     index = x - below < 0.5F ? below : below + 1;
     if (tie) index = s.nearest == "round_prefer_ceil" ? below + 1 : below;

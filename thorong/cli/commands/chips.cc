@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// thorong chips, thorong chip NAME, thorong verify-chip FILE.yaml: what there is, what it is made of, whether it fits together.
+// thorong chips, thorong chip NAME, thorong verify-chip FILE.yaml: what there is, what it is made
+// of, whether it fits together.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -15,29 +16,44 @@ using nlohmann::ordered_json;
 
 Status list_chips(bool json) {
   ordered_json rows = ordered_json::array();
-  if (!json) fmt::print("{:<14}{:<28}{:>6}{:>12}{:>12}{:>11}{:>12}{:>9}\n", "chip", "", "cores", "bf16 TFLOPS", "fp32 TFLOPS", "memory GB", "memory GB/s", "power W");
+  if (!json)
+    fmt::print("{:<14}{:<28}{:>6}{:>12}{:>12}{:>11}{:>12}{:>9}\n", "chip", "", "cores",
+               "bf16 TFLOPS", "fp32 TFLOPS", "memory GB", "memory GB/s", "power W");
   for (const std::string& name : chip::shipped_chips()) {
     THORONG_TRY(auto chip, chip::load(name));
     chip::RollUp up = chip::roll_up(chip);
     if (json) {
-      rows.push_back({{"name", name}, {"title", chip.title}, {"cores", up.cores}, {"peak_bf16_flops", up.peak_bf16_flops},
-                      {"peak_fp32_flops", up.peak_fp32_flops}, {"memory_bytes", up.memory_bytes},
-                      {"memory_bytes_per_s", up.memory_bytes_per_s}, {"power_budget_w", up.power_budget_w}});
+      rows.push_back({{"name", name},
+                      {"title", chip.title},
+                      {"cores", up.cores},
+                      {"peak_bf16_flops", up.peak_bf16_flops},
+                      {"peak_fp32_flops", up.peak_fp32_flops},
+                      {"memory_bytes", up.memory_bytes},
+                      {"memory_bytes_per_s", up.memory_bytes_per_s},
+                      {"power_budget_w", up.power_budget_w}});
     } else {
-      fmt::print("{:<14}{:<28}{:>6}{:>12.0f}{:>12.1f}{:>11.1f}{:>12.0f}{:>9.0f}\n", name, chip.title, up.cores, up.peak_bf16_flops / 1e12,
-                 up.peak_fp32_flops / 1e12, up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.power_budget_w);
+      fmt::print("{:<14}{:<28}{:>6}{:>12.0f}{:>12.1f}{:>11.1f}{:>12.0f}{:>9.0f}\n", name,
+                 chip.title, up.cores, up.peak_bf16_flops / 1e12, up.peak_fp32_flops / 1e12,
+                 up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.power_budget_w);
     }
   }
-  if (json) fmt::print("{}\n", rows.dump());
-  else fmt::print("\nthorong chip NAME shows blocks, figures and where each comes from; a chip of your own is a file with `base: NAME`.\n");
+  if (json)
+    fmt::print("{}\n", rows.dump());
+  else
+    fmt::print(
+        "\nthorong chip NAME shows blocks, figures and where each comes from; a chip of your own "
+        "is a file with `base: NAME`.\n");
   return ok_status();
 }
 
 ordered_json figure_json(const chip::Figure& figure) {
   ordered_json json;
-  if (figure.text.empty()) json["value"] = figure.value;
-  else json["value"] = figure.text;
-  json["unit"] = figure.unit, json["kind"] = chip::name(figure.kind), json["source"] = figure.source;
+  if (figure.text.empty())
+    json["value"] = figure.value;
+  else
+    json["value"] = figure.text;
+  json["unit"] = figure.unit, json["kind"] = chip::name(figure.kind),
+  json["source"] = figure.source;
   return json;
 }
 
@@ -47,24 +63,54 @@ Status show_chip(const std::string& name, bool json) {
   if (json) {
     ordered_json blocks;
     for (const chip::Block& block : chip.blocks) {
-      for (const auto& [key, figure] : block.parameters) blocks[block.name][key] = figure_json(figure);
+      for (const auto& [key, figure] : block.parameters)
+        blocks[block.name][key] = figure_json(figure);
     }
     ordered_json instances = ordered_json::array();
-    for (const auto& i : chip.instances) instances.push_back({{"name", i.name}, {"chips", i.chips}, {"usd_per_hour", i.usd_per_hour}, {"price_kind", i.price_kind}, {"price_date", i.price_date}, {"source", i.source}});
-    ordered_json all{{"name", chip.name}, {"title", chip.title}, {"generation", chip.generation}, {"cores", up.cores}, {"peak_bf16_flops", up.peak_bf16_flops}, {"peak_fp32_flops", up.peak_fp32_flops}, {"peak_fp8_flops", up.peak_fp8_flops}, {"peak_int8_ops", up.peak_int8_ops}, {"memory_bytes", up.memory_bytes}, {"memory_bytes_per_s", up.memory_bytes_per_s}, {"sbuf_bytes_per_core", up.sbuf_bytes_per_core}, {"psum_bytes_per_core", up.psum_bytes_per_core}, {"power_budget_w", up.power_budget_w}, {"static_w", up.static_w}, {"blocks", blocks}, {"instances", instances}, {"not_modelled", chip.not_modelled}};
+    for (const auto& i : chip.instances)
+      instances.push_back({{"name", i.name},
+                           {"chips", i.chips},
+                           {"usd_per_hour", i.usd_per_hour},
+                           {"price_kind", i.price_kind},
+                           {"price_date", i.price_date},
+                           {"source", i.source}});
+    ordered_json all{{"name", chip.name},
+                     {"title", chip.title},
+                     {"generation", chip.generation},
+                     {"cores", up.cores},
+                     {"peak_bf16_flops", up.peak_bf16_flops},
+                     {"peak_fp32_flops", up.peak_fp32_flops},
+                     {"peak_fp8_flops", up.peak_fp8_flops},
+                     {"peak_int8_ops", up.peak_int8_ops},
+                     {"memory_bytes", up.memory_bytes},
+                     {"memory_bytes_per_s", up.memory_bytes_per_s},
+                     {"sbuf_bytes_per_core", up.sbuf_bytes_per_core},
+                     {"psum_bytes_per_core", up.psum_bytes_per_core},
+                     {"power_budget_w", up.power_budget_w},
+                     {"static_w", up.static_w},
+                     {"blocks", blocks},
+                     {"instances", instances},
+                     {"not_modelled", chip.not_modelled}};
     fmt::print("{}\n", all.dump());
     return ok_status();
   }
   fmt::print("{} ({}), {} cores\n\n", chip.title, chip.name, up.cores);
-  fmt::print("  peak       {:.0f} TFLOPS bf16, {:.1f} fp32, {:.0f} fp8, {:.0f} TOPS int8\n", up.peak_bf16_flops / 1e12, up.peak_fp32_flops / 1e12, up.peak_fp8_flops / 1e12, up.peak_int8_ops / 1e12);
-  fmt::print("  memory     {:.1f} GB at {:.0f} GB/s; per core {:.1f} MiB SBUF, {:.1f} MiB PSUM\n", up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.sbuf_bytes_per_core / 1048576, up.psum_bytes_per_core / 1048576);
+  fmt::print("  peak       {:.0f} TFLOPS bf16, {:.1f} fp32, {:.0f} fp8, {:.0f} TOPS int8\n",
+             up.peak_bf16_flops / 1e12, up.peak_fp32_flops / 1e12, up.peak_fp8_flops / 1e12,
+             up.peak_int8_ops / 1e12);
+  fmt::print("  memory     {:.1f} GB at {:.0f} GB/s; per core {:.1f} MiB SBUF, {:.1f} MiB PSUM\n",
+             up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.sbuf_bytes_per_core / 1048576,
+             up.psum_bytes_per_core / 1048576);
   fmt::print("  power      {:.0f} W budget, {:.0f} W static\n", up.power_budget_w, up.static_w);
   if (chip.instances.empty()) fmt::print("  price      unknown: {}\n", chip.price_reason);
-  for (const auto& i : chip.instances) fmt::print("  instance   {}: {} chip(s), ${:.3f} an hour ({}, {})\n", i.name, i.chips, i.usd_per_hour, i.price_kind, i.price_date);
+  for (const auto& i : chip.instances)
+    fmt::print("  instance   {}: {} chip(s), ${:.3f} an hour ({}, {})\n", i.name, i.chips,
+               i.usd_per_hour, i.price_kind, i.price_date);
   for (const chip::Block& block : chip.blocks) {
     fmt::print("\n{} ({})\n", block.name, block.type);
     for (const auto& [key, figure] : block.parameters) {
-      std::string value = figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
+      std::string value =
+          figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
       fmt::print("  {:<38}{:<22}{:<11}{}\n", key, value, chip::name(figure.kind), figure.source);
     }
   }
@@ -77,8 +123,11 @@ Status verify_chip(const std::string& file) {
   auto chip = chip::load(file);
   if (!chip.ok()) return chip.status();
   chip::RollUp up = chip::roll_up(*chip);
-  fmt::print("{}: the blocks fit together. {} cores, {:.0f} TFLOPS bf16, {:.0f} GB/s memory, {:.0f} W at peak of a budget of {:.0f} W.\n",
-             file, up.cores, up.peak_bf16_flops / 1e12, up.memory_bytes_per_s / 1e9, up.static_w + up.peak_dynamic_w, up.power_budget_w);
+  fmt::print(
+      "{}: the blocks fit together. {} cores, {:.0f} TFLOPS bf16, {:.0f} GB/s memory, {:.0f} W at "
+      "peak of a budget of {:.0f} W.\n",
+      file, up.cores, up.peak_bf16_flops / 1e12, up.memory_bytes_per_s / 1e9,
+      up.static_w + up.peak_dynamic_w, up.power_budget_w);
   return ok_status();
 }
 
@@ -90,11 +139,15 @@ void command_chips(CLI::App& app, Exit& exit) {
   CLI::App* list = app.add_subcommand("chips", "Lists the shipped chips");
   list->add_flag("--json", *json, "JSON on stdout");
   list->callback([=, &exit] { exit.json = *json, exit.status = list_chips(*json); });
-  CLI::App* one = app.add_subcommand("chip", "Shows a chip: blocks, peaks, memories, power, price, sources");
-  one->add_option("name", *name, "A shipped chip or a chip file")->required()->type_name("NAME|FILE.yaml");
+  CLI::App* one =
+      app.add_subcommand("chip", "Shows a chip: blocks, peaks, memories, power, price, sources");
+  one->add_option("name", *name, "A shipped chip or a chip file")
+      ->required()
+      ->type_name("NAME|FILE.yaml");
   one->add_flag("--json", *json, "JSON on stdout");
   one->callback([=, &exit] { exit.json = *json, exit.status = show_chip(*name, *json); });
-  CLI::App* verify = app.add_subcommand("verify-chip", "Checks a chip file's composition and explains what does not fit");
+  CLI::App* verify = app.add_subcommand(
+      "verify-chip", "Checks a chip file's composition and explains what does not fit");
   verify->add_option("file", *name, "A chip file")->required()->type_name("FILE.yaml");
   verify->callback([=, &exit] { exit.status = verify_chip(*name); });
 }

@@ -44,8 +44,12 @@ void command_compare(CLI::App& app, Exit& exit) {
   auto chips = std::make_shared<std::vector<std::string>>();
   CLI::App* command = app.add_subcommand("compare", "Runs a model on several chips, side by side");
   run->add_to(*command);
-  command->add_option("--chips", *chips, "Chips, comma-separated (default: all shipped ones)")->delimiter(',')->type_name("A,B,C")->allow_extra_args(false);
-  command->add_option("--report", run->report, "Writes a self-contained HTML page")->type_name("FILE.html");
+  command->add_option("--chips", *chips, "Chips, comma-separated (default: all shipped ones)")
+      ->delimiter(',')
+      ->type_name("A,B,C")
+      ->allow_extra_args(false);
+  command->add_option("--report", run->report, "Writes a self-contained HTML page")
+      ->type_name("FILE.html");
   command->callback([run, chips, &exit] {
     exit.json = run->json;
     exit.status = compare(*run, *chips);

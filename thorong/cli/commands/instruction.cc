@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// thorong instruction NAME: how long one tile instruction takes on an idle core, what it draws, and by which rule. An engine whose
-// clock ramps up after a pause is slower then; "warm" is the same instruction in a stream that keeps the engine busy.
+// thorong instruction NAME: how long one tile instruction takes on an idle core, what it draws, and
+// by which rule. An engine whose clock ramps up after a pause is slower then; "warm" is the same
+// instruction in a stream that keeps the engine busy.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -24,11 +25,18 @@ struct Request {
 };
 
 Result<numerics::Format> format_of(const std::string& dtype) {
-  static const std::map<std::string, std::string> kShort = {
-      {"fp32", "float32"}, {"bf16", "bfloat16"}, {"fp16", "float16"}, {"tf32", "tfloat32"}, {"fp8", "float8_e4m3"}};
+  static const std::map<std::string, std::string> kShort = {{"fp32", "float32"},
+                                                            {"bf16", "bfloat16"},
+                                                            {"fp16", "float16"},
+                                                            {"tf32", "tfloat32"},
+                                                            {"fp8", "float8_e4m3"}};
   auto it = kShort.find(dtype);
   auto format = numerics::parse_format(it == kShort.end() ? dtype : it->second);
-  if (!format) return invalid_argument("'" + dtype + "' is not a number format; try fp32, bf16, fp16, fp8 or a format's full name.", "--dtype");
+  if (!format)
+    return invalid_argument(
+        "'" + dtype +
+            "' is not a number format; try fp32, bf16, fp16, fp8 or a format's full name.",
+        "--dtype");
   return *format;
 }
 
@@ -36,31 +44,42 @@ Result<uint16_t> opcode_of(const std::string& name) {
   auto table = isa::instruction_table();
   std::string names;
   for (size_t i = 0; i < table.size(); ++i) {
-    if (table[i].mnemonic == name || table[i].mnemonic == "nc_" + name) return static_cast<uint16_t>(i);
+    if (table[i].mnemonic == name || table[i].mnemonic == "nc_" + name)
+      return static_cast<uint16_t>(i);
     names += (names.empty() ? "" : ", ") + table[i].mnemonic;
   }
-  return not_found("there is no instruction '" + name + "'. There are: " + names + ".", "instruction");
+  return not_found("there is no instruction '" + name + "'. There are: " + names + ".",
+                   "instruction");
 }
 
 isa::Queue queue_of(const Request& request, const std::string& mnemonic) {
   if (mnemonic.starts_with("nc_")) return isa::Queue::kTensor;
   if (mnemonic.starts_with("dma_")) return isa::Queue::kDmaLoad;
   bool scalar = request.engine.empty() ? mnemonic == "activation" : request.engine == "scalar";
-  return scalar ? isa::Queue::kScalar : request.engine == "gpsimd" ? isa::Queue::kGpsimd : isa::Queue::kVector;
+  return scalar                       ? isa::Queue::kScalar
+         : request.engine == "gpsimd" ? isa::Queue::kGpsimd
+                                      : isa::Queue::kVector;
 }
 
-// One instruction on buffers of its own: sources where the request says, the result in SBUF (of the tensor engine: PSUM).
-Status emit(TileBuilder& builder, const Request& request, uint16_t opcode, numerics::Format format) {
+// One instruction on buffers of its own: sources where the request says, the result in SBUF (of the
+// tensor engine: PSUM).
+Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
+            numerics::Format format) {
   const std::string& mnemonic = isa::spec(opcode).mnemonic;
   isa::Queue queue = queue_of(request, mnemonic);
   int64_t elements = request.elements, partitions = request.partitions;
-  auto sbuf = [&](int64_t p, int64_t n) { return builder.dense(builder.allocate_stream(format, n), p, {n}); };
+  auto sbuf = [&](int64_t p, int64_t n) {
+    return builder.dense(builder.allocate_stream(format, n), p, {n});
+  };
   bool from_psum = request.source == "psum";
-  bool fits = 4 * elements * static_cast<int64_t>(numerics::byte_size(format)) <= builder.stream_capacity_bytes();
+  bool fits = 4 * elements * static_cast<int64_t>(numerics::byte_size(format)) <=
+              builder.stream_capacity_bytes();
   bool bank = elements <= builder.psum_elements();
   if (!fits || ((from_psum || queue == isa::Queue::kTensor) && !bank)) {
-    return out_of_range(fmt::format("{} elements a partition do not fit; a PSUM bank holds {} and SBUF {} bytes.", elements,
-                                    builder.psum_elements(), builder.stream_capacity_bytes()), "--elements");
+    return out_of_range(
+        fmt::format("{} elements a partition do not fit; a PSUM bank holds {} and SBUF {} bytes.",
+                    elements, builder.psum_elements(), builder.stream_capacity_bytes()),
+        "--elements");
   }
   auto op = static_cast<compiler::Opcode>(opcode);
   if (mnemonic == "nc_matmul") {
@@ -68,21 +87,29 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode, numer
     builder.emit(op, queue, {builder.psum(partitions, elements), stationary, moving});
     return ok_status();
   }
-  AccessPattern in = from_psum ? builder.psum(partitions, elements, format) : sbuf(partitions, elements);
+  AccessPattern in =
+      from_psum ? builder.psum(partitions, elements, format) : sbuf(partitions, elements);
   if (mnemonic == "nc_transpose") {
-    builder.emit(op, queue, {builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format), in});
+    builder.emit(
+        op, queue,
+        {builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format), in});
   } else if (mnemonic == "tensor_reduce") {
-    builder.emit(op, queue, {sbuf(partitions, 1), in}, {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd)});
+    builder.emit(op, queue, {sbuf(partitions, 1), in},
+                 {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd)});
   } else if (mnemonic == "tensor_tensor") {
     builder.emit(op, queue, {sbuf(partitions, elements), in, sbuf(partitions, elements)});
   } else if (mnemonic == "scalar_tensor_tensor") {
-    builder.emit(op, queue, {sbuf(partitions, elements), in, sbuf(partitions, 1), sbuf(partitions, elements)});
+    builder.emit(op, queue,
+                 {sbuf(partitions, elements), in, sbuf(partitions, 1), sbuf(partitions, elements)});
   } else if (mnemonic == "select") {
-    builder.emit(op, queue, {sbuf(partitions, elements), in, sbuf(partitions, elements), sbuf(partitions, elements)});
+    builder.emit(
+        op, queue,
+        {sbuf(partitions, elements), in, sbuf(partitions, elements), sbuf(partitions, elements)});
   } else if (mnemonic == "memset") {
     builder.emit(op, queue, {in});
   } else if (mnemonic == "custom_op" || mnemonic == "dma_gather") {
-    return unsupported(mnemonic + " depends on a table or an operator; time it in a model.", "instruction");
+    return unsupported(mnemonic + " depends on a table or an operator; time it in a model.",
+                       "instruction");
   } else {
     builder.emit(op, queue, {sbuf(partitions, elements), in});
   }
@@ -93,10 +120,12 @@ Status time_instruction(const Request& request) {
   THORONG_TRY(auto chip, chip::load(request.chip));
   THORONG_TRY(auto format, format_of(request.dtype));
   THORONG_TRY(uint16_t opcode, opcode_of(request.name));
-  if (request.source != "sbuf" && request.source != "psum") return invalid_argument("'" + request.source + "' is not sbuf or psum.", "--source");
+  if (request.source != "sbuf" && request.source != "psum")
+    return invalid_argument("'" + request.source + "' is not sbuf or psum.", "--source");
   isa::CoreParameters core = isa::core_parameters(chip);
   if (request.partitions > core.partitions) {
-    return out_of_range(fmt::format("the chip has {} partitions.", core.partitions), "--partitions");
+    return out_of_range(fmt::format("the chip has {} partitions.", core.partitions),
+                        "--partitions");
   }
   TileBuilder builder(core);
   THORONG_RETURN_IF_ERROR(emit(builder, request, opcode, format));
@@ -104,22 +133,35 @@ Status time_instruction(const Request& request) {
   core.clock_ramp_s = 0;
   sim::Timing warm = sim::simulate_timing(builder.program(), core, sim::Schedule::kBest);
   const isa::Instruction& instruction = builder.program().instructions[0];
-  double seconds = static_cast<double>(timing.instructions[0].end_ps - timing.instructions[0].start_ps) * 1e-12;
+  double seconds =
+      static_cast<double>(timing.instructions[0].end_ps - timing.instructions[0].start_ps) * 1e-12;
   double visible = static_cast<double>(timing.end_ps) * 1e-12, joules = 0;
-  double warm_s = static_cast<double>(warm.instructions[0].end_ps - warm.instructions[0].start_ps) * 1e-12;
+  double warm_s =
+      static_cast<double>(warm.instructions[0].end_ps - warm.instructions[0].start_ps) * 1e-12;
   double warm_visible_s = static_cast<double>(warm.end_ps) * 1e-12;
   for (double part : sim::instruction_energy(core, timing.costs[0], 0)) joules += part;
   const isa::InstructionSpec& spec = isa::spec(opcode);
   if (request.json) {
-    nlohmann::ordered_json json{{"instruction", spec.mnemonic}, {"chip", chip.name}, {"engine", isa::name(instruction.queue)},
-                                {"cycles", timing.costs[0].cycles}, {"time_s", seconds}, {"visible_s", visible}, {"warm_s", warm_s},
-                                {"warm_visible_s", warm_visible_s}, {"energy_j", joules}, {"source", spec.source}};
+    nlohmann::ordered_json json{{"instruction", spec.mnemonic},
+                                {"chip", chip.name},
+                                {"engine", isa::name(instruction.queue)},
+                                {"cycles", timing.costs[0].cycles},
+                                {"time_s", seconds},
+                                {"visible_s", visible},
+                                {"warm_s", warm_s},
+                                {"warm_visible_s", warm_visible_s},
+                                {"energy_j", joules},
+                                {"source", spec.source}};
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
-  fmt::print("{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns ({:.0f} cycles)\n  visible   after {:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {:.1f} nJ\n  rule      {}\n",
-             spec.mnemonic, chip.title, spec.summary, isa::name(instruction.queue), seconds * 1e9, timing.costs[0].cycles, visible * 1e9,
-             warm_s * 1e9, warm_visible_s * 1e9, joules * 1e9, spec.source);
+  fmt::print(
+      "{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns ({:.0f} cycles)\n  visible   after "
+      "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {:.1f} nJ\n  rule    "
+      "  {}\n",
+      spec.mnemonic, chip.title, spec.summary, isa::name(instruction.queue), seconds * 1e9,
+      timing.costs[0].cycles, visible * 1e9, warm_s * 1e9, warm_visible_s * 1e9, joules * 1e9,
+      spec.source);
   return ok_status();
 }
 
@@ -127,14 +169,26 @@ Status time_instruction(const Request& request) {
 
 void command_instruction(CLI::App& app, Exit& exit) {
   auto request = std::make_shared<Request>();
-  CLI::App* command = app.add_subcommand("instruction", "Times one tile instruction on an idle core");
-  command->add_option("name", request->name, "nc_matmul, activation, tensor_tensor, dma_copy, ...")->required();
-  command->add_option("--chip", request->chip, "A shipped chip or a chip file")->type_name("NAME|FILE.yaml")->capture_default_str();
-  command->add_option("--elements", request->elements, "Elements a partition (matmul: moving columns)")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command->add_option("--partitions", request->partitions, "Partitions")->check(CLI::Range(1, 4096))->capture_default_str();
-  command->add_option("--dtype", request->dtype, "fp32, bf16, fp16, fp8 or a format's full name")->capture_default_str();
-  command->add_option("--source", request->source, "Where the first source lies: sbuf or psum")->capture_default_str();
-  command->add_option("--engine", request->engine, "vector, scalar or gpsimd, where several can do it");
+  CLI::App* command =
+      app.add_subcommand("instruction", "Times one tile instruction on an idle core");
+  command->add_option("name", request->name, "nc_matmul, activation, tensor_tensor, dma_copy, ...")
+      ->required();
+  command->add_option("--chip", request->chip, "A shipped chip or a chip file")
+      ->type_name("NAME|FILE.yaml")
+      ->capture_default_str();
+  command
+      ->add_option("--elements", request->elements, "Elements a partition (matmul: moving columns)")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--partitions", request->partitions, "Partitions")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command->add_option("--dtype", request->dtype, "fp32, bf16, fp16, fp8 or a format's full name")
+      ->capture_default_str();
+  command->add_option("--source", request->source, "Where the first source lies: sbuf or psum")
+      ->capture_default_str();
+  command->add_option("--engine", request->engine,
+                      "vector, scalar or gpsimd, where several can do it");
   command->add_flag("--json", request->json, "One JSON object on stdout");
   command->callback([request, &exit] {
     exit.json = request->json;

@@ -12,7 +12,8 @@ namespace thorong::cli {
 namespace {
 
 Status write_views(const RunOptions& run, report::Result& result) {
-  // Everything that can fail comes before the first file is complete; each file is written whole or not at all.
+  // Everything that can fail comes before the first file is complete; each file is written whole or
+  // not at all.
   if (run.out.empty() && run.report.empty() && run.trace.empty()) return ok_status();
   const WritingFiles writing;
   if (!run.out.empty()) THORONG_RETURN_IF_ERROR(report::write_outputs(result, run.out));
@@ -45,7 +46,8 @@ Status run_model(RunOptions& run) {
   THORONG_TRY(auto executable, runtime::Executable::load(program));
   THORONG_TRY(auto result, executable->execute(run.options.inputs));
   THORONG_RETURN_IF_ERROR(write_views(run, result));
-  std::string text = run.json ? report::to_json(result) + "\n" : report::to_table(result, ::isatty(STDOUT_FILENO) == 1);
+  std::string text = run.json ? report::to_json(result) + "\n"
+                              : report::to_table(result, ::isatty(STDOUT_FILENO) == 1);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     return io_error("cannot write the result to standard output.", "stdout");
   }
@@ -56,12 +58,17 @@ Status run_model(RunOptions& run) {
 
 void command_run(CLI::App& app, Exit& exit) {
   auto run = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "Runs a model on one chip: values, time, energy, cost");
+  CLI::App* command =
+      app.add_subcommand("run", "Runs a model on one chip: values, time, energy, cost");
   run->add_to(*command);
-  command->add_option("--chip", run->options.chip, "A shipped chip (thorong chips) or a chip file")->type_name("NAME|FILE.yaml")->capture_default_str();
+  command->add_option("--chip", run->options.chip, "A shipped chip (thorong chips) or a chip file")
+      ->type_name("NAME|FILE.yaml")
+      ->capture_default_str();
   command->add_option("--out", run->out, "Writes each output as DIR/NAME.npy")->type_name("DIR");
-  command->add_option("--report", run->report, "Writes a self-contained HTML page")->type_name("FILE.html");
-  command->add_option("--trace", run->trace, "Writes a Chrome/Perfetto trace")->type_name("FILE.json[.gz]");
+  command->add_option("--report", run->report, "Writes a self-contained HTML page")
+      ->type_name("FILE.html");
+  command->add_option("--trace", run->trace, "Writes a Chrome/Perfetto trace")
+      ->type_name("FILE.json[.gz]");
   command->callback([run, &exit] {
     exit.json = run->json;
     exit.status = run_model(*run);

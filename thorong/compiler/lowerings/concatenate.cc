@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// concatenate: each operand is moved by DMA to its place in the result, unless its maker has written it there.
+// concatenate: each operand is moved by DMA to its place in the result, unless its maker has
+// written it there.
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -22,7 +23,9 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
     if (votes[x] != votes[y]) return votes[x] > votes[y];
     return std::min(shape[x], codegen.block()) > std::min(shape[y], codegen.block());
   });
-  int pdim = votes[static_cast<size_t>(choices[0])] > 0 ? choices[0] : codegen.preferred_pdim(group.result, choices);
+  int pdim = votes[static_cast<size_t>(choices[0])] > 0
+                 ? choices[0]
+                 : codegen.preferred_pdim(group.result, choices);
   auto joined = codegen.joined(group.result);
   if (joined) {
     codegen.set_placed(group.result, *joined);

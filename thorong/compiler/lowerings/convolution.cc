@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// convolution on the tensor engine, without an im2col round trip: channels lie on the partitions, every kernel tap is a matmul
-// whose moving operand is a shifted, strided window of the input, and all taps and channel blocks accumulate in PSUM.
+// convolution on the tensor engine, without an im2col round trip: channels lie on the partitions,
+// every kernel tap is a matmul whose moving operand is a shifted, strided window of the input, and
+// all taps and channel blocks accumulate in PSUM.
 //
-// - Padding: a tap covers only the outputs whose input exists; a tap that covers all goes first, else PSUM is cleared.
-// - Few channels (a picture's 3): rows of the kernel are stacked on the partitions by DMA (kh x C of them), so that a matmul
+// - Padding: a tap covers only the outputs whose input exists; a tap that covers all goes first,
+// else PSUM is cleared.
+// - Few channels (a picture's 3): rows of the kernel are stacked on the partitions by DMA (kh x C
+// of them), so that a matmul
 //   takes a whole column of taps.
-// - A transposed convolution (its input dilated): a tap covers the outputs of one phase, every spread-th in each dimension, and
-//   writes them with that step into PSUM. The zeros between the inputs are never made, and no matmul multiplies them.
-// - Groups: weights are laid out block-diagonally within 128 x 128 tiles, tiles of zeros are skipped. Zeros meet values of
-//   other groups, so an infinity or NaN there would spread within the tile; depthwise goes to the Vector engine (depthwise.cc).
+// - A transposed convolution (its input dilated): a tap covers the outputs of one phase, every
+// spread-th in each dimension, and
+//   writes them with that step into PSUM. The zeros between the inputs are never made, and no
+//   matmul multiplies them.
+// - Groups: weights are laid out block-diagonally within 128 x 128 tiles, tiles of zeros are
+// skipped. Zeros meet values of
+//   other groups, so an infinity or NaN there would spread within the tile; depthwise goes to the
+//   Vector engine (depthwise.cc).
 #include <map>
 #include <set>
 
@@ -17,13 +24,19 @@
 namespace thorong::compiler {
 namespace {
 
-constexpr int64_t kMostStackedChannels = 42;  // stack kernel rows when at least three fit 128 partitions
+constexpr int64_t kMostStackedChannels =
+    42;  // stack kernel rows when at least three fit 128 partitions
 
 class Convolution {
  public:
   Convolution(Codegen& codegen, const Group& group, const Node& node)
-      : codegen_(codegen), group_(group), node_(node), graph_(codegen.graph()), window_(window_of(graph_, node)),
-        x_shape_(graph_.type(node.inputs[0]).shape), w_shape_(graph_.type(node.inputs[1]).shape) {
+      : codegen_(codegen),
+        group_(group),
+        node_(node),
+        graph_(codegen.graph()),
+        window_(window_of(graph_, node)),
+        x_shape_(graph_.type(node.inputs[0]).shape),
+        w_shape_(graph_.type(node.inputs[1]).shape) {
     format_ = codegen.matmul_format(graph_.type(node.inputs[0]).format);
     channels_ = x_shape_[1], outputs_ = w_shape_[0];
     groups_ = node.attributes.integer("feature_group_count", 1);
@@ -33,7 +46,8 @@ class Convolution {
 
   Status run() {
     THORONG_TRY(x_, codegen_.acquire(node_.inputs[0], 1, format_));
-    stacks_ = !window_.spreads() && groups_ == 1 && channels_ <= kMostStackedChannels && window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
+    stacks_ = !window_.spreads() && groups_ == 1 && channels_ <= kMostStackedChannels &&
+              window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
               channels_ * window_.kernel[window_.kernel.size() - 2] <= rows_;
     make_steps();
     THORONG_RETURN_IF_ERROR(prepare_weights());
@@ -42,7 +56,8 @@ class Convolution {
   }
 
  private:
-  // One matmul per chunk: `size` partitions from channel `begin`, at a tap (stacked: all rows of the kernel at column tap).
+  // One matmul per chunk: `size` partitions from channel `begin`, at a tap (stacked: all rows of
+  // the kernel at column tap).
   struct Step {
     int64_t begin, size;
     std::vector<int64_t> tap;
@@ -58,10 +73,12 @@ class Convolution {
     do order.push_back(tap);
     while (ops::next_index(tap, taps));
     // The tap in the middle covers most: first, so that the others can add to a part.
-    std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) { return lost(a) < lost(b); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](const auto& a, const auto& b) { return lost(a) < lost(b); });
     for (const auto& t : order) {
       for (int64_t c = 0; c < channels_; c += rows_) {
-        int64_t size = stacks_ ? channels_ * window_.kernel[window_.kernel.size() - 2] : std::min(rows_, channels_ - c);
+        int64_t size = stacks_ ? channels_ * window_.kernel[window_.kernel.size() - 2]
+                               : std::min(rows_, channels_ - c);
         steps_.push_back({c, size, t, offset});
         offset += size * outputs_;
       }
@@ -87,7 +104,9 @@ class Convolution {
       int64_t per_group_in = channels_ / groups_, per_group_out = outputs_ / groups_;
       std::vector<float> row(static_cast<size_t>(w_shape_[1] * taps));
       for (int64_t o = 0; o < outputs_; ++o) {
-        numerics::widen(w.type.format, w.data + static_cast<size_t>(o * w_shape_[1] * taps) * numerics::byte_size(w.type.format),
+        numerics::widen(w.type.format,
+                        w.data + static_cast<size_t>(o * w_shape_[1] * taps) *
+                                     numerics::byte_size(w.type.format),
                         row.data(), row.size());
         int64_t group = o / per_group_out;
         for (const Step& step : steps_) {
@@ -104,15 +123,19 @@ class Convolution {
         }
       }
     };
-    THORONG_TRY(weights_, codegen_.prepare_constant(graph_.value(codegen_.base(node_.inputs[1])).name, format_, weight_elements_, fill));
+    THORONG_TRY(weights_,
+                codegen_.prepare_constant(graph_.value(codegen_.base(node_.inputs[1])).name,
+                                          format_, weight_elements_, fill));
     return ok_status();
   }
 
-  // Whether the weights of a step and a range of outputs are all zero because they belong to different groups.
+  // Whether the weights of a step and a range of outputs are all zero because they belong to
+  // different groups.
   bool skipped(const Step& step, const Range& o) const {
     if (groups_ == 1) return false;
     int64_t per_group_in = channels_ / groups_, per_group_out = outputs_ / groups_;
-    int64_t first = o.begin / per_group_out * per_group_in, last = ((o.begin + o.size - 1) / per_group_out + 1) * per_group_in;
+    int64_t first = o.begin / per_group_out * per_group_in,
+            last = ((o.begin + o.size - 1) / per_group_out + 1) * per_group_in;
     return step.begin >= last || step.begin + step.size <= first;
   }
 
@@ -127,8 +150,10 @@ class Convolution {
     auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
     int64_t capacity = codegen_.builder().stream_capacity_bytes();
     auto k_steps = static_cast<int64_t>(steps_.size());
-    int64_t held = std::max(columns_, capacity * 40 / 100 / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
-    held = std::min({held, outputs_, columns_ * std::max<int64_t>(1, codegen_.core().psum_banks / 2)});
+    int64_t held = std::max(columns_, capacity * 40 / 100 / std::max<int64_t>(1, k_steps * bytes) /
+                                          columns_ * columns_);
+    held =
+        std::min({held, outputs_, columns_ * std::max<int64_t>(1, codegen_.core().psum_banks / 2)});
     holds_ = k_steps * held * bytes <= capacity * 40 / 100;
     std::vector<Box> supers = super_boxes(capacity * 30 / 100 / bytes);
     if (supers.size() == 1 || k_steps * outputs_ * bytes > capacity * 40 / 100) {
@@ -159,13 +184,15 @@ class Convolution {
         tiles.emplace_back();
         continue;
       }
-      THORONG_TRY(Placed tile, codegen_.bring(weight_tile(step), {{0, step.size}, o}, 0, format_, scope));
+      THORONG_TRY(Placed tile,
+                  codegen_.bring(weight_tile(step), {{0, step.size}, o}, 0, format_, scope));
       tiles.push_back(tile);
     }
     return tiles;
   }
 
-  // Parts of the output (batch and spatial dimensions) whose input fits the stream region; one part if it is resident.
+  // Parts of the output (batch and spatial dimensions) whose input fits the stream region; one part
+  // if it is resident.
   std::vector<Box> super_boxes(int64_t elements) const {
     Shape space = window_.out;
     space.insert(space.begin(), x_shape_[0]);
@@ -176,7 +203,8 @@ class Convolution {
     if (window_.out.size() >= 2) {
       size_t h = window_.out.size() - 2;
       int64_t overlap = (window_.kernel[h] - 1) * window_.dilation[h] + 1;
-      rows = std::max<int64_t>(1, (elements / blocks / row - overlap) * window_.spread[h] / window_.stride[h]);
+      rows = std::max<int64_t>(
+          1, (elements / blocks / row - overlap) * window_.spread[h] / window_.stride[h]);
       if (stacks_) rows = std::max<int64_t>(1, std::min<int64_t>(elements / row / 2, 32));
       rows = std::min(rows, window_.out[h]);
     }
@@ -208,7 +236,8 @@ class Convolution {
     } else {
       for (int64_t c = 0; c < channels_; c += rows_) {
         Box box{{super[0].begin, super[0].size}, {c, std::min(rows_, channels_ - c)}};
-        for (size_t i = 0; i < window_.out.size(); ++i) box.push_back(window_.input_range(i, super[i + 1], x_shape_[i + 2]));
+        for (size_t i = 0; i < window_.out.size(); ++i)
+          box.push_back(window_.input_range(i, super[i + 1], x_shape_[i + 2]));
         THORONG_TRY(Placed tile, codegen_.bring(x_, box, 1, format_, scope));
         inputs.push_back(tile);
       }
@@ -222,7 +251,8 @@ class Convolution {
     return ok_status();
   }
 
-  // The kernel's rows side by side on the partitions: partition kh * C + c holds row (oh * stride + kh * dilation - padding).
+  // The kernel's rows side by side on the partitions: partition kh * C + c holds row (oh * stride +
+  // kh * dilation - padding).
   Result<Placed> stack_rows(const Box& super, StreamScope& scope) {
     size_t h = window_.out.size() - 2;
     const Range& rows = super[h + 1];
@@ -260,13 +290,15 @@ class Convolution {
     return all;
   }
 
-  // What a step reaches of a chunk, over its batch and spatial dimensions; sizes are those of the chunk's part.
+  // What a step reaches of a chunk, over its batch and spatial dimensions; sizes are those of the
+  // chunk's part.
   std::vector<Reach> reach(const Step& step, const Box& chunk) const {
     std::vector<Reach> part{{chunk[0].begin, chunk[0].size, 1, chunk[0].begin}};
     for (size_t i = 0; i < window_.out.size(); ++i) {
       bool stacked_row = stacks_ && i + 2 == window_.out.size();
-      part.push_back(stacked_row ? Reach{chunk[i + 1].begin, chunk[i + 1].size, 1, chunk[i + 1].begin}
-                                 : window_.reach(i, step.tap[i], chunk[i + 1]));
+      part.push_back(stacked_row
+                         ? Reach{chunk[i + 1].begin, chunk[i + 1].size, 1, chunk[i + 1].begin}
+                         : window_.reach(i, step.tap[i], chunk[i + 1]));
     }
     return part;
   }
@@ -299,10 +331,12 @@ class Convolution {
   }
 
   // The moving pattern of a step over the part `r` of the output.
-  Result<AccessPattern> window_pattern(const Placed& input, const Step& step, const std::vector<Reach>& r) {
+  Result<AccessPattern> window_pattern(const Placed& input, const Step& step,
+                                       const std::vector<Reach>& r) {
     Placed view = input;
     Box box(x_shape_.size());
-    box[0] = {r[0].first, r[0].size}, box[1] = stacks_ ? Range{0, step.size} : Range{step.begin, step.size};
+    box[0] = {r[0].first, r[0].size},
+    box[1] = stacks_ ? Range{0, step.size} : Range{step.begin, step.size};
     for (size_t i = 0; i < window_.out.size(); ++i) {
       bool stacked_row = stacks_ && i + 2 == window_.out.size();
       view.offset += r[i + 1].input * input.step[i + 2];
@@ -312,7 +346,8 @@ class Convolution {
     return codegen_.view(view, box, 1);
   }
 
-  Status accumulate(const Box& chunk, Range o, const std::vector<Placed>& inputs, const std::vector<Placed>& weights) {
+  Status accumulate(const Box& chunk, Range o, const std::vector<Placed>& inputs,
+                    const std::vector<Placed>& weights) {
     int64_t elements = free_elements(chunk, -1);
     std::vector<AccessPattern> banks;
     std::vector<Range> ranges;
@@ -323,7 +358,9 @@ class Convolution {
       banks.push_back(codegen_.builder().psum(ranges.back().size, elements));
       cleared.push_back(!is_covered(chunk, ranges.back()));
       begun.emplace_back();
-      if (cleared.back()) codegen_.builder().emit(Opcode::memset, Queue::kVector, {banks.back()}, {.immediate0 = 0.0f});
+      if (cleared.back())
+        codegen_.builder().emit(Opcode::memset, Queue::kVector, {banks.back()},
+                                {.immediate0 = 0.0f});
     }
     for (size_t s = 0; s < steps_.size(); ++s) {
       const std::vector<Reach> r = reach(steps_[s], chunk);
@@ -334,11 +371,14 @@ class Convolution {
       for (size_t b = 0; b < banks.size(); ++b) {
         if (skipped(steps_[s], ranges[b])) continue;
         Placed w;
-        if (holds_) w = weights[s];
+        if (holds_)
+          w = weights[s];
         else {
-          THORONG_TRY(w, codegen_.bring(weight_tile(steps_[s]), {{0, steps_[s].size}, ranges[b]}, 0, format_, scope));
+          THORONG_TRY(w, codegen_.bring(weight_tile(steps_[s]), {{0, steps_[s].size}, ranges[b]}, 0,
+                                        format_, scope));
         }
-        THORONG_TRY(AccessPattern stationary, codegen_.view(w, {{0, steps_[s].size}, ranges[b]}, 0));
+        THORONG_TRY(AccessPattern stationary,
+                    codegen_.view(w, {{0, steps_[s].size}, ranges[b]}, 0));
         THORONG_TRY(AccessPattern target, bank_part(banks[b], chunk, r));
         bool adds = !begun[b].insert(phase(r)).second || cleared[b];
         codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {target, stationary, moving},
@@ -354,7 +394,8 @@ class Convolution {
   }
 
   // The part r of a bank that holds the chunk row-major.
-  Result<AccessPattern> bank_part(const AccessPattern& bank, const Box& chunk, const std::vector<Reach>& r) {
+  Result<AccessPattern> bank_part(const AccessPattern& bank, const Box& chunk,
+                                  const std::vector<Reach>& r) {
     Placed placed = dense_tile(bank.buffer, bank.format, sizes(chunk), -1);
     Box box(chunk.size());
     for (size_t d = 0; d < chunk.size(); ++d) {
@@ -374,7 +415,8 @@ class Convolution {
   Window window_;
   Shape x_shape_, w_shape_;
   Format format_ = Format::kFloat32;
-  int64_t channels_ = 0, outputs_ = 0, groups_ = 1, columns_ = 128, rows_ = 128, weight_elements_ = 0;
+  int64_t channels_ = 0, outputs_ = 0, groups_ = 1, columns_ = 128, rows_ = 128,
+          weight_elements_ = 0;
   bool stacks_ = false, holds_ = true;
   Placed x_;
   BufferId weights_ = -1;
@@ -383,10 +425,12 @@ class Convolution {
 
 bool accepts(const Graph& graph, const Node& node) {
   Format x = graph.type(node.inputs[0]).format;
-  bool floats = numerics::is_float(x) && x != Format::kFloat64 && graph.type(node.inputs[1]).format == x;
+  bool floats =
+      numerics::is_float(x) && x != Format::kFloat64 && graph.type(node.inputs[1]).format == x;
   // Other dilated inputs were rewritten before (passes/dilate_inputs.cc).
   if (window_of(graph, node).spreads() && !takes_spread_input(graph, node)) return false;
-  return floats && graph.is_constant(node.inputs[1]) && graph.type(node.inputs[0]).shape.size() <= 5;
+  return floats && graph.is_constant(node.inputs[1]) &&
+         graph.type(node.inputs[0]).shape.size() <= 5;
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
@@ -396,6 +440,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
 
 }  // namespace
 
-Lowering lowering_convolution() { return {.op = "convolution", .lower = lower, .accepts = accepts}; }
+Lowering lowering_convolution() {
+  return {.op = "convolution", .lower = lower, .accepts = accepts};
+}
 
 }  // namespace thorong::compiler

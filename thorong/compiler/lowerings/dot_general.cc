@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // dot_general on the tensor engine.
 //
-// A free dimension d of one side goes to the output's partitions: that side is the stationary operand (K on partitions, up to
-// 128 of d as columns), the other side moves (K on partitions, up to 512 elements). K is cut into blocks of 128 that accumulate
-// in PSUM; up to four blocks of d share each moving tile. Which side is stationary follows the modelled tensor cycles and what
-// the readers of the result want on their partitions.
+// A free dimension d of one side goes to the output's partitions: that side is the stationary
+// operand (K on partitions, up to 128 of d as columns), the other side moves (K on partitions, up
+// to 512 elements). K is cut into blocks of 128 that accumulate in PSUM; up to four blocks of d
+// share each moving tile. Which side is stationary follows the modelled tensor cycles and what the
+// readers of the result want on their partitions.
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -18,9 +19,9 @@ struct Side {
 
 struct Plan {
   Side stationary, moving;
-  int d = -1;              // free dimension of `stationary` on the output's partitions; -1: none
+  int d = -1;  // free dimension of `stationary` on the output's partitions; -1: none
   int d_out = -1;
-  size_t k = 0;            // which contracting pair is on the partitions
+  size_t k = 0;  // which contracting pair is on the partitions
 };
 
 std::pair<Side, Side> sides(const Graph& graph, const Node& node) {
@@ -34,7 +35,9 @@ std::pair<Side, Side> sides(const Graph& graph, const Node& node) {
   for (Side* side : {&lhs, &rhs}) {
     auto rank = static_cast<int64_t>(graph.type(side->value).shape.size());
     for (int64_t d = 0; d < rank; ++d) {
-      auto has = [&](const std::vector<int64_t>& list) { return std::find(list.begin(), list.end(), d) != list.end(); };
+      auto has = [&](const std::vector<int64_t>& list) {
+        return std::find(list.begin(), list.end(), d) != list.end();
+      };
       if (has(side->batch) || has(side->contract)) continue;
       side->free.push_back(d);
       side->out.push_back(out++);
@@ -43,17 +46,22 @@ std::pair<Side, Side> sides(const Graph& graph, const Node& node) {
   return {lhs, rhs};
 }
 
-// Tensor cycles a batch index and K block if dimension i of `stationary` is on the partitions (i < 0: one column).
-double cycles(const Codegen& codegen, const Graph& graph, const Side& stationary, int i, const Side& moving) {
+// Tensor cycles a batch index and K block if dimension i of `stationary` is on the partitions (i <
+// 0: one column).
+double cycles(const Codegen& codegen, const Graph& graph, const Side& stationary, int i,
+              const Side& moving) {
   double columns = std::min(codegen.core().columns, codegen.core().rows), others = 1, m = 1, n = 1;
   for (size_t f = 0; f < stationary.free.size(); ++f) {
-    auto size = static_cast<double>(graph.type(stationary.value).shape[static_cast<size_t>(stationary.free[f])]);
+    auto size = static_cast<double>(
+        graph.type(stationary.value).shape[static_cast<size_t>(stationary.free[f])]);
     (static_cast<int>(f) == i ? m : others) *= size;
   }
-  for (int64_t f : moving.free) n *= static_cast<double>(graph.type(moving.value).shape[static_cast<size_t>(f)]);
+  for (int64_t f : moving.free)
+    n *= static_cast<double>(graph.type(moving.value).shape[static_cast<size_t>(f)]);
   double blocks = std::ceil(m / columns), chunks = std::ceil(n / codegen.core().moving_max_columns);
   double chunk = std::ceil(n / chunks);
-  return others * blocks * chunks * std::max(std::min(codegen.core().tensor_min_issue_cycles, std::min(m, columns)), chunk);
+  return others * blocks * chunks *
+         std::max(std::min(codegen.core().tensor_min_issue_cycles, std::min(m, columns)), chunk);
 }
 
 Plan choose(Codegen& codegen, const Group& group, const Node& node) {
@@ -67,10 +75,12 @@ Plan choose(Codegen& codegen, const Group& group, const Node& node) {
   };
   std::vector<Candidate> candidates;
   for (auto [s, m] : {std::pair{&lhs, &rhs}, std::pair{&rhs, &lhs}}) {
-    for (int i = 0; i < static_cast<int>(s->free.size()); ++i) candidates.push_back({s, m, i, cycles(codegen, graph, *s, i, *m)});
+    for (int i = 0; i < static_cast<int>(s->free.size()); ++i)
+      candidates.push_back({s, m, i, cycles(codegen, graph, *s, i, *m)});
     if (s->free.empty()) candidates.push_back({s, m, -1, cycles(codegen, graph, *s, -1, *m)});
   }
-  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.cost < b.cost; });
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.cost < b.cost; });
   std::vector<int> dims;
   for (const Candidate& c : candidates) {
     if (c.i >= 0) dims.push_back(c.stationary->out[static_cast<size_t>(c.i)]);
@@ -91,7 +101,9 @@ Plan choose(Codegen& codegen, const Group& group, const Node& node) {
   }
   const Shape& shape = graph.type(lhs.value).shape;
   for (size_t k = 1; k < lhs.contract.size(); ++k) {
-    if (shape[static_cast<size_t>(lhs.contract[k])] > shape[static_cast<size_t>(lhs.contract[plan.k])]) plan.k = k;
+    if (shape[static_cast<size_t>(lhs.contract[k])] >
+        shape[static_cast<size_t>(lhs.contract[plan.k])])
+      plan.k = k;
   }
   return plan;
 }
@@ -99,21 +111,29 @@ Plan choose(Codegen& codegen, const Group& group, const Node& node) {
 // Emits the product for one plan.
 class Product {
  public:
-  Product(Codegen& codegen, const Group& group, const Plan& plan, Placed stationary, Placed moving, Format format)
-      : codegen_(codegen), group_(group), plan_(plan), stationary_(std::move(stationary)), moving_(std::move(moving)),
+  Product(Codegen& codegen, const Group& group, const Plan& plan, Placed stationary, Placed moving,
+          Format format)
+      : codegen_(codegen),
+        group_(group),
+        plan_(plan),
+        stationary_(std::move(stationary)),
+        moving_(std::move(moving)),
         format_(format) {
-    columns_ = static_cast<int64_t>(std::min(codegen.core().columns, static_cast<double>(codegen.block())));
+    columns_ = static_cast<int64_t>(
+        std::min(codegen.core().columns, static_cast<double>(codegen.block())));
     rows_ = std::min(codegen.block(), static_cast<int64_t>(codegen.core().rows));
     s_k_ = static_cast<size_t>(plan.stationary.contract[plan.k]);
     m_k_ = static_cast<size_t>(plan.moving.contract[plan.k]);
     make_k_steps();
   }
 
-  // `row`: what every element of the result gets added, by its moving dimensions, as one more row of K: 1 x row.
+  // `row`: what every element of the result gets added, by its moving dimensions, as one more row
+  // of K: 1 x row.
   Status add_row(ValueId row, StreamScope& scope) {
     Box box = whole(codegen_.graph().type(group_.result).shape);
     for (size_t d = 0; d < box.size(); ++d) {
-      bool moves = std::find(plan_.moving.out.begin(), plan_.moving.out.end(), static_cast<int>(d)) != plan_.moving.out.end();
+      bool moves = std::find(plan_.moving.out.begin(), plan_.moving.out.end(),
+                             static_cast<int>(d)) != plan_.moving.out.end();
       if (!moves) box[d] = {0, 1};
     }
     THORONG_TRY(Placed placed, codegen_.place(row));
@@ -126,11 +146,14 @@ class Product {
   }
 
   Status run() {
-    // Indices of the dimensions that neither tile: batch, then the stationary side's other free dimensions.
+    // Indices of the dimensions that neither tile: batch, then the stationary side's other free
+    // dimensions.
     Shape outer;
-    for (int64_t b : plan_.stationary.batch) outer.push_back(stationary_.shape[static_cast<size_t>(b)]);
+    for (int64_t b : plan_.stationary.batch)
+      outer.push_back(stationary_.shape[static_cast<size_t>(b)]);
     for (int64_t f : plan_.stationary.free) {
-      outer.push_back(static_cast<int>(f) == plan_.d ? 1 : stationary_.shape[static_cast<size_t>(f)]);
+      outer.push_back(static_cast<int>(f) == plan_.d ? 1
+                                                     : stationary_.shape[static_cast<size_t>(f)]);
     }
     std::vector<int64_t> index(outer.size(), 0);
     if (stationary_.sbuf && !moving_.sbuf && plan_.moving.batch.empty()) return moving_once(outer);
@@ -143,14 +166,15 @@ class Product {
 
  private:
   struct KStep {
-    int64_t begin, size;            // of the pair on the partitions
-    std::vector<int64_t> others;    // of the other contracting pairs
+    int64_t begin, size;          // of the pair on the partitions
+    std::vector<int64_t> others;  // of the other contracting pairs
   };
 
   void make_k_steps() {
     Shape others;
     for (size_t i = 0; i < plan_.stationary.contract.size(); ++i) {
-      others.push_back(i == plan_.k ? 1 : stationary_.shape[static_cast<size_t>(plan_.stationary.contract[i])]);
+      others.push_back(
+          i == plan_.k ? 1 : stationary_.shape[static_cast<size_t>(plan_.stationary.contract[i])]);
     }
     std::vector<int64_t> index(others.size(), 0);
     do {
@@ -174,15 +198,18 @@ class Product {
 
   Box moving_box(const std::vector<int64_t>& index, const KStep& step, const Box& n) const {
     Box box(moving_.shape.size());
-    for (size_t i = 0; i < plan_.moving.batch.size(); ++i) box[static_cast<size_t>(plan_.moving.batch[i])] = {index[i], 1};
-    for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.free[i])] = n[i];
+    for (size_t i = 0; i < plan_.moving.batch.size(); ++i)
+      box[static_cast<size_t>(plan_.moving.batch[i])] = {index[i], 1};
+    for (size_t i = 0; i < plan_.moving.free.size(); ++i)
+      box[static_cast<size_t>(plan_.moving.free[i])] = n[i];
     contract(plan_.moving, step, box);
     return box;
   }
 
   void contract(const Side& side, const KStep& step, Box& box) const {
     for (size_t i = 0; i < side.contract.size(); ++i) {
-      box[static_cast<size_t>(side.contract[i])] = i == plan_.k ? Range{step.begin, step.size} : Range{step.others[i], 1};
+      box[static_cast<size_t>(side.contract[i])] =
+          i == plan_.k ? Range{step.begin, step.size} : Range{step.others[i], 1};
     }
   }
 
@@ -194,11 +221,14 @@ class Product {
       bool is_d = static_cast<int>(plan_.stationary.free[i]) == plan_.d;
       box[static_cast<size_t>(plan_.stationary.out[i])] = is_d ? d : Range{index[at], 1};
     }
-    for (size_t i = 0; i < plan_.moving.free.size(); ++i) box[static_cast<size_t>(plan_.moving.out[i])] = n[i];
+    for (size_t i = 0; i < plan_.moving.free.size(); ++i)
+      box[static_cast<size_t>(plan_.moving.out[i])] = n[i];
     return box;
   }
 
-  int64_t columns_of_stationary() const { return plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)]; }
+  int64_t columns_of_stationary() const {
+    return plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
+  }
 
   Box whole_moving() const {
     Box n;
@@ -206,31 +236,37 @@ class Product {
     return n;
   }
 
-  // Small products of neighbouring batch indices (attention heads) share a PSUM bank and one pass of the engines behind, where one
-  // block of columns suffices and there is no other outer dimension.
+  // Small products of neighbouring batch indices (attention heads) share a PSUM bank and one pass
+  // of the engines behind, where one block of columns suffices and there is no other outer
+  // dimension.
   bool shares_bank() const {
     bool only_d = plan_.stationary.free.size() <= 1;
-    return !plan_.stationary.batch.empty() && only_d && 2 * free_elements(whole_moving(), -1) <= codegen_.builder().psum_elements() &&
+    return !plan_.stationary.batch.empty() && only_d &&
+           2 * free_elements(whole_moving(), -1) <= codegen_.builder().psum_elements() &&
            columns_of_stationary() <= columns_ && batches_at_once() > 1;
   }
 
-  // How many products share a bank: what fits it, and of operands that must be loaded what fits the stream region.
+  // How many products share a bank: what fits it, and of operands that must be loaded what fits the
+  // stream region.
   int64_t batches_at_once() const {
     int64_t n = free_elements(whole_moving(), -1), d = columns_of_stationary();
     int64_t loaded = (stationary_.sbuf ? 0 : d) + (moving_.sbuf ? 0 : n);
-    loaded *= static_cast<int64_t>(steps_.size()) * static_cast<int64_t>(numerics::byte_size(format_));
+    loaded *=
+        static_cast<int64_t>(steps_.size()) * static_cast<int64_t>(numerics::byte_size(format_));
     int64_t most = codegen_.builder().psum_elements() / n;
-    return loaded == 0 ? most : std::min(most, codegen_.builder().stream_capacity_bytes() / 4 / loaded);
+    return loaded == 0 ? most
+                       : std::min(most, codegen_.builder().stream_capacity_bytes() / 4 / loaded);
   }
 
   Status batches_together(const Shape& outer) {
-    for (const Box& group : chunk_boxes(outer, -1, codegen_.block(), batches_at_once())) THORONG_RETURN_IF_ERROR(batches(group));
+    for (const Box& group : chunk_boxes(outer, -1, codegen_.block(), batches_at_once()))
+      THORONG_RETURN_IF_ERROR(batches(group));
     return ok_status();
   }
 
   // The operands of a K step for a box of batch indices.
-  Result<Placed> bring_group(const Placed& placed, const std::vector<int64_t>& batch, Box box, const Box& group, size_t k_dim,
-                             StreamScope& scope) {
+  Result<Placed> bring_group(const Placed& placed, const std::vector<int64_t>& batch, Box box,
+                             const Box& group, size_t k_dim, StreamScope& scope) {
     for (size_t i = 0; i < batch.size(); ++i) box[static_cast<size_t>(batch[i])] = group[i];
     return codegen_.bring(placed, box, static_cast<int>(k_dim), format_, scope);
   }
@@ -244,8 +280,10 @@ class Product {
     for (const Range& range : group) first.push_back(range.begin);
     std::vector<Placed> stationary, moving;
     for (const KStep& step : steps_) {
-      THORONG_TRY(Placed s, bring_group(stationary_, plan_.stationary.batch, stationary_box(first, step, d), group, s_k_, scope));
-      THORONG_TRY(Placed m, bring_group(moving_, plan_.moving.batch, moving_box(first, step, n), group, m_k_, scope));
+      THORONG_TRY(Placed s, bring_group(stationary_, plan_.stationary.batch,
+                                        stationary_box(first, step, d), group, s_k_, scope));
+      THORONG_TRY(Placed m, bring_group(moving_, plan_.moving.batch, moving_box(first, step, n),
+                                        group, m_k_, scope));
       stationary.push_back(s), moving.push_back(m);
     }
     AccessPattern bank = codegen_.builder().psum(d.size, free_elements(group, -1) * n_elements);
@@ -259,8 +297,11 @@ class Product {
       part.size[0] = static_cast<int32_t>(n_elements);
       part_begin += n_elements;
       for (size_t k = 0; k < steps_.size(); ++k) {
-        THORONG_TRY(AccessPattern stays, codegen_.view(stationary[k], stationary_box(at, steps_[k], d), static_cast<int>(s_k_)));
-        THORONG_TRY(AccessPattern moves, codegen_.view(moving[k], moving_box(at, steps_[k], n), static_cast<int>(m_k_)));
+        THORONG_TRY(
+            AccessPattern stays,
+            codegen_.view(stationary[k], stationary_box(at, steps_[k], d), static_cast<int>(s_k_)));
+        THORONG_TRY(AccessPattern moves,
+                    codegen_.view(moving[k], moving_box(at, steps_[k], n), static_cast<int>(m_k_)));
         codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {part, stays, moves},
                                 {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
       }
@@ -270,8 +311,8 @@ class Product {
     return codegen_.finish_box(group_, box, bank);
   }
 
-  // Weights move and activations are resident: each piece of the weights is loaded once and meets every block of columns of
-  // every outer index.
+  // Weights move and activations are resident: each piece of the weights is loaded once and meets
+  // every block of columns of every outer index.
   Status moving_once(const Shape& outer) {
     std::vector<std::vector<int64_t>> indices;
     std::vector<int64_t> index(outer.size(), 0);
@@ -280,13 +321,15 @@ class Product {
     int64_t d_size = plan_.d < 0 ? 1 : stationary_.shape[static_cast<size_t>(plan_.d)];
     Shape n_shape;
     for (int64_t f : plan_.moving.free) n_shape.push_back(moving_.shape[static_cast<size_t>(f)]);
-    int64_t most = std::min(codegen_.builder().psum_elements(), static_cast<int64_t>(codegen_.core().moving_max_columns));
+    int64_t most = std::min(codegen_.builder().psum_elements(),
+                            static_cast<int64_t>(codegen_.core().moving_max_columns));
     auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
     int64_t at_once = std::max<int64_t>(1, codegen_.core().psum_banks / 2);
     int64_t blocks = (d_size + columns_ - 1) / columns_;
     bool again = static_cast<int64_t>(indices.size()) * blocks > 1;
     auto fits = [&](int64_t elements) {
-      return static_cast<int64_t>(steps_.size()) * elements * bytes * 2 <= codegen_.builder().stream_capacity_bytes();
+      return static_cast<int64_t>(steps_.size()) * elements * bytes * 2 <=
+             codegen_.builder().stream_capacity_bytes();
     };
     // Shorter pieces rather than loading them again and again.
     constexpr int64_t kShortest = 128;
@@ -297,12 +340,14 @@ class Product {
       std::vector<Placed> moving;
       for (const KStep& step : steps_) {
         if (!keep) break;
-        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box({}, step, n), static_cast<int>(m_k_), format_, kept));
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box({}, step, n),
+                                                static_cast<int>(m_k_), format_, kept));
         moving.push_back(tile);
       }
       for (const auto& at : indices) {
         for (int64_t first = 0; first < blocks; first += at_once) {
-          THORONG_RETURN_IF_ERROR(banks(at, {0, d_size}, first, std::min(at_once, blocks - first), n, {}, moving));
+          THORONG_RETURN_IF_ERROR(
+              banks(at, {0, d_size}, first, std::min(at_once, blocks - first), n, {}, moving));
         }
       }
     }
@@ -317,14 +362,18 @@ class Product {
     // How many columns of the stationary side are held at once, for all of K.
     int64_t budget = codegen_.builder().stream_capacity_bytes() * 35 / 100;
     int64_t held = d_size;
-    if (!stationary_.sbuf) held = std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
+    if (!stationary_.sbuf)
+      held =
+          std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
     bool holds = stationary_.sbuf || k_steps * std::min(held, d_size) * bytes <= budget;
     // A moving side that is small as a whole (a vector) is loaded once for all of them.
     StreamScope kept(codegen_.builder());
     std::vector<Placed> whole;
-    if (!moving_.sbuf && held < d_size && k_steps * free_elements(whole_moving(), -1) * bytes <= budget / 8) {
+    if (!moving_.sbuf && held < d_size &&
+        k_steps * free_elements(whole_moving(), -1) * bytes <= budget / 8) {
       for (const KStep& step : steps_) {
-        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, whole_moving()), static_cast<int>(m_k_), format_, kept));
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, whole_moving()),
+                                                static_cast<int>(m_k_), format_, kept));
         whole.push_back(tile);
       }
     }
@@ -334,7 +383,8 @@ class Product {
       std::vector<Placed> tiles;
       for (const KStep& step : steps_) {
         if (!holds) break;
-        THORONG_TRY(Placed tile, codegen_.bring(stationary_, stationary_box(index, step, range), static_cast<int>(s_k_), format_, scope));
+        THORONG_TRY(Placed tile, codegen_.bring(stationary_, stationary_box(index, step, range),
+                                                static_cast<int>(s_k_), format_, scope));
         tiles.push_back(tile);
       }
       THORONG_RETURN_IF_ERROR(columns(index, range, tiles, whole));
@@ -343,35 +393,41 @@ class Product {
   }
 
   // `whole`: the moving tiles of all K, if they are there already.
-  Status columns(const std::vector<int64_t>& index, Range d, const std::vector<Placed>& stationary, const std::vector<Placed>& whole) {
+  Status columns(const std::vector<int64_t>& index, Range d, const std::vector<Placed>& stationary,
+                 const std::vector<Placed>& whole) {
     Shape n_shape;
     for (int64_t f : plan_.moving.free) n_shape.push_back(moving_.shape[static_cast<size_t>(f)]);
-    int64_t most = std::min(codegen_.builder().psum_elements(), static_cast<int64_t>(codegen_.core().moving_max_columns));
+    int64_t most = std::min(codegen_.builder().psum_elements(),
+                            static_cast<int64_t>(codegen_.core().moving_max_columns));
     auto bytes = static_cast<int64_t>(numerics::byte_size(format_));
     int64_t blocks = (d.size + columns_ - 1) / columns_;
     int64_t at_once = std::max<int64_t>(1, codegen_.core().psum_banks / 2);
     for (const Box& n : chunk_boxes(n_shape, -1, codegen_.block(), most)) {
       int64_t n_elements = free_elements(n, -1);
-      // The moving tiles of all K are kept while several groups of stationary blocks pass over them.
+      // The moving tiles of all K are kept while several groups of stationary blocks pass over
+      // them.
       bool keep = blocks > at_once && static_cast<int64_t>(steps_.size()) * n_elements * bytes <=
                                           codegen_.builder().stream_capacity_bytes() * 20 / 100;
       StreamScope kept(codegen_.builder());
       std::vector<Placed> moving = whole;
       for (const KStep& step : steps_) {
         if (!keep || !whole.empty()) break;
-        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, n), static_cast<int>(m_k_), format_, kept));
+        THORONG_TRY(Placed tile, codegen_.bring(moving_, moving_box(index, step, n),
+                                                static_cast<int>(m_k_), format_, kept));
         moving.push_back(tile);
       }
       for (int64_t first = 0; first < blocks; first += at_once) {
-        THORONG_RETURN_IF_ERROR(banks(index, d, first, std::min(at_once, blocks - first), n, stationary, moving));
+        THORONG_RETURN_IF_ERROR(
+            banks(index, d, first, std::min(at_once, blocks - first), n, stationary, moving));
       }
     }
     return ok_status();
   }
 
   // `count` blocks of columns from the `first`, each in a PSUM bank of its own, over all of K.
-  Status banks(const std::vector<int64_t>& index, Range d, int64_t first, int64_t count, const Box& n,
-               const std::vector<Placed>& stationary, const std::vector<Placed>& moving) {
+  Status banks(const std::vector<int64_t>& index, Range d, int64_t first, int64_t count,
+               const Box& n, const std::vector<Placed>& stationary,
+               const std::vector<Placed>& moving) {
     int64_t n_elements = free_elements(n, -1);
     std::vector<AccessPattern> psum;
     std::vector<Range> ranges;
@@ -383,15 +439,19 @@ class Product {
     for (size_t k = 0; k < steps_.size(); ++k) {
       StreamScope scope(codegen_.builder());
       Placed tile;
-      if (!moving.empty()) tile = moving[k];
+      if (!moving.empty())
+        tile = moving[k];
       else {
-        THORONG_TRY(tile, codegen_.bring(moving_, moving_box(index, steps_[k], n), static_cast<int>(m_k_), format_, scope));
+        THORONG_TRY(tile, codegen_.bring(moving_, moving_box(index, steps_[k], n),
+                                         static_cast<int>(m_k_), format_, scope));
       }
-      THORONG_TRY(AccessPattern moves, codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
+      THORONG_TRY(AccessPattern moves,
+                  codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
       for (size_t i = 0; i < psum.size(); ++i) {
         Box box = stationary_box(index, steps_[k], ranges[i]);
         Placed s;
-        if (!stationary.empty()) s = stationary[k];
+        if (!stationary.empty())
+          s = stationary[k];
         else {
           THORONG_TRY(s, codegen_.bring(stationary_, box, static_cast<int>(s_k_), format_, scope));
         }
@@ -415,7 +475,8 @@ class Product {
       if (row_.step[d] == 0) box[d] = {0, 1};
     }
     THORONG_TRY(AccessPattern row, codegen_.view(row_, box, -1));
-    codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {bank, ones, row}, {.flags = isa::kAccumulate});
+    codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {bank, ones, row},
+                            {.flags = isa::kAccumulate});
     return ok_status();
   }
 
@@ -431,25 +492,34 @@ class Product {
   AccessPattern ones_;
 };
 
-// A constant that the first elementwise node adds to the product and that varies along the moving dimensions only, all of them: it
-// would be needed on every partition, 128 times the DMA traffic. As one more row of K it is added with the same single rounding.
-// Worth it where DMA is what the program waits for. -1: none.
-ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& node, const Plan& plan) {
-  if (!codegen.weights_bound() || !codegen.core().fp32_operands || group.elementwise.empty() || plan.d < 0) return -1;
+// A constant that the first elementwise node adds to the product and that varies along the moving
+// dimensions only, all of them: it would be needed on every partition, 128 times the DMA traffic.
+// As one more row of K it is added with the same single rounding. Worth it where DMA is what the
+// program waits for. -1: none.
+ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& node,
+                      const Plan& plan) {
+  if (!codegen.weights_bound() || !codegen.core().fp32_operands || group.elementwise.empty() ||
+      plan.d < 0)
+    return -1;
   if (!plan.stationary.batch.empty()) return -1;
   const Graph& graph = codegen.graph();
   const Node& add = graph.nodes[static_cast<size_t>(group.elementwise.front())];
   if (add.op->name != "add" || graph.type(add.outputs[0]).format != Format::kFloat32) return -1;
-  if (codegen.storage_format(add.outputs[0]) != Format::kFloat32 && group.elementwise.size() > 1) return -1;
+  if (codegen.storage_format(add.outputs[0]) != Format::kFloat32 && group.elementwise.size() > 1)
+    return -1;
   for (size_t i = 0; i < 2; ++i) {
     if (add.inputs[i] != node.outputs[0] || add.inputs[1 - i] == node.outputs[0]) continue;
     ValueId row = add.inputs[1 - i], base = codegen.base(row);
     int64_t moving = 1;
-    for (int64_t f : plan.moving.free) moving *= graph.type(plan.moving.value).shape[static_cast<size_t>(f)];
+    for (int64_t f : plan.moving.free)
+      moving *= graph.type(plan.moving.value).shape[static_cast<size_t>(f)];
     const ops::Tensor* constant = codegen.constant(base);
     const Shape& shape = graph.type(add.outputs[0]).shape;
-    bool last = plan.moving.out.size() == 1 && plan.moving.out[0] == static_cast<int>(shape.size()) - 1;
-    if (constant != nullptr && last && constant->type.elements() == moving && moving > 1 && constant->type.shape.back() == moving) return row;
+    bool last =
+        plan.moving.out.size() == 1 && plan.moving.out[0] == static_cast<int>(shape.size()) - 1;
+    if (constant != nullptr && last && constant->type.elements() == moving && moving > 1 &&
+        constant->type.shape.back() == moving)
+      return row;
   }
   return -1;
 }
@@ -460,13 +530,15 @@ bool accepts(const Graph& graph, const Node& node) {
   return contracts && numerics::is_float(a) && a == b && a != Format::kFloat64;
 }
 
-// An operand with its contracting dimension on the partitions. Heads that lie side by side there are taken as they are, unless
-// the head dimension is one of those that a tile covers.
-Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k, const std::vector<int64_t>& tiled, Format format) {
+// An operand with its contracting dimension on the partitions. Heads that lie side by side there
+// are taken as they are, unless the head dimension is one of those that a tile covers.
+Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k,
+                            const std::vector<int64_t>& tiled, Format format) {
   int pdim = static_cast<int>(side.contract[k]);
   THORONG_TRY(Placed placed, codegen.acquire(side.value, pdim, format, true));
   for (int64_t d : tiled) {
-    bool selects = !placed.partition_step.empty() && placed.partition_step[static_cast<size_t>(d)] != 0;
+    bool selects =
+        !placed.partition_step.empty() && placed.partition_step[static_cast<size_t>(d)] != 0;
     if (selects) return codegen.acquire(side.value, pdim, format);
   }
   return placed;
@@ -483,7 +555,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
   Group rest = group;
   ValueId row = shared_addend(codegen, group, node, plan);
   if (row >= 0) {
-    rest.anchor_value = codegen.graph().nodes[static_cast<size_t>(rest.elementwise.front())].outputs[0];
+    rest.anchor_value =
+        codegen.graph().nodes[static_cast<size_t>(rest.elementwise.front())].outputs[0];
     rest.elementwise.erase(rest.elementwise.begin());
   }
   THORONG_RETURN_IF_ERROR(codegen.begin_output(rest, plan.d_out));
@@ -495,6 +568,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
 
 }  // namespace
 
-Lowering lowering_dot_general() { return {.op = "dot_general", .lower = lower, .accepts = accepts}; }
+Lowering lowering_dot_general() {
+  return {.op = "dot_general", .lower = lower, .accepts = accepts};
+}
 
 }  // namespace thorong::compiler

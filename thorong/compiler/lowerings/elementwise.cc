@@ -8,7 +8,8 @@ namespace {
 // Long enough that fixed cycles do not matter, short enough for the temporaries of a long chain.
 constexpr int64_t kChunk = 2048, kChunkLongChain = 512;
 
-// Dimensions in the order in which they suit the partitions: where operands already have them, then large ones.
+// Dimensions in the order in which they suit the partitions: where operands already have them, then
+// large ones.
 std::vector<int> choices(Codegen& codegen, const Group& group) {
   const Graph& graph = codegen.graph();
   const Shape& shape = graph.type(group.result).shape;
@@ -16,7 +17,8 @@ std::vector<int> choices(Codegen& codegen, const Group& group) {
   for (int n : group.elementwise) {
     for (ValueId v : graph.nodes[static_cast<size_t>(n)].inputs) {
       int producer = graph.value(v).producer;
-      bool inside = std::find(group.elementwise.begin(), group.elementwise.end(), producer) != group.elementwise.end();
+      bool inside = std::find(group.elementwise.begin(), group.elementwise.end(), producer) !=
+                    group.elementwise.end();
       if (inside || graph.type(v).shape != shape || graph.is_constant(v)) continue;
       auto it = codegen.resident_pdim(v);
       if (it >= 0) order.push_back(it);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pad: the result is filled with the value, then the operand is moved into it (interior padding is a stride). Negative
-// padding cuts the operand.
+// pad: the result is filled with the value, then the operand is moved into it (interior padding is
+// a stride). Negative padding cuts the operand.
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -14,9 +14,11 @@ bool accepts(const Graph& graph, const Node& node) {
     if (interior[d] > 0 && (low[d] < 0 || high[d] < 0)) return false;
   }
   // Some dimension must go on the partitions as it is.
-  bool plain = interior.empty() ? !low.empty() : std::find(interior.begin(), interior.end(), 0) != interior.end();
+  bool plain = interior.empty() ? !low.empty()
+                                : std::find(interior.begin(), interior.end(), 0) != interior.end();
   if (!plain) return false;
-  return graph.is_constant(node.inputs[1]) && numerics::is_float(format) && format != Format::kFloat64;
+  return graph.is_constant(node.inputs[1]) && numerics::is_float(format) &&
+         format != Format::kFloat64;
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
@@ -33,11 +35,13 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
   int resident = codegen.resident_pdim(node.inputs[0]);
   bool stays = std::find(choices.begin(), choices.end(), resident) != choices.end();
   int pdim = stays ? resident : codegen.preferred_pdim(group.result, choices);
-  THORONG_TRY(Placed in, codegen.acquire(node.inputs[0], pdim, codegen.storage_format(group.result)));
+  THORONG_TRY(Placed in,
+              codegen.acquire(node.inputs[0], pdim, codegen.storage_format(group.result)));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
   const Placed out = codegen.output_placed();
   const ops::Tensor& value = *codegen.constant(node.inputs[1]);
-  THORONG_RETURN_IF_ERROR(codegen.fill(out, static_cast<float>(numerics::load_as_double(value.type.format, value.data, 0))));
+  THORONG_RETURN_IF_ERROR(codegen.fill(
+      out, static_cast<float>(numerics::load_as_double(value.type.format, value.data, 0))));
   Placed spread = out;
   Box from, to;
   for (size_t d = 0; d < shape.size(); ++d) {
@@ -46,8 +50,10 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
     int64_t begin = std::max<int64_t>(0, -low[d]);
     int64_t end = interior[d] > 0 ? in_shape[d] : std::min(in_shape[d], shape[d] - low[d]);
     from.push_back({begin, end - begin});
-    if (interior[d] > 0) spread.offset += low[d] * out.step[d], to.push_back({0, in_shape[d]});
-    else to.push_back({begin + low[d], end - begin});
+    if (interior[d] > 0)
+      spread.offset += low[d] * out.step[d], to.push_back({0, in_shape[d]});
+    else
+      to.push_back({begin + low[d], end - begin});
     if (end <= begin) return ok_status();
   }
   return codegen.copy_box(spread, to, in, from);
@@ -55,6 +61,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
 
 }  // namespace
 
-Lowering lowering_pad() { return {.op = "pad", .lower = lower, .accepts = accepts, .fuses = false}; }
+Lowering lowering_pad() {
+  return {.op = "pad", .lower = lower, .accepts = accepts, .fuses = false};
+}
 
 }  // namespace thorong::compiler

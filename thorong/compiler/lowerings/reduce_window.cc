@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_window (pooling) on the Vector engine: tensor_reduce whose pattern visits [output rows][output columns][kernel rows]
-// [kernel columns]. Where windows reach into the padding, outputs that lose the same part of theirs share an instruction; where
-// that would be many short ones, the input is copied into a tile that was filled with the function's identity.
+// reduce_window (pooling) on the Vector engine: tensor_reduce whose pattern visits [output
+// rows][output columns][kernel rows] [kernel columns]. Where windows reach into the padding,
+// outputs that lose the same part of theirs share an instruction; where that would be many short
+// ones, the input is copied into a tile that was filled with the function's identity.
 #include <limits>
 
 #include "thorong/compiler/lowering.h"
@@ -22,10 +23,12 @@ Pool pool_of(const Graph& graph, const Node& node) {
   Pool pool;
   pool.x = graph.type(node.inputs[0]).shape;
   std::vector<int64_t> ones(pool.x.size(), 1), zeros(pool.x.size(), 0);
-  pool.function = numerics::parse_binary_function(node.attributes.text("function")).value_or(numerics::BinaryFunction::kAdd);
+  pool.function = numerics::parse_binary_function(node.attributes.text("function"))
+                      .value_or(numerics::BinaryFunction::kAdd);
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  pool.identity = pool.function == numerics::BinaryFunction::kMaximum ? -kInfinity
-                  : pool.function == numerics::BinaryFunction::kMinimum ? kInfinity : 0.0f;
+  pool.identity = pool.function == numerics::BinaryFunction::kMaximum   ? -kInfinity
+                  : pool.function == numerics::BinaryFunction::kMinimum ? kInfinity
+                                                                        : 0.0f;
   pool.window = node.attributes.integers("window_dimensions");
   pool.stride = node.attributes.integers("window_strides", ones);
   pool.dilation = node.attributes.integers("window_dilations", ones);
@@ -37,10 +40,12 @@ Pool pool_of(const Graph& graph, const Node& node) {
 std::vector<int> free_dims(const Pool& pool) {
   std::vector<int> dims;
   for (size_t d = 0; d < pool.x.size(); ++d) {
-    if (pool.window[d] == 1 && pool.stride[d] == 1 && pool.low[d] == 0) dims.push_back(static_cast<int>(d));
+    if (pool.window[d] == 1 && pool.stride[d] == 1 && pool.low[d] == 0)
+      dims.push_back(static_cast<int>(d));
   }
-  std::stable_sort(dims.begin(), dims.end(),
-                   [&](int a, int b) { return pool.x[static_cast<size_t>(a)] > pool.x[static_cast<size_t>(b)]; });
+  std::stable_sort(dims.begin(), dims.end(), [&](int a, int b) {
+    return pool.x[static_cast<size_t>(a)] > pool.x[static_cast<size_t>(b)];
+  });
   return dims;
 }
 
@@ -49,15 +54,19 @@ bool accepts(const Graph& graph, const Node& node) {
   if (!numerics::is_float(format) || format == Format::kFloat64) return false;
   Pool pool = pool_of(graph, node);
   int windowed = 0;
-  for (size_t d = 0; d < pool.x.size(); ++d) windowed += pool.window[d] > 1 || pool.stride[d] > 1 || pool.low[d] > 0;
+  for (size_t d = 0; d < pool.x.size(); ++d)
+    windowed += pool.window[d] > 1 || pool.stride[d] > 1 || pool.low[d] > 0;
   if (windowed > 2 || free_dims(pool).empty()) return false;
   int64_t row = pool.x.back() + 2 * pool.window.back();
-  int64_t rows = pool.x.size() >= 2 ? pool.window[pool.x.size() - 2] * pool.dilation[pool.x.size() - 2] : 1;
+  int64_t rows =
+      pool.x.size() >= 2 ? pool.window[pool.x.size() - 2] * pool.dilation[pool.x.size() - 2] : 1;
   return row * rows <= 16384;
 }
 
-// A box of the input, with the identity where there is none; coordinates are the output window's: index o * stride + t * dilation.
-Result<Placed> padded_tile(Codegen& codegen, const Pool& pool, const Placed& x, const Box& box, int pdim, StreamScope& scope) {
+// A box of the input, with the identity where there is none; coordinates are the output window's:
+// index o * stride + t * dilation.
+Result<Placed> padded_tile(Codegen& codegen, const Pool& pool, const Placed& x, const Box& box,
+                           int pdim, StreamScope& scope) {
   Placed tile;
   tile.sbuf = true, tile.format = x.format, tile.pdim = pdim, tile.step.assign(box.size(), 0);
   Box inside, local;
@@ -76,8 +85,10 @@ Result<Placed> padded_tile(Codegen& codegen, const Pool& pool, const Placed& x, 
   if (whole_inside && x.sbuf) {
     Placed view = x;
     for (size_t d = 0; d < box.size(); ++d) {
-      if (static_cast<int>(d) == pdim) view.partition_offset += inside[d].begin;
-      else view.offset += inside[d].begin * x.step[d];
+      if (static_cast<int>(d) == pdim)
+        view.partition_offset += inside[d].begin;
+      else
+        view.offset += inside[d].begin * x.step[d];
     }
     return view;
   }
@@ -89,8 +100,10 @@ Result<Placed> padded_tile(Codegen& codegen, const Pool& pool, const Placed& x, 
   }
   auto in = pattern(x, inside, pdim, codegen.block());
   auto out = pattern(tile, local, pdim, codegen.block());
-  if (x.sbuf && in && out) codegen.builder().copy(*out, *in);
-  else THORONG_RETURN_IF_ERROR(codegen.copy_box(tile, local, x, inside));
+  if (x.sbuf && in && out)
+    codegen.builder().copy(*out, *in);
+  else
+    THORONG_RETURN_IF_ERROR(codegen.copy_box(tile, local, x, inside));
   return tile;
 }
 
@@ -109,9 +122,12 @@ std::vector<Segment> segments_of(const Pool& pool, size_t d, const Range& range)
       if (taps.size == 0) taps.begin = t;
       ++taps.size;
     }
-    bool same = !segments.empty() && segments.back().taps.begin == taps.begin && segments.back().taps.size == taps.size;
-    if (same) ++segments.back().out.size;
-    else segments.push_back({{o, 1}, taps});
+    bool same = !segments.empty() && segments.back().taps.begin == taps.begin &&
+                segments.back().taps.size == taps.size;
+    if (same)
+      ++segments.back().out.size;
+    else
+      segments.push_back({{o, 1}, taps});
   }
   return segments;
 }
@@ -119,28 +135,34 @@ std::vector<Segment> segments_of(const Pool& pool, size_t d, const Range& range)
 class Pooling {
  public:
   Pooling(Codegen& codegen, const Group& group, const Node& node)
-      : codegen_(codegen), group_(group), pool_(pool_of(codegen.graph(), node)), out_(codegen.graph().type(group.result).shape) {}
+      : codegen_(codegen),
+        group_(group),
+        pool_(pool_of(codegen.graph(), node)),
+        out_(codegen.graph().type(group.result).shape) {}
 
   Status run(const Node& node) {
     std::vector<int> dims = free_dims(pool_);
     int resident = codegen_.resident_pdim(node.inputs[0]);
     bool stays = std::find(dims.begin(), dims.end(), resident) != dims.end();
     pdim_ = stays ? resident : codegen_.preferred_pdim(group_.result, dims);
-    THORONG_TRY(x_, codegen_.acquire(node.inputs[0], pdim_, codegen_.storage_format(node.inputs[0])));
+    THORONG_TRY(x_,
+                codegen_.acquire(node.inputs[0], pdim_, codegen_.storage_format(node.inputs[0])));
     THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, pdim_));
     Shape take = box_sizes(), counts;
     for (size_t d = 0; d < out_.size(); ++d) counts.push_back((out_[d] + take[d] - 1) / take[d]);
     std::vector<int64_t> index(out_.size(), 0);
     do {
       Box box;
-      for (size_t d = 0; d < out_.size(); ++d) box.push_back({index[d] * take[d], std::min(take[d], out_[d] - index[d] * take[d])});
+      for (size_t d = 0; d < out_.size(); ++d)
+        box.push_back({index[d] * take[d], std::min(take[d], out_[d] - index[d] * take[d])});
       THORONG_RETURN_IF_ERROR(one_box(box));
     } while (ops::next_index(index, counts));
     return ok_status();
   }
 
  private:
-  // Outputs of one box: as many whole rows as the input tile allows, one index of the outer dimensions.
+  // Outputs of one box: as many whole rows as the input tile allows, one index of the outer
+  // dimensions.
   Shape box_sizes() const {
     size_t rank = out_.size();
     Shape take(rank, 1);
@@ -148,7 +170,8 @@ class Pooling {
     if (rank >= 2 && static_cast<int>(rank) - 2 != pdim_) {
       size_t h = rank - 2;
       int64_t row = pool_.x[rank - 1] + 2 * pool_.window[rank - 1];
-      int64_t rows = (kTileElements / row - (pool_.window[h] - 1) * pool_.dilation[h]) / pool_.stride[h];
+      int64_t rows =
+          (kTileElements / row - (pool_.window[h] - 1) * pool_.dilation[h]) / pool_.stride[h];
       take[h] = std::clamp<int64_t>(rows, 1, out_[h]);
     }
     auto p = static_cast<size_t>(pdim_);
@@ -165,23 +188,31 @@ class Pooling {
     if (target) {
       out = *target, result = codegen_.output_placed();
     } else {
-      result = dense_tile(scope.allocate(Format::kFloat32, elements), Format::kFloat32, sizes(box), pdim_);
+      result = dense_tile(scope.allocate(Format::kFloat32, elements), Format::kFloat32, sizes(box),
+                          pdim_);
       if (result.buffer < 0) return resource_exhausted("no SBUF left for a pooling result");
-      out = codegen_.builder().dense(result.buffer, box[static_cast<size_t>(pdim_)].size, {elements});
+      out =
+          codegen_.builder().dense(result.buffer, box[static_cast<size_t>(pdim_)].size, {elements});
       for (size_t d = 0; d < box.size(); ++d) {
-        if (static_cast<int>(d) == pdim_) result.partition_offset = -box[d].begin;
-        else result.offset -= box[d].begin * result.step[d];
+        if (static_cast<int>(d) == pdim_)
+          result.partition_offset = -box[d].begin;
+        else
+          result.offset -= box[d].begin * result.step[d];
       }
     }
     std::vector<std::vector<Segment>> segments;
     Shape counts;
     int64_t pieces = 1, padded = 1;
     for (size_t d = 0; d < box.size(); ++d) {
-      if (pool_.window[d] == 1 && pool_.low[d] == 0) segments.push_back({{box[d], {0, 1}}});
-      else segments.push_back(segments_of(pool_, d, box[d]));
+      if (pool_.window[d] == 1 && pool_.low[d] == 0)
+        segments.push_back({{box[d], {0, 1}}});
+      else
+        segments.push_back(segments_of(pool_, d, box[d]));
       counts.push_back(static_cast<int64_t>(segments.back().size()));
       pieces *= counts.back();
-      if (static_cast<int>(d) != pdim_) padded *= (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
+      if (static_cast<int>(d) != pdim_)
+        padded *=
+            (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
     }
     double fixed = codegen_.core().vector_fixed_cycles + codegen_.core().vector_min_issue_cycles;
     if (static_cast<double>(pieces - 1) * fixed > static_cast<double>(padded)) {
@@ -191,7 +222,8 @@ class Pooling {
       std::vector<int64_t> index(box.size(), 0);
       do {
         std::vector<Segment> piece;
-        for (size_t d = 0; d < box.size(); ++d) piece.push_back(segments[d][static_cast<size_t>(index[d])]);
+        for (size_t d = 0; d < box.size(); ++d)
+          piece.push_back(segments[d][static_cast<size_t>(index[d])]);
         THORONG_RETURN_IF_ERROR(reduce_piece(x, result, piece));
       } while (ops::next_index(index, counts));
     }
@@ -203,8 +235,10 @@ class Pooling {
     Box inside;
     for (size_t d = 0; d < box.size(); ++d) {
       int64_t first = box[d].begin * pool_.stride[d] - pool_.low[d];
-      int64_t span = (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
-      int64_t begin = std::clamp<int64_t>(first, 0, pool_.x[d] - 1), end = std::min(pool_.x[d], first + span);
+      int64_t span =
+          (box[d].size - 1) * pool_.stride[d] + (pool_.window[d] - 1) * pool_.dilation[d] + 1;
+      int64_t begin = std::clamp<int64_t>(first, 0, pool_.x[d] - 1),
+              end = std::min(pool_.x[d], first + span);
       inside.push_back({begin, std::max<int64_t>(1, end - begin)});
     }
     return inside;
@@ -226,21 +260,25 @@ class Pooling {
     }
     THORONG_TRY(AccessPattern out, codegen_.view(result, out_box, pdim_));
     if (empty) {
-      codegen_.builder().emit(Opcode::memset, Queue::kVector, {out}, {.immediate0 = pool_.identity});
+      codegen_.builder().emit(Opcode::memset, Queue::kVector, {out},
+                              {.immediate0 = pool_.identity});
       return ok_status();
     }
     return reduce(windows, window_box, piece, x, out);
   }
 
   // [outputs...][taps...]: the taps of `piece` behind the outputs that `windows` describes.
-  Status reduce(Placed windows, Box box, const std::vector<Segment>& piece, const Placed& x, const AccessPattern& out) {
+  Status reduce(Placed windows, Box box, const std::vector<Segment>& piece, const Placed& x,
+                const AccessPattern& out) {
     for (size_t d = 0; d < piece.size(); ++d) {
       if (pool_.window[d] == 1) continue;
-      windows.shape.push_back(piece[d].taps.size), windows.step.push_back(x.step[d] * pool_.dilation[d]);
+      windows.shape.push_back(piece[d].taps.size),
+          windows.step.push_back(x.step[d] * pool_.dilation[d]);
       box.push_back({0, piece[d].taps.size});
     }
     THORONG_TRY(AccessPattern in, codegen_.view(windows, box, pdim_));
-    codegen_.builder().emit(Opcode::tensor_reduce, Queue::kVector, {out, in}, {.function0 = static_cast<uint8_t>(pool_.function)});
+    codegen_.builder().emit(Opcode::tensor_reduce, Queue::kVector, {out, in},
+                            {.function0 = static_cast<uint8_t>(pool_.function)});
     return ok_status();
   }
 
@@ -265,10 +303,14 @@ class Pooling {
   int pdim_ = -1;
 };
 
-Status lower(Codegen& codegen, const Group& group, const Node& node) { return Pooling(codegen, group, node).run(node); }
+Status lower(Codegen& codegen, const Group& group, const Node& node) {
+  return Pooling(codegen, group, node).run(node);
+}
 
 }  // namespace
 
-Lowering lowering_reduce_window() { return {.op = "reduce_window", .lower = lower, .accepts = accepts}; }
+Lowering lowering_reduce_window() {
+  return {.op = "reduce_window", .lower = lower, .accepts = accepts};
+}
 
 }  // namespace thorong::compiler

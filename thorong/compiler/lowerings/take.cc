@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// take: rows of a table by indices known at run time (an embedding) are an indirect DMA, one row a partition. Indices known
-// at compile time (resizing, permutations) become strided copies: runs of constant step, also interleaved ones (0 0 1 1 2 2).
+// take: rows of a table by indices known at run time (an embedding) are an indirect DMA, one row a
+// partition. Indices known at compile time (resizing, permutations) become strided copies: runs of
+// constant step, also interleaved ones (0 0 1 1 2 2).
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -22,7 +23,8 @@ std::vector<Run> runs_with(const std::vector<int64_t>& index, int64_t phases) {
       int64_t next = i + phases;
       if (next < n) run.in_step = index[static_cast<size_t>(next)] - run.begin;
       if (run.in_step < 0) run.in_step = 0;
-      while (next < n && index[static_cast<size_t>(next)] == run.begin + run.count * run.in_step) ++run.count, next += phases;
+      while (next < n && index[static_cast<size_t>(next)] == run.begin + run.count * run.in_step)
+        ++run.count, next += phases;
       runs.push_back(run);
       i = next;
     }
@@ -45,10 +47,12 @@ bool known_indices(const Graph& graph, const Node& node) {
 
 bool accepts(const Graph& graph, const Node& node) {
   const ops::TensorType& data = graph.type(node.inputs[0]);
-  if (!numerics::is_float(data.format) || data.format == Format::kFloat64 || data.elements() == 0) return false;
+  if (!numerics::is_float(data.format) || data.format == Format::kFloat64 || data.elements() == 0)
+    return false;
   if (known_indices(graph, node)) return data.shape.size() >= 2;
   int64_t row = data.shape.empty() ? 0 : data.elements() / std::max<int64_t>(1, data.shape[0]);
-  return node.attributes.integer("axis") == 0 && !graph.type(node.inputs[1]).shape.empty() && row <= 8192 && data.shape.size() >= 2;
+  return node.attributes.integer("axis") == 0 && !graph.type(node.inputs[1]).shape.empty() &&
+         row <= 8192 && data.shape.size() >= 2;
 }
 
 Status strided_copies(Codegen& codegen, const Group& group, const Node& node) {
@@ -58,7 +62,8 @@ Status strided_copies(Codegen& codegen, const Group& group, const Node& node) {
   std::vector<int64_t> index = graph.value(node.inputs[1]).constant.to_int64s();
   for (int64_t& i : index) {
     if (i < 0) i += in_shape[axis];
-    if (i < 0 || i >= in_shape[axis]) return invalid_argument("an index is outside the dimension it selects from");
+    if (i < 0 || i >= in_shape[axis])
+      return invalid_argument("an index is outside the dimension it selects from");
   }
   bool drops_axis = graph.type(node.inputs[1]).shape.empty();
   std::vector<int> choices;
@@ -72,7 +77,8 @@ Status strided_copies(Codegen& codegen, const Group& group, const Node& node) {
     in_pdim = resident;
     pdim = drops_axis && resident > static_cast<int>(axis) ? resident - 1 : resident;
   }
-  THORONG_TRY(Placed in, codegen.acquire(node.inputs[0], in_pdim, codegen.storage_format(group.result)));
+  THORONG_TRY(Placed in,
+              codegen.acquire(node.inputs[0], in_pdim, codegen.storage_format(group.result)));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
   Placed out = codegen.output_placed();
   if (drops_axis) {
@@ -98,10 +104,12 @@ Status gather_rows(Codegen& codegen, const Group& group, const Node& node) {
   size_t index_rank = graph.type(node.inputs[1]).shape.size();
   std::vector<int> choices;
   for (size_t d = 0; d < index_rank; ++d) choices.push_back(static_cast<int>(d));
-  std::stable_sort(choices.begin(), choices.end(),
-                   [&](int a, int b) { return out[static_cast<size_t>(a)] > out[static_cast<size_t>(b)]; });
+  std::stable_sort(choices.begin(), choices.end(), [&](int a, int b) {
+    return out[static_cast<size_t>(a)] > out[static_cast<size_t>(b)];
+  });
   int pdim = choices[0];
-  THORONG_TRY(Placed table, codegen.to_hbm_as(node.inputs[0], codegen.storage_format(group.result)));
+  THORONG_TRY(Placed table,
+              codegen.to_hbm_as(node.inputs[0], codegen.storage_format(group.result)));
   THORONG_TRY(Placed index, codegen.to_hbm(node.inputs[1]));
   THORONG_RETURN_IF_ERROR(codegen.begin_output(group, pdim));
   const Shape& data = graph.type(node.inputs[0]).shape;
@@ -116,9 +124,11 @@ Status gather_rows(Codegen& codegen, const Group& group, const Node& node) {
     AccessPattern target = codegen.builder().dense(buffer, partitions, {row});
     AccessPattern from;
     from.buffer = table.buffer, from.format = table.format, from.partition_step = row;
-    from.partitions = 1, from.rank = 1, from.size[0] = static_cast<int32_t>(row), from.step[0] = 1, from.offset = table.offset;
+    from.partitions = 1, from.rank = 1, from.size[0] = static_cast<int32_t>(row), from.step[0] = 1,
+    from.offset = table.offset;
     THORONG_TRY(AccessPattern which, codegen.view(index, at, pdim));
-    codegen.builder().emit(Opcode::dma_gather, Queue::kDmaLoad, {target, from, which}, {.extra = static_cast<int32_t>(data[0])});
+    codegen.builder().emit(Opcode::dma_gather, Queue::kDmaLoad, {target, from, which},
+                           {.extra = static_cast<int32_t>(data[0])});
     Box box = at;
     for (size_t d = index_rank; d < out.size(); ++d) box.push_back({0, out[d]});
     THORONG_RETURN_IF_ERROR(codegen.finish_box(group, box, target));
@@ -134,6 +144,8 @@ Status lower(Codegen& codegen, const Group& group, const Node& node) {
 
 }  // namespace
 
-Lowering lowering_take() { return {.op = "take", .lower = lower, .accepts = accepts, .fuses = false}; }
+Lowering lowering_take() {
+  return {.op = "take", .lower = lower, .accepts = accepts, .fuses = false};
+}
 
 }  // namespace thorong::compiler

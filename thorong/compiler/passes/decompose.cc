@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// decompose: composites that no lowering takes become the operators of their decomposition, until none is left.
+// decompose: composites that no lowering takes become the operators of their decomposition, until
+// none is left.
 //
 //   before:  y = hard_swish(x)     after:  t = clamp(...)  y = multiply(x, t)
-#include "thorong/compiler/passes/passes.h"
-
 #include "thorong/compiler/codegen.h"
+#include "thorong/compiler/passes/passes.h"
 
 namespace thorong::compiler {
 namespace {
@@ -51,7 +51,8 @@ Status decompose(ops::Graph& graph) {
       for (size_t i = 0; i < outputs.size() && i < old.outputs.size(); ++i) {
         if (old.outputs[i] < 0) continue;
         renamed[static_cast<size_t>(old.outputs[i])] = outputs[i];
-        if (next.value(outputs[i]).name.empty()) next.value(outputs[i]).name = graph.value(old.outputs[i]).name;
+        if (next.value(outputs[i]).name.empty())
+          next.value(outputs[i]).name = graph.value(old.outputs[i]).name;
       }
     }
     for (ops::ValueId v : graph.outputs) next.outputs.push_back(renamed[static_cast<size_t>(v)]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// find_region: from a value and one of its dimensions along makers and readers, as far as every operator is parallel in that
-// dimension; then what would break a group, share a value with others (without weights) or depend on itself is left out.
+// find_region: from a value and one of its dimensions along makers and readers, as far as every
+// operator is parallel in that dimension; then what would break a group, share a value with others
+// (without weights) or depend on itself is left out.
 #include <algorithm>
 #include <deque>
 
@@ -18,7 +19,11 @@ using ops::ValueId;
 class Finder {
  public:
   Finder(const Graph& graph, bool weights)
-      : graph_(graph), weights_(weights), readers_(graph.values.size()), output_(graph.values.size()), inside_(graph.nodes.size()) {
+      : graph_(graph),
+        weights_(weights),
+        readers_(graph.values.size()),
+        output_(graph.values.size()),
+        inside_(graph.nodes.size()) {
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       for (ValueId v : graph.nodes[n].inputs) {
         if (v >= 0) readers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
@@ -77,7 +82,8 @@ class Finder {
   bool reads_weights(const Node& n) const {
     constexpr int64_t kSmall = 4096;  // biases and scales cost nothing
     return std::any_of(n.inputs.begin(), n.inputs.end(), [&](ValueId v) {
-      while (v >= 0 && maker(v) >= 0 && is_view_operator(node(maker(v)))) v = node(maker(v)).inputs[0];
+      while (v >= 0 && maker(v) >= 0 && is_view_operator(node(maker(v))))
+        v = node(maker(v)).inputs[0];
       return v >= 0 && graph_.is_constant(v) && graph_.type(v).elements() > kSmall;
     });
   }
@@ -102,7 +108,8 @@ class Finder {
     }
   }
 
-  // Takes a node into the region if its operands and result can have the cuts that they already have.
+  // Takes a node into the region if its operands and result can have the cuts that they already
+  // have.
   bool accept(const Node& n) {
     if (n.outputs.size() != 1 || (!weights_ && reads_weights(n))) return false;
     std::optional<Cut> result;
@@ -175,13 +182,15 @@ class Finder {
       const Node& reader = graph_.nodes[n];
       auto cuts = operand_cuts(graph_, reader, cuts_.at(reader.outputs[0]), extent_);
       for (size_t i = 0; cuts && i < reader.inputs.size(); ++i) {
-        if ((*cuts)[i].dim < 0 && inside(maker(reader.inputs[i]))) inside_[n] = false, changed = true;
+        if ((*cuts)[i].dim < 0 && inside(maker(reader.inputs[i])))
+          inside_[n] = false, changed = true;
       }
     }
     return changed;
   }
 
-  // Round trips: the region makes something that it reads again through nodes outside. Either what reads it leaves ...
+  // Round trips: the region makes something that it reads again through nodes outside. Either what
+  // reads it leaves ...
   bool drop_later_ends() {
     bool changed = false;
     std::vector<bool> after(graph_.nodes.size());
@@ -231,7 +240,8 @@ class Finder {
   // Whether a strip of the node reads strips.
   bool has_strips(const Node& n) const {
     auto cuts = operand_cuts(graph_, n, cuts_.at(n.outputs[0]), extent_);
-    return cuts && std::any_of(cuts->begin(), cuts->end(), [](const Cut& cut) { return cut.dim >= 0; });
+    return cuts &&
+           std::any_of(cuts->begin(), cuts->end(), [](const Cut& cut) { return cut.dim >= 0; });
   }
 
   // What the anchor reads, directly or not, and what reads that.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fold_constants: nodes whose operands are all constants are computed once, however large (a transposed convolution's reversed
-// weights). Views stay views: they cost nothing.
+// fold_constants: nodes whose operands are all constants are computed once, however large (a
+// transposed convolution's reversed weights). Views stay views: they cost nothing.
 //
-//   before:  r = reverse(w)   y = convolution(x, r)      after:   y = convolution(x, r')   with r' a constant
+//   before:  r = reverse(w)   y = convolution(x, r)      after:   y = convolution(x, r')   with r'
+//   a constant
 #include <set>
 
 #include "thorong/compiler/codegen.h"
@@ -11,7 +12,8 @@
 namespace thorong::compiler {
 namespace {
 
-// Weights of convolutions, and the views that they pass through: a convolution arranges its weights itself and needs them plain.
+// Weights of convolutions, and the views that they pass through: a convolution arranges its weights
+// itself and needs them plain.
 std::set<ops::ValueId> convolution_weights(const ops::Graph& graph) {
   std::set<ops::ValueId> weights;
   for (const ops::Node& node : graph.nodes) {
@@ -33,11 +35,13 @@ Status fold_constants(ops::Graph& graph) {
   const std::set<ops::ValueId> weights = convolution_weights(graph);
   for (const ops::Node& node : graph.nodes) {
     bool view = is_view_operator(node) && !weights.contains(node.outputs[0]);
-    bool constant = !node.inputs.empty() && node.outputs.size() == 1 && !view && node.regions.empty();
+    bool constant =
+        !node.inputs.empty() && node.outputs.size() == 1 && !view && node.regions.empty();
     for (ops::ValueId v : node.inputs) constant = constant && (v < 0 || graph.is_constant(v));
     if (!constant || graph.type(node.outputs[0]).elements() > kMostElements) continue;
     std::vector<ops::Tensor> operands;
-    for (ops::ValueId v : node.inputs) operands.push_back(v < 0 ? ops::Tensor{} : graph.value(v).constant);
+    for (ops::ValueId v : node.inputs)
+      operands.push_back(v < 0 ? ops::Tensor{} : graph.value(v).constant);
     THORONG_TRY(auto results, ops::evaluate_node(graph, node, operands));
     graph.value(node.outputs[0]).constant = std::move(results[0]);
     graph.value(node.outputs[0]).producer = -1;

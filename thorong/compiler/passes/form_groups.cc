@@ -4,8 +4,9 @@
 //   before:  c = convolution(x, w)   y = add(c, broadcast(b))   z = relu(y)
 //   after:   {anchor: convolution, elementwise: [add, relu], result: z}
 //
-// Grown backwards from each last node: a producer joins when every reader of its value is already in the group and its shape
-// is the group's, so that no intermediate value leaves the group and all other operands exist when its last node runs.
+// Grown backwards from each last node: a producer joins when every reader of its value is already
+// in the group and its shape is the group's, so that no intermediate value leaves the group and all
+// other operands exist when its last node runs.
 #include <algorithm>
 #include <set>
 
@@ -22,7 +23,8 @@ constexpr size_t kMaxElementwise = 16;  // temporaries of one chunk must fit the
 
 class Grouper {
  public:
-  explicit Grouper(const Graph& graph) : graph_(graph), consumers_(graph.values.size()), taken_(graph.nodes.size()) {
+  explicit Grouper(const Graph& graph)
+      : graph_(graph), consumers_(graph.values.size()), taken_(graph.nodes.size()) {
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       for (ops::ValueId v : graph.nodes[n].inputs) {
         if (v >= 0) consumers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
@@ -39,7 +41,8 @@ class Grouper {
       if (taken_[static_cast<size_t>(n)] || is_view_operator(node)) continue;
       groups.push_back(grow(n));
     }
-    std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.last() < b.last(); });
+    std::sort(groups.begin(), groups.end(),
+              [](const Group& a, const Group& b) { return a.last() < b.last(); });
     return groups;
   }
 
@@ -53,7 +56,8 @@ class Grouper {
     if (!runs_on_engines(graph_, node(last))) {
       group.anchor = last;
       const Lowering* lowering = find_lowering(node(last).op->name);
-      group.by_reference = lowering == nullptr || (lowering->accepts != nullptr && !lowering->accepts(graph_, node(last)));
+      group.by_reference = lowering == nullptr ||
+                           (lowering->accepts != nullptr && !lowering->accepts(graph_, node(last)));
       return group;
     }
     std::set<int> members{last};
@@ -72,18 +76,21 @@ class Grouper {
   bool join(ops::ValueId v, std::set<int>& members, Group& group) {
     if (v < 0 || is_output_[static_cast<size_t>(v)]) return false;
     int producer = graph_.value(v).producer;
-    if (producer < 0 || taken_[static_cast<size_t>(producer)] || members.size() >= kMaxElementwise) return false;
+    if (producer < 0 || taken_[static_cast<size_t>(producer)] || members.size() >= kMaxElementwise)
+      return false;
     const Node& from = node(producer);
     if (is_view_operator(from) || from.outputs.size() != 1) return false;
     if (graph_.type(v).shape != graph_.type(group.result).shape) return false;
     for (int reader : consumers_[static_cast<size_t>(v)]) {
-      if (!members.contains(reader) || reader == group.anchor) return false;  // the anchor's operands come from outside
+      if (!members.contains(reader) || reader == group.anchor)
+        return false;  // the anchor's operands come from outside
     }
     if (runs_on_engines(graph_, from)) {
       members.insert(producer);
     } else {
       const Lowering* lowering = find_lowering(from.op->name);
-      bool fits = lowering != nullptr && lowering->fuses && (lowering->accepts == nullptr || lowering->accepts(graph_, from));
+      bool fits = lowering != nullptr && lowering->fuses &&
+                  (lowering->accepts == nullptr || lowering->accepts(graph_, from));
       if (!fits || group.anchor >= 0) return false;
       group.anchor = producer;
       members.insert(producer);
@@ -107,17 +114,20 @@ bool is_view_operator(const Node& node) {
 bool runs_on_engines(const Graph& graph, const Node& node) {
   if (node.op->category != Category::kElementwise || node.outputs.size() != 1) return false;
   const std::string& op = node.op->name;
-  bool known = !std::holds_alternative<std::monostate>(node.op->engine_function) || op == "compare" || op == "select" ||
-               op == "clamp" || op == "convert" || op == "not";
+  bool known = !std::holds_alternative<std::monostate>(node.op->engine_function) ||
+               op == "compare" || op == "select" || op == "clamp" || op == "convert" || op == "not";
   if (!known) return false;
-  // Integers wrap and conversions to them truncate; the engines round and saturate. Only what cannot differ stays on them.
+  // Integers wrap and conversions to them truncate; the engines round and saturate. Only what
+  // cannot differ stays on them.
   auto narrow_float = [](numerics::Format f) {
-    return f == numerics::Format::kBool || (numerics::is_float(f) && f != numerics::Format::kFloat64);
+    return f == numerics::Format::kBool ||
+           (numerics::is_float(f) && f != numerics::Format::kFloat64);
   };
   auto small = [&](numerics::Format f) { return narrow_float(f) || numerics::byte_size(f) <= 2; };
   bool moves = op == "select" || op == "compare" || op == "convert";
   for (ops::ValueId v : node.inputs) {
-    if (v < 0 || !(moves ? small(graph.type(v).format) : narrow_float(graph.type(v).format))) return false;
+    if (v < 0 || !(moves ? small(graph.type(v).format) : narrow_float(graph.type(v).format)))
+      return false;
   }
   numerics::Format out = graph.type(node.outputs[0]).format;
   return op == "select" ? small(out) : narrow_float(out);

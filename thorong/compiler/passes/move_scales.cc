@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// move_scales: a product times a power of two is the product of a scaled operand, exactly (unless it becomes subnormal).
+// move_scales: a product times a power of two is the product of a scaled operand, exactly (unless
+// it becomes subnormal).
 //
 //   before   q = x + bias;  s = dot_general(view(q), k);  t = s * 0.125
 //   after    q = (x + bias) * 0.125;  t = dot_general(view(q), k)
 //
-// Done where the operand has fewer elements than the product and an elementwise node makes it, so that the factor joins that
-// node's pass: attention scores are many, queries few.
+// Done where the operand has fewer elements than the product and an elementwise node makes it, so
+// that the factor joins that node's pass: attention scores are many, queries few.
 #include <cmath>
 #include <map>
 #include <vector>
@@ -38,8 +39,9 @@ class Scales {
     for (const Node& node : graph.nodes) find(node);
   }
 
-  std::map<ValueId, double> factors;     // values that are scaled where they are made
-  std::map<ValueId, ValueId> products;   // results of scalings that go: the product that takes their place
+  std::map<ValueId, double> factors;  // values that are scaled where they are made
+  std::map<ValueId, ValueId>
+      products;  // results of scalings that go: the product that takes their place
 
  private:
   bool read_once(ValueId v) const { return readers_[static_cast<size_t>(v)] == 1; }
@@ -50,8 +52,10 @@ class Scales {
       int producer = graph_.value(v).producer;
       if (producer < 0 || !read_once(v)) return -1;
       const Node& node = graph_.nodes[static_cast<size_t>(producer)];
-      if (is_view_operator(node) && node.op->name != "broadcast_in_dim") v = node.inputs[0];
-      else return node.op->name == "add" && runs_on_engines(graph_, node) ? v : -1;
+      if (is_view_operator(node) && node.op->name != "broadcast_in_dim")
+        v = node.inputs[0];
+      else
+        return node.op->name == "add" && runs_on_engines(graph_, node) ? v : -1;
     }
   }
 
@@ -66,7 +70,9 @@ class Scales {
       if (graph_.type(product) != graph_.type(node.outputs[0])) continue;
       for (ValueId operand : dot->inputs) {
         ValueId made = source(operand);
-        if (made < 0 || factors.contains(made) || graph_.type(made).elements() >= graph_.type(product).elements()) continue;
+        if (made < 0 || factors.contains(made) ||
+            graph_.type(made).elements() >= graph_.type(product).elements())
+          continue;
         factors[made] = divides ? 1 / *factor : *factor;
         products[node.outputs[0]] = product;
         return;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// recognize_activations: exporters spell activation functions out; Scalar has them as one instruction.
+// recognize_activations: exporters spell activation functions out; Scalar has them as one
+// instruction.
 //
 //   gelu       x * 0.5 * (1 + erf(x / sqrt 2)), in any order of the factors
 //   gelu_tanh  x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
 //   silu       x * logistic(x)
 //
-// The rewritten node computes the same function with fewer roundings. Matched on operators and constants, not on names.
+// The rewritten node computes the same function with fewer roundings. Matched on operators and
+// constants, not on names.
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -25,10 +27,13 @@ class Matcher {
  public:
   explicit Matcher(const Graph& graph) : graph_(graph) {}
 
-  const Node* made_by(ValueId v, std::string_view op) const { return compiler::made_by(graph_, v, op); }
+  const Node* made_by(ValueId v, std::string_view op) const {
+    return compiler::made_by(graph_, v, op);
+  }
   std::optional<double> number(ValueId v) const { return compiler::number(graph_, v); }
 
-  // v as a product: its factors that are not numbers, and the product of the numbers. Divisions by numbers count.
+  // v as a product: its factors that are not numbers, and the product of the numbers. Divisions by
+  // numbers count.
   void factors(ValueId v, std::vector<ValueId>& parts, double& scale, int depth = 0) const {
     if (auto n = number(v)) {
       scale *= *n;
@@ -111,7 +116,8 @@ class Matcher {
     for (size_t i = 0; i < 2; ++i) {
       *x = parts[i];
       ValueId gate = parts[1 - i];
-      if (const Node* logistic = made_by(gate, "logistic"); logistic != nullptr && close(scale, 1.0) && logistic->inputs[0] == *x) {
+      if (const Node* logistic = made_by(gate, "logistic");
+          logistic != nullptr && close(scale, 1.0) && logistic->inputs[0] == *x) {
         return "silu";
       }
       auto inner = less_one(gate);
@@ -133,7 +139,8 @@ Status recognize_activations(Graph& graph) {
   std::vector<bool> is_output(graph.values.size());
   for (ValueId v : graph.outputs) is_output[static_cast<size_t>(v)] = true;
   for (Node& node : graph.nodes) {
-    if (node.op->name != "multiply" || !numerics::is_float(graph.type(node.outputs[0]).format)) continue;
+    if (node.op->name != "multiply" || !numerics::is_float(graph.type(node.outputs[0]).format))
+      continue;
     ValueId x = -1;
     auto function = matcher.activation(node, &x);
     if (!function || graph.type(x) != graph.type(node.outputs[0])) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// split_into_strips: before and after stand in strips.h. Nodes that no strip changes (a bias spread over the strip's shape) are
-// made once for all strips.
+// split_into_strips: before and after stand in strips.h. Nodes that no strip changes (a bias spread
+// over the strip's shape) are made once for all strips.
 #include <algorithm>
 #include <queue>
 
@@ -26,7 +26,8 @@ class Splitter {
       if (unit < 0) unit = units++;
     }
     nodes_.resize(static_cast<size_t>(units));
-    for (size_t n = 0; n < graph.nodes.size(); ++n) nodes_[static_cast<size_t>(unit_of_[n])].push_back(static_cast<int>(n));
+    for (size_t n = 0; n < graph.nodes.size(); ++n)
+      nodes_[static_cast<size_t>(unit_of_[n])].push_back(static_cast<int>(n));
   }
 
   Result<Graph> run() {
@@ -35,7 +36,8 @@ class Splitter {
     next_.values = graph_.values, next_.inputs = graph_.inputs, next_.outputs = graph_.outputs;
     for (ops::Value& value : next_.values) value.producer = -1;
     std::vector<int> order = unit_order();
-    if (order.size() != nodes_.size()) return unsupported("regions in strips that read each other's results");
+    if (order.size() != nodes_.size())
+      return unsupported("regions in strips that read each other's results");
     for (int unit : order) {
       if (unit < static_cast<int>(regions_.size())) {
         THORONG_RETURN_IF_ERROR(emit(regions_[static_cast<size_t>(unit)]));
@@ -59,7 +61,8 @@ class Splitter {
         ++waits[static_cast<size_t>(unit_of_[n])];
       }
     }
-    std::priority_queue<std::pair<int, int>, std::vector<std::pair<int, int>>, std::greater<>> ready;
+    std::priority_queue<std::pair<int, int>, std::vector<std::pair<int, int>>, std::greater<>>
+        ready;
     auto offer = [&](int unit) {
       const auto& nodes = nodes_[static_cast<size_t>(unit)];
       ready.push({nodes.empty() ? 0 : nodes[0], unit});
@@ -109,7 +112,8 @@ class Splitter {
     auto cuts = operand_cuts(graph_, node, result, region.extent);
     THORONG_CHECK(cuts.has_value(), "a node of a region is not parallel");
     bool same = std::all_of(cuts->begin(), cuts->end(), [](const Cut& cut) { return cut.dim < 0; });
-    if (auto it = once_.find(node.outputs[0]); same && it != once_.end()) return local_[node.outputs[0]] = it->second;
+    if (auto it = once_.find(node.outputs[0]); same && it != once_.end())
+      return local_[node.outputs[0]] = it->second;
     std::vector<ValueId> inputs = node.inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if ((*cuts)[i].dim < 0) continue;
@@ -125,14 +129,17 @@ class Splitter {
       attributes.set(key, list);
     }
     size_t before = next_.nodes.size();
-    THORONG_TRY(ValueId made, next_.add1(node.op->name, inputs, attributes, node.name, graph_.value(node.outputs[0]).name));
-    if (next_.nodes.size() > before) next_.nodes.back().copy_of = node.copy_of >= 0 ? node.copy_of : node.outputs[0];
+    THORONG_TRY(ValueId made, next_.add1(node.op->name, inputs, attributes, node.name,
+                                         graph_.value(node.outputs[0]).name));
+    if (next_.nodes.size() > before)
+      next_.nodes.back().copy_of = node.copy_of >= 0 ? node.copy_of : node.outputs[0];
     if (same) once_[node.outputs[0]] = made;
     return local_[node.outputs[0]] = made;
   }
 
   // A strip of an operand: made in the region, or a slice of what others made.
-  Result<ValueId> piece_of(const Region& region, ValueId v, const Cut& cut, int64_t strip, const std::string& name) {
+  Result<ValueId> piece_of(const Region& region, ValueId v, const Cut& cut, int64_t strip,
+                           const std::string& name) {
     if (auto it = local_.find(v); it != local_.end()) return it->second;
     const ops::Shape& shape = graph_.type(v).shape;
     std::vector<int64_t> start(shape.size(), 0), limit = shape;
@@ -143,7 +150,8 @@ class Splitter {
     attributes.set("start_indices", start);
     attributes.set("limit_indices", limit);
     THORONG_TRY(ValueId slice, next_.add1("slice", {v}, attributes, name, graph_.value(v).name));
-    if (!graph_.is_constant(v)) local_[v] = slice;  // a constant may be cut in another way elsewhere
+    if (!graph_.is_constant(v))
+      local_[v] = slice;  // a constant may be cut in another way elsewhere
     return slice;
   }
 
@@ -154,7 +162,8 @@ class Splitter {
       for (size_t n = 0; n < graph_.nodes.size(); ++n) {
         for (ValueId in : graph_.nodes[n].inputs) {
           int from = in < 0 ? -1 : graph_.value(in).producer;
-          if (from >= 0 && unit_of_[static_cast<size_t>(from)] != unit_of_[n]) outside_[static_cast<size_t>(in)] = true;
+          if (from >= 0 && unit_of_[static_cast<size_t>(from)] != unit_of_[n])
+            outside_[static_cast<size_t>(in)] = true;
         }
       }
     }
@@ -182,6 +191,8 @@ class Splitter {
 
 }  // namespace
 
-Result<Graph> split_into_strips(const Graph& graph, const std::vector<Region>& regions) { return Splitter(graph, regions).run(); }
+Result<Graph> split_into_strips(const Graph& graph, const std::vector<Region>& regions) {
+  return Splitter(graph, regions).run();
+}
 
 }  // namespace thorong::compiler

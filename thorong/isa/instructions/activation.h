@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // activation: out = function(in * scale + bias), optionally also sum[p] = sum of the row's results.
-// scale and bias are immediates or one value a partition. Multiply and add round separately, in fp32.
+// scale and bias are immediates or one value a partition. Multiply and add round separately, in
+// fp32.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
@@ -11,69 +12,88 @@
 namespace thorong::isa::instructions {
 
 struct activation {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
-    bool has_bias = program.has_operand(instruction, 2), has_scale = program.has_operand(instruction, 3);
+    bool has_bias = program.has_operand(instruction, 2),
+         has_scale = program.has_operand(instruction, 3);
     bool has_sum = program.has_operand(instruction, 4);
     Operand bias = has_bias ? machine.resolve(program, program.operand(instruction, 2)) : Operand{};
-    Operand scale = has_scale ? machine.resolve(program, program.operand(instruction, 3)) : Operand{};
+    Operand scale =
+        has_scale ? machine.resolve(program, program.operand(instruction, 3)) : Operand{};
     Operand sum = has_sum ? machine.resolve(program, program.operand(instruction, 4)) : Operand{};
     auto function = unary(instruction.function0);
     ReduceCommand command = reduce_command(instruction);
     bool sums = has_sum || command != ReduceCommand::kIdle;
-    if (in.elements <= kShortRow && !sums) return short_rows(machine, instruction, out, in, bias, scale);
+    if (in.elements <= kShortRow && !sums)
+      return short_rows(machine, instruction, out, in, bias, scale);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
-    for_partitions(machine, in.pattern->partitions, in.elements * 2, [&](int64_t first, int64_t last) {
-      float one = 0;
-      float* scratch_in = thread_scratch(0, n);
-      float* scratch_out = thread_scratch(1, n);
-      for (int64_t p = first; p < last; ++p) {
-        const float* row = load_row(in, p, scratch_in);
-        float* target = target_row(out, p, scratch_out);
-        float b = has_bias ? *load_row(bias, p, &one) : instruction.immediate1;
-        float s = has_scale ? *load_row(scale, p, &one) : instruction.immediate0;
-        numerics::activate(function, row, s, b, target, n);
-        if (sums) {
-          float total = accumulate(machine, command, in.pattern->start_partition + p, target, n);
-          if (has_sum) store_row(sum, p, &total, rounding);
-        }
-        store_row(out, p, target, rounding);
-      }
-    });
+    for_partitions(
+        machine, in.pattern->partitions, in.elements * 2, [&](int64_t first, int64_t last) {
+          float one = 0;
+          float* scratch_in = thread_scratch(0, n);
+          float* scratch_out = thread_scratch(1, n);
+          for (int64_t p = first; p < last; ++p) {
+            const float* row = load_row(in, p, scratch_in);
+            float* target = target_row(out, p, scratch_out);
+            float b = has_bias ? *load_row(bias, p, &one) : instruction.immediate1;
+            float s = has_scale ? *load_row(scale, p, &one) : instruction.immediate0;
+            numerics::activate(function, row, s, b, target, n);
+            if (sums) {
+              float total =
+                  accumulate(machine, command, in.pattern->start_partition + p, target, n);
+              if (has_sum) store_row(sum, p, &total, rounding);
+            }
+            store_row(out, p, target, rounding);
+          }
+        });
   }
 
   // The lane's accumulator after this row. kIdle: the row's own sum, the register untouched.
-  static float accumulate(MachineState& machine, ReduceCommand command, int64_t lane, const float* row, size_t n) {
-    if (command == ReduceCommand::kIdle) return numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
-    float& kept = machine.engines.scalar_accumulators[static_cast<size_t>(lane) % EngineState::kLanes];
+  static float accumulate(MachineState& machine, ReduceCommand command, int64_t lane,
+                          const float* row, size_t n) {
+    if (command == ReduceCommand::kIdle)
+      return numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
+    float& kept =
+        machine.engines.scalar_accumulators[static_cast<size_t>(lane) % EngineState::kLanes];
     if (command == ReduceCommand::kReset) return kept = 0;
     float total = numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
     return kept = command == ReduceCommand::kReduce ? kept + total : total;
   }
 
-  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out, Operand& in, Operand& bias,
-                         Operand& scale) {
+  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,
+                         Operand& in, Operand& bias, Operand& scale) {
     using numerics::BinaryFunction;
     bool has_bias = bias.pattern != nullptr, has_scale = scale.pattern != nullptr;
-    std::array<RowInput, 3> inputs{{{&in, false}, {has_bias ? &bias : &in, has_bias}, {has_scale ? &scale : &in, has_scale}}};
+    std::array<RowInput, 3> inputs{
+        {{&in, false}, {has_bias ? &bias : &in, has_bias}, {has_scale ? &scale : &in, has_scale}}};
     size_t used = has_scale ? 3 : has_bias ? 2 : 1;
-    map_short_rows(machine, out, std::span(inputs).first(used), [&](const float* const* rows, float* target, size_t n) {
-      auto function = unary(instruction.function0);
-      if (!has_bias && !has_scale) {
-        numerics::activate(function, rows[0], instruction.immediate0, instruction.immediate1, target, n);
-        return;
-      }
-      if (has_scale) numerics::apply(BinaryFunction::kMultiply, rows[0], rows[2], target, n);
-      else numerics::apply_scalar(BinaryFunction::kMultiply, rows[0], instruction.immediate0, false, target, n);
-      if (has_bias) numerics::apply(BinaryFunction::kAdd, target, rows[1], target, n);
-      else numerics::apply_scalar(BinaryFunction::kAdd, target, instruction.immediate1, false, target, n);
-      numerics::apply(function, target, target, n);
-    });
+    map_short_rows(machine, out, std::span(inputs).first(used),
+                   [&](const float* const* rows, float* target, size_t n) {
+                     auto function = unary(instruction.function0);
+                     if (!has_bias && !has_scale) {
+                       numerics::activate(function, rows[0], instruction.immediate0,
+                                          instruction.immediate1, target, n);
+                       return;
+                     }
+                     if (has_scale)
+                       numerics::apply(BinaryFunction::kMultiply, rows[0], rows[2], target, n);
+                     else
+                       numerics::apply_scalar(BinaryFunction::kMultiply, rows[0],
+                                              instruction.immediate0, false, target, n);
+                     if (has_bias)
+                       numerics::apply(BinaryFunction::kAdd, target, rows[1], target, n);
+                     else
+                       numerics::apply_scalar(BinaryFunction::kAdd, target, instruction.immediate1,
+                                              false, target, n);
+                     numerics::apply(function, target, target, n);
+                   });
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     bool copy = unary(instruction.function0) == numerics::UnaryFunction::kCopy;
     Cost cost = streaming_cost(core, program, instruction, 1, copy);
     if (program.has_operand(instruction, 4)) cost.cycles += core.scalar_reduce_cycles;
@@ -88,9 +108,13 @@ struct activation {
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"activation", "out = function(in * scale + bias), optionally with the row's sum",
-                         "NKI ISA API reference (activation, activation_reduce): max(64, N), +64 with a reduction",
-                         {"out", "in", "bias", "scale", "sum"}, execute, cost};
+    InstructionSpec spec{
+        "activation",
+        "out = function(in * scale + bias), optionally with the row's sum",
+        "NKI ISA API reference (activation, activation_reduce): max(64, N), +64 with a reduction",
+        {"out", "in", "bias", "scale", "sum"},
+        execute,
+        cost};
     spec.splits = true;
     spec.writes = 0b10001;
     spec.engine = Queue::kScalar;
@@ -98,11 +122,16 @@ struct activation {
         {"dst", ParameterKind::kTile, 0, "", "the activation output"},
         {"op", ParameterKind::kActivation, 0, "", "an activation function, nl.exp for example"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},
-        {"bias", ParameterKind::kTileOrNumber, 2, "None", "a number or a tile (partitions, 1) to add", kOnChip, 1},
-        {"scale", ParameterKind::kTileOrNumber, 3, "1.0", "a number or a tile (partitions, 1) to multiply by", kOnChip, 0},
-        {"reduce_op", ParameterKind::kOperator, 1, "None", "nl.add, to sum the results of each partition"},
-        {"reduce_res", ParameterKind::kTile, 4, "None", "a tile (partitions, 1) for the accumulators' state afterwards"},
-        {"reduce_cmd", ParameterKind::kReduce, -1, "reduce_cmd.idle", "what to do with the accumulators"},
+        {"bias", ParameterKind::kTileOrNumber, 2, "None",
+         "a number or a tile (partitions, 1) to add", kOnChip, 1},
+        {"scale", ParameterKind::kTileOrNumber, 3, "1.0",
+         "a number or a tile (partitions, 1) to multiply by", kOnChip, 0},
+        {"reduce_op", ParameterKind::kOperator, 1, "None",
+         "nl.add, to sum the results of each partition"},
+        {"reduce_res", ParameterKind::kTile, 4, "None",
+         "a tile (partitions, 1) for the accumulators' state afterwards"},
+        {"reduce_cmd", ParameterKind::kReduce, -1, "reduce_cmd.idle",
+         "what to do with the accumulators"},
         {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.check = check;
     return spec;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bn_aggr: mean and variance of each row from the triples (count, mean, variance * count) of bn_stats, combined in order by
-// the parallel variance formula.
+// bn_aggr: mean and variance of each row from the triples (count, mean, variance * count) of
+// bn_stats, combined in order by the parallel variance formula.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
@@ -10,7 +10,8 @@
 namespace thorong::isa::instructions {
 
 struct bn_aggr {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     numerics::Rounding rounding = machine.rounding();
@@ -33,23 +34,31 @@ struct bn_aggr {
     }
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, core.vector_bn_aggr, false, 4);
   }
 
   static Status check(const Binding& call) {
     THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
-    if (call.operand(0).free_elements() == 2 && call.operand(1).free_elements() % 3 == 0) return ok_status();
-    return invalid_argument("bn_aggr: expected dst of 2 elements per partition and data in threes, found " + describe(call, 0) + " and " +
-                            describe(call, 1) + ".");
+    if (call.operand(0).free_elements() == 2 && call.operand(1).free_elements() % 3 == 0)
+      return ok_status();
+    return invalid_argument(
+        "bn_aggr: expected dst of 2 elements per partition and data in threes, found " +
+        describe(call, 0) + " and " + describe(call, 1) + ".");
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"bn_aggr", "mean and variance of each row from bn_stats' triples",
-            "NKI ISA API reference (bn_aggr): max(64, 13 * N / 3)", {"out", "in"}, execute, cost};
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 2) for mean and variance"},
-                       {"data", ParameterKind::kTile, 1, "", "results of bn_stats"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    InstructionSpec spec{"bn_aggr",
+                         "mean and variance of each row from bn_stats' triples",
+                         "NKI ISA API reference (bn_aggr): max(64, 13 * N / 3)",
+                         {"out", "in"},
+                         execute,
+                         cost};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 2) for mean and variance"},
+        {"data", ParameterKind::kTile, 1, "", "results of bn_stats"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.check = check;
     return spec;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// custom_op: an operator's reference meaning on whole HBM tensors, on GpSimd (or on the host of a chip without one).
-// The cost is stated, not measured on hardware: every element read or written once at the engine's rate, plus operations.
+// custom_op: an operator's reference meaning on whole HBM tensors, on GpSimd (or on the host of a
+// chip without one). The cost is stated, not measured on hardware: every element read or written
+// once at the engine's rate, plus operations.
 #pragma once
 
 #include "thorong/isa/engine_cost.h"
@@ -9,20 +10,25 @@
 namespace thorong::isa::instructions {
 
 struct custom_op {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     const Call& call = *program.calls[static_cast<size_t>(instruction.extra)];
     std::vector<const std::byte*> inputs;
     std::vector<std::byte*> outputs;
     for (BufferId id : call.inputs) inputs.push_back(machine.host_buffer(id).data);
     for (BufferId id : call.outputs) outputs.push_back(machine.host_buffer(id).data);
     std::string error;
-    if (!call.execute(inputs, outputs, &error)) machine.fault(instruction, call.name + ": " + error);
+    if (!call.execute(inputs, outputs, &error))
+      machine.fault(instruction, call.name + ": " + error);
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     const Call& call = *program.calls[static_cast<size_t>(instruction.extra)];
     double bytes = 0;
-    auto add = [&](BufferId id) { bytes += static_cast<double>(program.buffers[static_cast<size_t>(id)].row_bytes); };
+    auto add = [&](BufferId id) {
+      bytes += static_cast<double>(program.buffers[static_cast<size_t>(id)].row_bytes);
+    };
     for (BufferId id : call.inputs) add(id);
     for (BufferId id : call.outputs) add(id);
     Cost cost;
@@ -40,8 +46,12 @@ struct custom_op {
   }
 
   static InstructionSpec spec() {
-    return {"custom_op", "an operator's reference meaning on whole HBM tensors",
-            "assumed: every element once at the engine's rate; no document states the cost", {}, execute, cost};
+    return {"custom_op",
+            "an operator's reference meaning on whole HBM tensors",
+            "assumed: every element once at the engine's rate; no document states the cost",
+            {},
+            execute,
+            cost};
   }
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// dma_copy: out = in between any two memories, by the DMA engines, with a change of format through fp32 if they differ.
-// Both patterns have the same number of elements, visited in the same order (partition first); with flag kBindView and a
-// constant source the machine may rename the destination to the source's host memory instead of copying.
+// dma_copy: out = in between any two memories, by the DMA engines, with a change of format through
+// fp32 if they differ. Both patterns have the same number of elements, visited in the same order
+// (partition first); with flag kBindView and a constant source the machine may rename the
+// destination to the source's host memory instead of copying.
 #pragma once
 
 #include <cmath>
@@ -16,7 +17,8 @@
 namespace thorong::isa::instructions {
 
 struct dma_copy {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     if ((instruction.flags & kBindView) != 0 && in.dense && out.dense && in.cell == out.cell) {
@@ -25,9 +27,12 @@ struct dma_copy {
       return;
     }
     if (out.pattern->partitions != in.pattern->partitions) return copy_reshaped(machine, out, in);
-    bool same = out.pattern->format == in.pattern->format && out.cell == in.cell && in.cell != Format::kFloat32;
-    if (same || is_wide(in) || is_wide(out)) copy_any(machine, out, in);
-    else copy_rows(machine, out, in);
+    bool same = out.pattern->format == in.pattern->format && out.cell == in.cell &&
+                in.cell != Format::kFloat32;
+    if (same || is_wide(in) || is_wide(out))
+      copy_any(machine, out, in);
+    else
+      copy_rows(machine, out, in);
   }
 
   // 64-bit formats are converted without fp32 between, where neither side is a narrow float.
@@ -36,7 +41,8 @@ struct dma_copy {
   static void copy_rows(MachineState& machine, const Operand& out, const Operand& in) {
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
-    bool exact = out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
+    bool exact =
+        out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
     CellCopy walk = cell_copy(out, in);
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
       if (walk.usable()) return copy_cells(walk, out, in, first, last);
@@ -76,23 +82,27 @@ struct dma_copy {
     size_t from = numerics::byte_size(in.cell), to = numerics::byte_size(out.cell);
     std::vector<std::byte> all(total * from), converted(total * to);
     for (int64_t p = 0; p < in.pattern->partitions; ++p) {
-      if (!in.skipped(p)) gather_raw(in, p, all.data() + static_cast<size_t>(p * in.elements) * from);
+      if (!in.skipped(p))
+        gather_raw(in, p, all.data() + static_cast<size_t>(p * in.elements) * from);
     }
     if (in.pattern->format == out.pattern->format && in.cell == out.cell) {
       converted = std::move(all);
     } else {
       numerics::convert(in.cell, all.data(), out.cell, converted.data(), total);
       if (out.cell == Format::kFloat32) {
-        round_values(out.pattern->format, reinterpret_cast<float*>(converted.data()), total, machine.rounding());
+        round_values(out.pattern->format, reinterpret_cast<float*>(converted.data()), total,
+                     machine.rounding());
       }
     }
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
-      if (!out.skipped(p)) scatter_raw(out, p, converted.data() + static_cast<size_t>(p * out.elements) * to);
+      if (!out.skipped(p))
+        scatter_raw(out, p, converted.data() + static_cast<size_t>(p * out.elements) * to);
     }
   }
 
   // Bytes that a pattern takes on the wire: short elements are padded to the least efficient size.
-  static double wire_bytes(const CoreParameters& core, const AccessPattern& pattern, bool whole_rows) {
+  static double wire_bytes(const CoreParameters& core, const AccessPattern& pattern,
+                           bool whole_rows) {
     auto size = static_cast<double>(numerics::byte_size(pattern.format));
     double run = static_cast<double>(pattern.contiguous_run());
     if (whole_rows && pattern.partition_step == pattern.free_elements()) run *= pattern.partitions;
@@ -100,19 +110,24 @@ struct dma_copy {
     return runs * std::max(run * size, core.dma_min_element_bytes);
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
-    const AccessPattern &out = program.operand(instruction, 0), &in = program.operand(instruction, 1);
-    bool out_hbm = program.buffer(out).space == Space::kHbm, in_hbm = program.buffer(in).space == Space::kHbm;
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
+    const AccessPattern &out = program.operand(instruction, 0),
+                        &in = program.operand(instruction, 1);
+    bool out_hbm = program.buffer(out).space == Space::kHbm,
+         in_hbm = program.buffer(in).space == Space::kHbm;
     double wire = std::max(wire_bytes(core, out, out_hbm), wire_bytes(core, in, in_hbm));
-    // A short transfer keeps few engines busy; others work on other transfers meanwhile. So it takes its share of the common
-    // bandwidth, and its own end comes later.
+    // A short transfer keeps few engines busy; others work on other transfers meanwhile. So it
+    // takes its share of the common bandwidth, and its own end comes later.
     constexpr double kPacketBytes = 4096;
     double engines = std::clamp(std::ceil(wire / kPacketBytes), 1.0, core.dma_engines);
     double alone_s = wire / (engines * core.dma_engine_bytes_per_s);
     Cost cost;
     cost.occupied_s = wire / (core.dma_engines * core.dma_engine_bytes_per_s);
     double hbm = 0;
-    if (in_hbm) hbm += static_cast<double>(in.partition_step == 0 && in.partitions > 1 ? in.bytes() / in.partitions : in.bytes());
+    if (in_hbm)
+      hbm += static_cast<double>(
+          in.partition_step == 0 && in.partitions > 1 ? in.bytes() / in.partitions : in.bytes());
     if (out_hbm) hbm += static_cast<double>(out.bytes());
     cost.occupied_s = std::max(cost.occupied_s, hbm / core.hbm_core_bytes_per_s);
     cost.latency_s = core.dma_latency_s + core.dma_completion_s +
@@ -134,34 +149,45 @@ struct dma_copy {
     call.instruction.queue = ring(call);
     bool skip = call[3].kind == Argument::Kind::kName && call[3].code == 1;
     for (int i = 0; i < 2 && skip; ++i) {
-      if (call.operand(i).indirect >= 0) call.program.indirects[static_cast<size_t>(call.operand(i).indirect)].skip_out_of_bounds = true;
+      if (call.operand(i).indirect >= 0)
+        call.program.indirects[static_cast<size_t>(call.operand(i).indirect)].skip_out_of_bounds =
+            true;
     }
     return ok_status();
   }
 
   static Status check(const Binding& call) {
     if (call.space(0) == Space::kPsum || call.space(1) == Space::kPsum) {
-      return invalid_argument("dma_copy: expected HBM or SBUF, found " + describe(call, call.space(0) == Space::kPsum ? 0 : 1) +
+      return invalid_argument("dma_copy: expected HBM or SBUF, found " +
+                              describe(call, call.space(0) == Space::kPsum ? 0 : 1) +
                               ". Copy between PSUM and SBUF with tensor_copy.");
     }
     if (call.operand(0).elements() == call.operand(1).elements()) return ok_status();
-    return invalid_argument("dma_copy: expected the same number of elements, found " + describe(call, 0) + " and " +
-                            describe(call, 1) + ". Slice one of them.");
+    return invalid_argument("dma_copy: expected the same number of elements, found " +
+                            describe(call, 0) + " and " + describe(call, 1) +
+                            ". Slice one of them.");
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"dma_copy", "out = in between any two memories, by the DMA engines",
-            "Introduction to Direct Memory Access with NKI; Guideline to Avoid Under-Utilizing DMA Bandwidth",
-            {"out", "in"}, execute, cost};
+    InstructionSpec spec{"dma_copy",
+                         "out = in between any two memories, by the DMA engines",
+                         "Introduction to Direct Memory Access with NKI; Guideline to Avoid "
+                         "Under-Utilizing DMA Bandwidth",
+                         {"out", "in"},
+                         execute,
+                         cost};
     spec.splits = true;
     spec.engine = Queue::kDmaMove;
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tensor to copy to", kAnywhere},
-                       {"src", ParameterKind::kTile, 1, "", "the tensor to copy from", kAnywhere},
-                       {"priority", ParameterKind::kChoice, -1, "None", "0 to 3, lower first (NeuronCore-v4)"},
-                       {"oob_mode", ParameterKind::kChoice, -1, "oob_mode.error", "skip: leave rows with an index out of bounds alone"},
-                       {"dge_mode", ParameterKind::kChoice, -1, "dge_mode.unknown", "who makes the descriptors"},
-                       {"engine", ParameterKind::kChoice, -1, "engine.unknown", "the engine that asks a hardware DGE"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "the tensor to copy to", kAnywhere},
+        {"src", ParameterKind::kTile, 1, "", "the tensor to copy from", kAnywhere},
+        {"priority", ParameterKind::kChoice, -1, "None", "0 to 3, lower first (NeuronCore-v4)"},
+        {"oob_mode", ParameterKind::kChoice, -1, "oob_mode.error",
+         "skip: leave rows with an index out of bounds alone"},
+        {"dge_mode", ParameterKind::kChoice, -1, "dge_mode.unknown", "who makes the descriptors"},
+        {"engine", ParameterKind::kChoice, -1, "engine.unknown",
+         "the engine that asks a hardware DGE"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;
     return spec;

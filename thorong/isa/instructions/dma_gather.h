@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// dma_gather: out[p, :] = table[index[p, 0], :], one row of an HBM table for each partition (indirect DMA). Negative indices
-// count from the end. `extra` is the number of rows of the table; an index beyond it is a fault of the machine.
+// dma_gather: out[p, :] = table[index[p, 0], :], one row of an HBM table for each partition
+// (indirect DMA). Negative indices count from the end. `extra` is the number of rows of the table;
+// an index beyond it is a fault of the machine.
 #pragma once
 
 #include "thorong/isa/engine_cost.h"
@@ -10,7 +11,8 @@
 namespace thorong::isa::instructions {
 
 struct dma_gather {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand table = machine.resolve(program, program.operand(instruction, 1));
     Operand index = machine.resolve(program, program.operand(instruction, 2));
@@ -18,11 +20,13 @@ struct dma_gather {
     auto* from = reinterpret_cast<std::byte*>(machine.scratch(0, n * 2));
     auto* to = reinterpret_cast<std::byte*>(machine.scratch(1, n * 2));
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
-      auto row = static_cast<int64_t>(numerics::load_as_double(index.cell, index.base + p * index.row_stride_bytes, 0));
+      auto row = static_cast<int64_t>(
+          numerics::load_as_double(index.cell, index.base + p * index.row_stride_bytes, 0));
       if (row < 0) row += instruction.extra;
       if (row < 0 || row >= instruction.extra) {
-        machine.fault(instruction, "dma_gather reads row " + std::to_string(row) + " of a table of " +
-                                       std::to_string(instruction.extra) + " rows");
+        machine.fault(instruction, "dma_gather reads row " + std::to_string(row) +
+                                       " of a table of " + std::to_string(instruction.extra) +
+                                       " rows");
         return;
       }
       gather_raw(table, row, from);
@@ -31,9 +35,11 @@ struct dma_gather {
     }
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     const AccessPattern& out = program.operand(instruction, 0);
-    double row = static_cast<double>(out.free_elements()) * static_cast<double>(numerics::byte_size(out.format));
+    double row = static_cast<double>(out.free_elements()) *
+                 static_cast<double>(numerics::byte_size(out.format));
     double wire = std::max(row, core.dma_min_element_bytes) * out.partitions;
     Cost cost;
     cost.occupied_s = std::max(wire / (core.dma_engines * core.dma_engine_bytes_per_s),
@@ -46,9 +52,12 @@ struct dma_gather {
   }
 
   static InstructionSpec spec() {
-    return {"dma_gather", "out[p, :] = table[index[p], :], one HBM row for each partition",
+    return {"dma_gather",
+            "out[p, :] = table[index[p], :], one HBM row for each partition",
             "Descriptor Generation Engine Reference; Introduction to Direct Memory Access with NKI",
-            {"out", "table", "index"}, execute, cost};
+            {"out", "table", "index"},
+            execute,
+            cost};
   }
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// iota: out[p, i0, i1, ...] = offset + p * channel_multiplier + i0 * step0 + i1 * step1 + ..., in int32, then in out's format.
+// iota: out[p, i0, i1, ...] = offset + p * channel_multiplier + i0 * step0 + i1 * step1 + ..., in
+// int32, then in out's format.
 #pragma once
 
 #include "thorong/isa/affine.h"
@@ -10,7 +11,8 @@
 namespace thorong::isa::instructions {
 
 struct iota {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     std::vector<int64_t> row(static_cast<size_t>(out.elements));
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
@@ -19,7 +21,8 @@ struct iota {
     }
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, 1, true);
   }
 
@@ -31,14 +34,19 @@ struct iota {
   static Status check(const Binding& call) { return affine_elements(call, call[1].integers, 0); }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"iota", "out[p, i...] = offset + p * channel_multiplier + the sum of i * step",
-                         "NKI ISA API reference (iota): 150 + N", {"out"}, execute, cost};
+    InstructionSpec spec{"iota",
+                         "out[p, i...] = offset + p * channel_multiplier + the sum of i * step",
+                         "NKI ISA API reference (iota): 150 + N",
+                         {"out"},
+                         execute,
+                         cost};
     spec.engine = Queue::kGpsimd;
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile", kInSbuf},
-                       {"pattern", ParameterKind::kIntegers, -1, "", "up to four [step, number], outermost first"},
-                       {"offset", ParameterKind::kInteger, -1, "0", "added to every value"},
-                       {"channel_multiplier", ParameterKind::kInteger, -1, "0", "times the partition"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "the output tile", kInSbuf},
+        {"pattern", ParameterKind::kIntegers, -1, "", "up to four [step, number], outermost first"},
+        {"offset", ParameterKind::kInteger, -1, "0", "added to every value"},
+        {"channel_multiplier", ParameterKind::kInteger, -1, "0", "times the partition"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;
     return spec;

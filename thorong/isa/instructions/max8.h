@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// max8: out[p, :] = the eight largest values of in[p, :] in descending order; equal values count each.
+// max8: out[p, :] = the eight largest values of in[p, :] in descending order; equal values count
+// each.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,8 @@
 namespace thorong::isa::instructions {
 
 struct max8 {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     auto n = static_cast<size_t>(in.elements);
@@ -20,7 +22,8 @@ struct max8 {
     std::array<float, 8> best{};
     for (int64_t p = 0; p < in.pattern->partitions; ++p) {
       const float* row = load_row(in, p, scratch);
-      std::partial_sort_copy(row, row + n, best.begin(), best.end(), [](float a, float b) { return a > b; });
+      std::partial_sort_copy(row, row + n, best.begin(), best.end(),
+                             [](float a, float b) { return a > b; });
       store_row(out, p, best.data(), machine.rounding());
     }
   }
@@ -29,17 +32,23 @@ struct max8 {
     THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
     int64_t n = call.operand(1).free_elements();
     if (n >= 8 && n <= 16384 && call.operand(0).free_elements() == 8) return ok_status();
-    return invalid_argument("max8: expected 8 to 16384 elements per partition and dst with 8, found " + describe(call, 1) + " and " + describe(call, 0) + ".");
+    return invalid_argument(
+        "max8: expected 8 to 16384 elements per partition and dst with 8, found " +
+        describe(call, 1) + " and " + describe(call, 0) + ".");
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, 1, true);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"max8", "the eight largest values of each row, descending",
+    InstructionSpec spec{"max8",
+                         "the eight largest values of each row, descending",
                          "NKI ISA API reference (max8): N",
-                         {"out", "in"}, execute, cost};
+                         {"out", "in"},
+                         execute,
+                         cost};
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 8)"},
                        {"src", ParameterKind::kTile, 1, "", "the tile to search"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

@@ -10,7 +10,8 @@
 namespace thorong::isa::instructions {
 
 struct memset {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     auto n = static_cast<size_t>(out.elements);
     if ((instruction.flags & kIntegerWork) != 0) {  // exact: Program::integers at `extra`
@@ -21,17 +22,19 @@ struct memset {
     }
     if (side_by_side(out)) {
       auto [first, last] = machine.part().of(out.pattern->partitions);
-      std::fill_n(out.row(first), n * static_cast<size_t>(last - first), rounded(out, instruction.immediate0));
+      std::fill_n(out.row(first), n * static_cast<size_t>(last - first),
+                  rounded(out, instruction.immediate0));
       return;
     }
-    for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-      float* values = thread_scratch(0, n);
-      for (int64_t p = first; p < last; ++p) {
-        float* target = target_row(out, p, values);
-        std::fill(target, target + n, instruction.immediate0);
-        store_row(out, p, target, {});
-      }
-    });
+    for_partitions(machine, out.pattern->partitions, out.elements,
+                   [&](int64_t first, int64_t last) {
+                     float* values = thread_scratch(0, n);
+                     for (int64_t p = first; p < last; ++p) {
+                       float* target = target_row(out, p, values);
+                       std::fill(target, target + n, instruction.immediate0);
+                       store_row(out, p, target, {});
+                     }
+                   });
   }
 
   static float rounded(const Operand& out, float value) {
@@ -39,9 +42,11 @@ struct memset {
     return value;
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     bool fast = is_16bit(program.operand(instruction, 0).format) && instruction.immediate0 == 0.0f;
-    return streaming_cost(core, program, instruction, fast ? core.vector_memset_zero_16bit : 1, true);
+    return streaming_cost(core, program, instruction, fast ? core.vector_memset_zero_16bit : 1,
+                          true);
   }
 
   static Status assemble(Binding& call) {
@@ -53,14 +58,21 @@ struct memset {
 
   static Status check(const Binding& call) {
     Packed packed = call.operand(0).packed;
-    if (packed == Packed::kNone || packed == Packed::kFloat8E8m0fnu || call[1].number == 0) return ok_status();
-    return invalid_argument("memset: a packed x4 dtype takes the value 0 only, found " + std::to_string(call[1].number) +
+    if (packed == Packed::kNone || packed == Packed::kFloat8E8m0fnu || call[1].number == 0)
+      return ok_status();
+    return invalid_argument("memset: a packed x4 dtype takes the value 0 only, found " +
+                            std::to_string(call[1].number) +
                             ". Fill a view of another dtype: tile.view(nl.uint8).");
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"memset", "out = a constant", "NKI ISA API reference (memset): max(64, N), N/2 for zeros in 16-bit formats",
-            {"out"}, execute, cost};
+    InstructionSpec spec{
+        "memset",
+        "out = a constant",
+        "NKI ISA API reference (memset): max(64, N), N/2 for zeros in 16-bit formats",
+        {"out"},
+        execute,
+        cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to fill"},

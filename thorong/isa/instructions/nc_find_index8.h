@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nc_find_index8: out[p, j] = index of the first element of in[p, :] equal to value[p, j]; for values that stand several times,
-// the next occurrence each; all ones where there is none.
+// nc_find_index8: out[p, j] = index of the first element of in[p, :] equal to value[p, j]; for
+// values that stand several times, the next occurrence each; all ones where there is none.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@
 namespace thorong::isa::instructions {
 
 struct nc_find_index8 {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     Operand values = machine.resolve(program, program.operand(instruction, 2));
@@ -26,7 +27,8 @@ struct nc_find_index8 {
       for (size_t j = 0; j < 8; ++j) {
         size_t from = 0;
         for (size_t k = 0; k < j; ++k) {
-          if (value[k] == value[j]) from = static_cast<size_t>(found[k] + 1);  // -1, none, starts anew and finds none again
+          if (value[k] == value[j])
+            from = static_cast<size_t>(found[k] + 1);  // -1, none, starts anew and finds none again
         }
         const float* at = std::find(row + from, row + n, value[j]);
         found[j] = at == row + n ? -1 : at - row;
@@ -40,24 +42,32 @@ struct nc_find_index8 {
     THORONG_RETURN_IF_ERROR(same_elements(call, 0, 2));
     Format format = call.operand(0).format;
     int64_t n = call.operand(1).free_elements();
-    bool fits = call.operand(0).free_elements() == 8 && n >= 8 && n <= 16384 && (format == Format::kUint32 || format == Format::kUint16);
+    bool fits = call.operand(0).free_elements() == 8 && n >= 8 && n <= 16384 &&
+                (format == Format::kUint32 || format == Format::kUint16);
     if (fits) return ok_status();
-    return invalid_argument("nc_find_index8: expected 8 to 16384 elements per partition, 8 values and dst of 8 uint32 or uint16, found " +
-                            describe(call, 1) + ", " + describe(call, 2) + " and " + describe(call, 0) + ".");
+    return invalid_argument(
+        "nc_find_index8: expected 8 to 16384 elements per partition, 8 values and dst of 8 uint32 "
+        "or uint16, found " +
+        describe(call, 1) + ", " + describe(call, 2) + " and " + describe(call, 0) + ".");
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, 1, true);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"nc_find_index8", "indices of eight values in each row",
+    InstructionSpec spec{"nc_find_index8",
+                         "indices of eight values in each row",
                          "NKI ISA API reference (nc_find_index8): N",
-                         {"out", "in", "values"}, execute, cost};
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 8) of uint32 or uint16"},
-                       {"data", ParameterKind::kTile, 1, "", "the tile to search"},
-                       {"vals", ParameterKind::kTile, 2, "", "a tile (partitions, 8) of values"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+                         {"out", "in", "values"},
+                         execute,
+                         cost};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 8) of uint32 or uint16"},
+        {"data", ParameterKind::kTile, 1, "", "the tile to search"},
+        {"vals", ParameterKind::kTile, 2, "", "a tile (partitions, 8) of values"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.check = check;
     return spec;
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // nc_matmul: PSUM[m, n] (+)= sum over k of stationary[k, m] * moving[k, n].
-// Each instruction sums its rows from +0 in increasing k by fp32 fused multiply-add; the sum is written to PSUM or added to
-// what is there with one further rounding (D4). fp32 operands take several passes through the array.
+// Each instruction sums its rows from +0 in increasing k by fp32 fused multiply-add; the sum is
+// written to PSUM or added to what is there with one further rounding (D4). fp32 operands take
+// several passes through the array.
 #pragma once
 
 #include <array>
@@ -14,15 +15,18 @@
 namespace thorong::isa::instructions {
 
 struct nc_matmul {
-  static constexpr uint16_t kByCall = 8192;  // a call of nki.isa, where 8-bit operands are not doubled unless it says so
+  static constexpr uint16_t kByCall =
+      8192;  // a call of nki.isa, where 8-bit operands are not doubled unless it says so
 
-  // Rows of an operand as one [K, n] block of fp32 with a row stride; packed into scratch unless rows are contiguous.
+  // Rows of an operand as one [K, n] block of fp32 with a row stride; packed into scratch unless
+  // rows are contiguous.
   struct Block {
     const float* data;
     size_t stride;
   };
   static Block block(MachineState& machine, const Operand& operand, int64_t rows, int slot) {
-    if (operand.direct && operand.rows == nullptr) return {operand.row(0), static_cast<size_t>(operand.row_stride_bytes) / 4};
+    if (operand.direct && operand.rows == nullptr)
+      return {operand.row(0), static_cast<size_t>(operand.row_stride_bytes) / 4};
     auto n = static_cast<size_t>(operand.elements);
     size_t stride = (n + 15) / 16 * 16 + 16;
     float* packed = machine.scratch(slot, stride * static_cast<size_t>(rows));
@@ -38,8 +42,8 @@ struct nc_matmul {
   struct Share {
     int64_t first, last, begin, end;
   };
-  // Columns are shared out where there are enough of them, since every share of rows brings all columns together anew. Where
-  // PSUM has gaps, how to multiply is decided on all columns.
+  // Columns are shared out where there are enough of them, since every share of rows brings all
+  // columns together anew. Where PSUM has gaps, how to multiply is decided on all columns.
   static Share share(const MachineState& machine, const Operand& out, int64_t M, int64_t N) {
     constexpr int64_t kGrain = 48, kEnough = 2 * kGrain;
     if (out.direct && N >= kEnough * machine.part().count) {
@@ -50,34 +54,42 @@ struct nc_matmul {
     return {first, last, 0, N};
   }
 
-  // Windows of pictures and the like: fp32 columns that do not follow each other, in place. False where that does not pay.
-  static bool multiply_strided(const Operand& out, const Operand& stationary, const Operand& moving, bool accumulate,
-                               const Share& part) {
+  // Windows of pictures and the like: fp32 columns that do not follow each other, in place. False
+  // where that does not pay.
+  static bool multiply_strided(const Operand& out, const Operand& stationary, const Operand& moving,
+                               bool accumulate, const Share& part) {
     constexpr size_t kMostColumns = 1024;
     auto n = static_cast<size_t>(moving.elements);
     if (n > kMostColumns) return false;
     std::array<int32_t, kMostColumns> from, to;
     element_offsets(*moving.pattern, from.data());
     element_offsets(*out.pattern, to.data());
-    auto stride = [](const Operand& operand) { return static_cast<size_t>(operand.row_stride_bytes) / 4; };
+    auto stride = [](const Operand& operand) {
+      return static_cast<size_t>(operand.row_stride_bytes) / 4;
+    };
     auto columns = static_cast<size_t>(part.end - part.begin);
-    return numerics::multiply_tile_strided(stationary.row(0) + part.first, stride(stationary), moving.row(0), stride(moving),
-                                           {from.data() + part.begin, columns}, out.row(part.first), stride(out),
-                                           {to.data() + part.begin, columns}, static_cast<size_t>(part.last - part.first),
-                                           static_cast<size_t>(stationary.pattern->partitions), accumulate);
+    return numerics::multiply_tile_strided(
+        stationary.row(0) + part.first, stride(stationary), moving.row(0), stride(moving),
+        {from.data() + part.begin, columns}, out.row(part.first), stride(out),
+        {to.data() + part.begin, columns}, static_cast<size_t>(part.last - part.first),
+        static_cast<size_t>(stationary.pattern->partitions), accumulate);
   }
 
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand stationary = machine.resolve(program, program.operand(instruction, 1));
     Operand moving = machine.resolve(program, program.operand(instruction, 2));
-    if ((instruction.flags & kDoubleRow) != 0) return execute_double(machine, instruction, out, stationary, moving);
+    if ((instruction.flags & kDoubleRow) != 0)
+      return execute_double(machine, instruction, out, stationary, moving);
     int64_t K = stationary.pattern->partitions, M = stationary.elements, N = moving.elements;
     bool accumulate = (instruction.flags & kAccumulate) != 0;
     Share part = share(machine, out, M, N);
     if (part.first >= part.last || part.begin >= part.end) return;
-    bool in_cells = out.cell == Format::kFloat32 && out.pattern->format == Format::kFloat32 && moving.cell == Format::kFloat32;
-    bool fixed = out.pattern->indirect < 0 && stationary.pattern->indirect < 0 && moving.pattern->indirect < 0;
+    bool in_cells = out.cell == Format::kFloat32 && out.pattern->format == Format::kFloat32 &&
+                    moving.cell == Format::kFloat32;
+    bool fixed = out.pattern->indirect < 0 && stationary.pattern->indirect < 0 &&
+                 moving.pattern->indirect < 0;
     if (in_cells && fixed && stationary.direct && !(out.direct && moving.direct) &&
         multiply_strided(out, stationary, moving, accumulate, part)) {
       return;
@@ -87,9 +99,10 @@ struct nc_matmul {
   }
 
   // Two rows of 8-bit values a partition: all rows of the first half, then those of the second.
-  static void execute_double(MachineState& machine, const Instruction& instruction, Operand& out, Operand& stationary,
-                             Operand& moving) {
-    int64_t K = stationary.pattern->partitions, M = stationary.elements / 2, N = moving.elements / 2;
+  static void execute_double(MachineState& machine, const Instruction& instruction, Operand& out,
+                             Operand& stationary, Operand& moving) {
+    int64_t K = stationary.pattern->partitions, M = stationary.elements / 2,
+            N = moving.elements / 2;
     auto halves = [&](const Operand& operand, int64_t n, int slot) -> Block {
       float* packed = machine.scratch(slot, static_cast<size_t>(2 * K * n));
       float* line = thread_scratch(0, static_cast<size_t>(2 * n));
@@ -106,24 +119,29 @@ struct nc_matmul {
     multiply(machine, instruction, out, s, m, 2 * K, M, N, part);
   }
 
-  static void multiply(MachineState& machine, const Instruction& instruction, Operand& out, Block s, Block m, int64_t K, int64_t M,
-                       int64_t N, const Share& part) {
+  static void multiply(MachineState& machine, const Instruction& instruction, Operand& out, Block s,
+                       Block m, int64_t K, int64_t M, int64_t N, const Share& part) {
     bool accumulate = (instruction.flags & kAccumulate) != 0;
     bool in_place = out.direct && out.rows == nullptr && out.pattern->format == Format::kFloat32;
-    // A strided or narrower destination is computed in scratch, then added and scattered row by row: by one thread.
+    // A strided or narrower destination is computed in scratch, then added and scattered row by
+    // row: by one thread.
     if (!in_place && machine.part().index > 0) return;
     Share share = in_place ? part : Share{0, M, 0, N};
-    size_t stride = in_place ? static_cast<size_t>(out.row_stride_bytes) / 4 : static_cast<size_t>(N);
+    size_t stride =
+        in_place ? static_cast<size_t>(out.row_stride_bytes) / 4 : static_cast<size_t>(N);
     float* target = in_place ? out.row(0) : machine.scratch(2, static_cast<size_t>(M * N));
     auto rows = [&](int64_t first, int64_t last) {
-      numerics::multiply_tile(s.data + share.first + first, s.stride, m.data + share.begin, m.stride,
-                              target + static_cast<size_t>(share.first + first) * stride + share.begin, stride,
-                              static_cast<size_t>(last - first), static_cast<size_t>(share.end - share.begin),
-                              static_cast<size_t>(K), accumulate && in_place);
+      numerics::multiply_tile(
+          s.data + share.first + first, s.stride, m.data + share.begin, m.stride,
+          target + static_cast<size_t>(share.first + first) * stride + share.begin, stride,
+          static_cast<size_t>(last - first), static_cast<size_t>(share.end - share.begin),
+          static_cast<size_t>(K), accumulate && in_place);
     };
     constexpr int64_t kWorthSplitting = 1 << 20;  // multiply-adds
-    if (M * N * K < kWorthSplitting) rows(0, share.last - share.first);
-    else machine.pool().parallel_for(share.last - share.first, 8, rows);
+    if (M * N * K < kWorthSplitting)
+      rows(0, share.last - share.first);
+    else
+      machine.pool().parallel_for(share.last - share.first, 8, rows);
     if (in_place) return;
     numerics::Rounding rounding = machine.rounding();
     float* old = thread_scratch(0, static_cast<size_t>(N));
@@ -144,25 +162,33 @@ struct nc_matmul {
     return numerics::is_float(format) ? core.passes_float8 : core.passes_int8;
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     const AccessPattern& stationary = program.operand(instruction, 1);
     const AccessPattern& moving = program.operand(instruction, 2);
-    auto M = static_cast<double>(stationary.free_elements()), N = static_cast<double>(moving.free_elements());
-    Format format = numerics::byte_size(stationary.format) > numerics::byte_size(moving.format) ? stationary.format
-                                                                                                : moving.format;
+    auto M = static_cast<double>(stationary.free_elements()),
+         N = static_cast<double>(moving.free_elements());
+    Format format = numerics::byte_size(stationary.format) > numerics::byte_size(moving.format)
+                        ? stationary.format
+                        : moving.format;
     double times = passes(core, format);
     Cost cost;
     if ((instruction.flags & kDoubleRow) != 0) M /= 2, N /= 2;
     bool plain_fp8 = numerics::byte_size(format) == 1 && (instruction.flags & kByCall) != 0;
-    if (plain_fp8) times = (instruction.flags & kDoubleRow) != 0 ? 1 : core.passes_16bit;  // twice the rows in the same time
-    if ((instruction.flags & kTransposeMode) != 0 && format == Format::kFloat32) times = core.transpose_factor_float32;
+    if (plain_fp8)
+      times = (instruction.flags & kDoubleRow) != 0
+                  ? 1
+                  : core.passes_16bit;  // twice the rows in the same time
+    if ((instruction.flags & kTransposeMode) != 0 && format == Format::kFloat32)
+      times = core.transpose_factor_float32;
     cost.cycles = std::max(std::min(core.tensor_min_issue_cycles, M), N) * times;
     cost.latency_s = core.tensor_fixed_latency_cycles / core.tensor_hz;
     cost.events.mac_format = format;
     cost.events.macs = static_cast<double>(stationary.partitions) * M * N * std::max(1.0, times);
     count_operands(program, instruction, cost.events);
     if ((instruction.flags & kAccumulate) != 0) {
-      cost.events.psum_accumulate_bytes += static_cast<double>(program.operand(instruction, 0).bytes());
+      cost.events.psum_accumulate_bytes +=
+          static_cast<double>(program.operand(instruction, 0).bytes());
     }
     return cost;
   }
@@ -171,25 +197,32 @@ struct nc_matmul {
   static Status assemble(Binding& call) {
     call.instruction.flags |= kByCall;
     if (call[6].flag) call.instruction.flags |= kAccumulate;
-    if (call[9].kind == Argument::Kind::kName && call[9].code == 1) call.instruction.flags |= kDoubleRow;
+    if (call[9].kind == Argument::Kind::kName && call[9].code == 1)
+      call.instruction.flags |= kDoubleRow;
     return ok_status();
   }
 
   static Status check_formats(const Binding& call) {
     Format a = call.operand(1).format, b = call.operand(2).format;
     bool floats = numerics::is_float(a) && numerics::is_float(b);
-    auto wide = [](Format format) { return format == Format::kFloat32 || format == Format::kTfloat32; };
+    auto wide = [](Format format) {
+      return format == Format::kFloat32 || format == Format::kTfloat32;
+    };
     if (!floats || wide(a) != wide(b)) {
-      return invalid_argument("nc_matmul: expected two float operands, both float32 or tfloat32 or neither, found " +
-                              describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.");
+      return invalid_argument(
+          "nc_matmul: expected two float operands, both float32 or tfloat32 or neither, found " +
+          describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.");
     }
     bool fn = a == Format::kFloat8E4m3fn || b == Format::kFloat8E4m3fn;
     if (fn) THORONG_RETURN_IF_ERROR(generation_at_least(call, 4, "float8_e4m3fn"));
     Format out = call.operand(0).format;
     bool transpose = (call.instruction.flags & kTransposeMode) != 0;
-    if (out == Format::kFloat32 || (out == Format::kBfloat16 && call.generation >= 4) || (transpose && call.generation >= 3)) return ok_status();
-    return invalid_argument("nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " + describe(call, 0) +
-                            ". Allocate dst as float32 and convert with tensor_copy.");
+    if (out == Format::kFloat32 || (out == Format::kBfloat16 && call.generation >= 4) ||
+        (transpose && call.generation >= 3))
+      return ok_status();
+    return invalid_argument(
+        "nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " +
+        describe(call, 0) + ". Allocate dst as float32 and convert with tensor_copy.");
   }
 
   static Status check(const Binding& call) {
@@ -197,34 +230,54 @@ struct nc_matmul {
     THORONG_RETURN_IF_ERROR(check_formats(call));
     int64_t halves = (call.instruction.flags & kDoubleRow) != 0 ? 2 : 1;
     if (halves == 2) THORONG_RETURN_IF_ERROR(generation_at_least(call, 3, "double_row"));
-    int64_t M = call.operand(1).free_elements() / halves, N = call.operand(2).free_elements() / halves;
+    int64_t M = call.operand(1).free_elements() / halves,
+            N = call.operand(2).free_elements() / halves;
     if (call.operand(0).partitions != M || call.operand(0).free_elements() != N) {
-      return invalid_argument("nc_matmul: expected dst of " + std::to_string(M) + " x " + std::to_string(N) + ", found " +
-                              describe(call, 0) + ". dst has a partition for each column of stationary and an element for each of moving.");
+      return invalid_argument(
+          "nc_matmul: expected dst of " + std::to_string(M) + " x " + std::to_string(N) +
+          ", found " + describe(call, 0) +
+          ". dst has a partition for each column of stationary and an element for each of moving.");
     }
-    THORONG_RETURN_IF_ERROR(limit_elements(call, 1, halves * static_cast<int64_t>(call.core.columns), "the array's columns"));
+    THORONG_RETURN_IF_ERROR(limit_elements(
+        call, 1, halves * static_cast<int64_t>(call.core.columns), "the array's columns"));
     auto most = static_cast<int64_t>(call.core.moving_max_columns);
-    if (call.generation >= 4) most = call.core.psum_banks * call.core.psum_bank_bytes / static_cast<int64_t>(numerics::byte_size(call.operand(0).format));
+    if (call.generation >= 4)
+      most = call.core.psum_banks * call.core.psum_bank_bytes /
+             static_cast<int64_t>(numerics::byte_size(call.operand(0).format));
     return limit_elements(call, 2, halves * most, "what dst's PSUM holds");
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"nc_matmul", "PSUM[m, n] (+)= sum of stationary[k, m] * moving[k, n] over the k partitions",
-            "NKI ISA API reference (nc_matmul): max(min(64, N_stationary), N_moving) tensor cycles, x4 for fp32",
-            {"psum", "stationary", "moving"}, execute, cost};
+    InstructionSpec spec{
+        "nc_matmul",
+        "PSUM[m, n] (+)= sum of stationary[k, m] * moving[k, n] over the k partitions",
+        "NKI ISA API reference (nc_matmul): max(min(64, N_stationary), N_moving) tensor cycles, x4 "
+        "for fp32",
+        {"psum", "stationary", "moving"},
+        execute,
+        cost};
     spec.splits = true;
     spec.engine = Queue::kTensor;
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the product, in PSUM", kInPsum},
-                       {"stationary", ParameterKind::kTile, 1, "", "the stationary operand (K, M), in SBUF", kInSbuf},
-                       {"moving", ParameterKind::kTile, 2, "", "the moving operand (K, N), in SBUF", kInSbuf},
-                       {"is_stationary_onezero", ParameterKind::kFlag, 0, "False", "a hint: stationary holds ones and zeros only"},
-                       {"is_moving_onezero", ParameterKind::kFlag, 0, "False", "a hint: moving holds ones and zeros only"},
-                       {"is_transpose", ParameterKind::kFlag, kTransposeMode, "False", "transpose mode: values pass unchanged"},
-                       {"accumulate", ParameterKind::kChoice, -1, "None", "True: add to dst; False: overwrite; None: add unless it is the first"},
-                       {"tile_position", ParameterKind::kIntegers, -1, "()", "(first row, first column) in the array"},
-                       {"tile_size", ParameterKind::kIntegers, -1, "()", "(rows, columns) of the part of the array to use"},
-                       {"perf_mode", ParameterKind::kChoice, -1, "matmul_perf_mode.none", "double_row: two 8-bit rows at a time"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "the product, in PSUM", kInPsum},
+        {"stationary", ParameterKind::kTile, 1, "", "the stationary operand (K, M), in SBUF",
+         kInSbuf},
+        {"moving", ParameterKind::kTile, 2, "", "the moving operand (K, N), in SBUF", kInSbuf},
+        {"is_stationary_onezero", ParameterKind::kFlag, 0, "False",
+         "a hint: stationary holds ones and zeros only"},
+        {"is_moving_onezero", ParameterKind::kFlag, 0, "False",
+         "a hint: moving holds ones and zeros only"},
+        {"is_transpose", ParameterKind::kFlag, kTransposeMode, "False",
+         "transpose mode: values pass unchanged"},
+        {"accumulate", ParameterKind::kChoice, -1, "None",
+         "True: add to dst; False: overwrite; None: add unless it is the first"},
+        {"tile_position", ParameterKind::kIntegers, -1, "()",
+         "(first row, first column) in the array"},
+        {"tile_size", ParameterKind::kIntegers, -1, "()",
+         "(rows, columns) of the part of the array to use"},
+        {"perf_mode", ParameterKind::kChoice, -1, "matmul_perf_mode.none",
+         "double_row: two 8-bit rows at a time"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;
     return spec;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nc_transpose: PSUM[f, p] = in[p, f], through the tensor engine with an identity; values are not changed.
+// nc_transpose: PSUM[f, p] = in[p, f], through the tensor engine with an identity; values are not
+// changed.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ struct nc_transpose {
     for (int64_t first = 0; first < P; first += kRows) {
       int64_t count = std::min(kRows, P - first);
       for (int64_t r = 0; r < count; ++r) {
-        rows[static_cast<size_t>(r)] = load_row(in, first + r, thread_scratch(0, static_cast<size_t>(F * kRows)) + r * F);
+        rows[static_cast<size_t>(r)] =
+            load_row(in, first + r, thread_scratch(0, static_cast<size_t>(F * kRows)) + r * F);
       }
       for (int64_t f = 0; f < F; ++f) {
         float* to = out.row(f) + first;
@@ -28,12 +30,14 @@ struct nc_transpose {
     }
   }
 
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     int64_t P = in.pattern->partitions, F = in.elements;
     if (out.cell != Format::kFloat32 || in.cell != Format::kFloat32) return transpose_bits(out, in);
-    if (out.direct && out.pattern->buffer != in.pattern->buffer) return transpose_cells(out, in, P, F);
+    if (out.direct && out.pattern->buffer != in.pattern->buffer)
+      return transpose_cells(out, in, P, F);
     float* columns = machine.scratch(2, static_cast<size_t>(P * F));
     float* line = machine.scratch(3, static_cast<size_t>(F));
     for (int64_t p = 0; p < P; ++p) {
@@ -58,15 +62,19 @@ struct nc_transpose {
     for (size_t p = 0; p < P; ++p) {
       gather_raw(in, static_cast<int64_t>(p), row.data());
       for (size_t f = 0; f < F; ++f) {
-        numerics::convert(in.cell, row.data() + f * from, out.cell, columns.data() + (f * P + p) * to, 1);
+        numerics::convert(in.cell, row.data() + f * from, out.cell,
+                          columns.data() + (f * P + p) * to, 1);
       }
     }
-    for (size_t f = 0; f < F; ++f) scatter_raw(out, static_cast<int64_t>(f), columns.data() + f * P * to);
+    for (size_t f = 0; f < F; ++f)
+      scatter_raw(out, static_cast<int64_t>(f), columns.data() + f * P * to);
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     const AccessPattern& in = program.operand(instruction, 1);
-    if (instruction.queue == Queue::kVector) return streaming_cost(core, program, instruction, 1, true);  // blocks of 32 x 32
+    if (instruction.queue == Queue::kVector)
+      return streaming_cost(core, program, instruction, 1, true);  // blocks of 32 x 32
     auto P = static_cast<double>(in.partitions), F = static_cast<double>(in.free_elements());
     double times = in.format == Format::kFloat32 ? core.transpose_factor_float32 : 1;
     Cost cost;
@@ -78,7 +86,8 @@ struct nc_transpose {
     return cost;
   }
 
-  // Unless the call says otherwise, Vector takes what fits its blocks and what the tensor engine cannot reach.
+  // Unless the call says otherwise, Vector takes what fits its blocks and what the tensor engine
+  // cannot reach.
   static Status assemble(Binding& call) {
     bool chosen = call[2].kind == Argument::Kind::kName && call[2].code != 0;
     if (chosen) return ok_status();
@@ -91,31 +100,44 @@ struct nc_transpose {
   static Status check(const Binding& call) {
     const AccessPattern &out = call.operand(0), &in = call.operand(1);
     if (out.partitions != in.free_elements() || out.free_elements() != in.partitions) {
-      return invalid_argument("nc_transpose: expected dst of " + std::to_string(in.free_elements()) + " x " +
-                              std::to_string(in.partitions) + ", found " + describe(call, 0) + ". Give dst that shape.");
+      return invalid_argument("nc_transpose: expected dst of " +
+                              std::to_string(in.free_elements()) + " x " +
+                              std::to_string(in.partitions) + ", found " + describe(call, 0) +
+                              ". Give dst that shape.");
     }
     if (call.instruction.queue == Queue::kVector) {
       if (in.partitions <= 32 && in.free_elements() <= 32) return same_format(call, 0, 1);
-      return invalid_argument("nc_transpose: on the Vector Engine expected data of at most 32 x 32, found " + describe(call, 1) +
-                              ". Use the Tensor Engine: data in SBUF, dst in PSUM.");
+      return invalid_argument(
+          "nc_transpose: on the Vector Engine expected data of at most 32 x 32, found " +
+          describe(call, 1) + ". Use the Tensor Engine: data in SBUF, dst in PSUM.");
     }
-    THORONG_RETURN_IF_ERROR(limit_elements(call, 1, static_cast<int64_t>(call.core.columns), "the array's columns"));
+    THORONG_RETURN_IF_ERROR(
+        limit_elements(call, 1, static_cast<int64_t>(call.core.columns), "the array's columns"));
     if (call.space(0) != Space::kPsum || call.space(1) != Space::kSbuf) {
-      return invalid_argument("nc_transpose: on the Tensor Engine expected data in SBUF and dst in PSUM, found " +
-                              describe(call, 1) + " and " + describe(call, 0) + ". Move them, or transpose 32 x 32 blocks on Vector.");
+      return invalid_argument(
+          "nc_transpose: on the Tensor Engine expected data in SBUF and dst in PSUM, found " +
+          describe(call, 1) + " and " + describe(call, 0) +
+          ". Move them, or transpose 32 x 32 blocks on Vector.");
     }
     return same_format(call, 0, 1);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"nc_transpose", "PSUM[f, p] = in[p, f] through the tensor engine",
-            "NKI ISA API reference (nc_transpose): max(P, min(64, F)) tensor cycles", {"psum", "in"}, execute, cost};
+    InstructionSpec spec{"nc_transpose",
+                         "PSUM[f, p] = in[p, f] through the tensor engine",
+                         "NKI ISA API reference (nc_transpose): max(P, min(64, F)) tensor cycles",
+                         {"psum", "in"},
+                         execute,
+                         cost};
     spec.engine = Queue::kTensor;
     spec.engines = on(Queue::kTensor) | on(Queue::kVector);
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the transposed tile: PSUM, or SBUF too on Vector"},
-                       {"data", ParameterKind::kTile, 1, "", "the tile to transpose; free dimensions count as one"},
-                       {"engine", ParameterKind::kEngine, -1, "engine.unknown", "tensor (128 x 128 at most) or vector (32 x 32)"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "the transposed tile: PSUM, or SBUF too on Vector"},
+        {"data", ParameterKind::kTile, 1, "",
+         "the tile to transpose; free dimensions count as one"},
+        {"engine", ParameterKind::kEngine, -1, "engine.unknown",
+         "tensor (128 x 128 at most) or vector (32 x 32)"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;
     return spec;

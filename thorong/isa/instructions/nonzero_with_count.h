@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nonzero_with_count: in partitions 0, 16, 32 ...: the indices of elements that are not zero, plus an offset; then padding; last
-// their count. Other partitions stay. Program::integers at `extra`: offset, padding.
+// nonzero_with_count: in partitions 0, 16, 32 ...: the indices of elements that are not zero, plus
+// an offset; then padding; last their count. Other partitions stay. Program::integers at `extra`:
+// offset, padding.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 namespace thorong::isa::instructions {
 
 struct nonzero_with_count {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     const int64_t* list = program.integers.data() + instruction.extra;
@@ -41,28 +43,36 @@ struct nonzero_with_count {
   static Status check(const Binding& call) {
     THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
     Format in = call.operand(1).format;
-    bool fits = call.operand(0).free_elements() == call.operand(1).free_elements() + 1 && call.operand(0).format == Format::kInt32 &&
+    bool fits = call.operand(0).free_elements() == call.operand(1).free_elements() + 1 &&
+                call.operand(0).format == Format::kInt32 &&
                 (in == Format::kFloat32 || in == Format::kInt32);
     if (fits) return ok_status();
-    return invalid_argument("nonzero_with_count: expected src of float32 or int32 and dst of int32 with one more element per partition, found " +
-                            describe(call, 1) + " and " + describe(call, 0) + ".");
+    return invalid_argument(
+        "nonzero_with_count: expected src of float32 or int32 and dst of int32 with one more "
+        "element per partition, found " +
+        describe(call, 1) + " and " + describe(call, 0) + ".");
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, 1, false);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"nonzero_with_count", "indices and number of elements that are not zero",
+    InstructionSpec spec{"nonzero_with_count",
+                         "indices and number of elements that are not zero",
                          "assumed: 150 + N; no public rule",
-                         {"out", "in"}, execute, cost};
+                         {"out", "in"},
+                         execute,
+                         cost};
     spec.engine = Queue::kGpsimd;
     spec.first_generation = 3;
-    spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "int32, one element more than src", kInSbuf},
-                       {"src", ParameterKind::kTile, 1, "", "float32 or int32", kInSbuf},
-                       {"index_offset", ParameterKind::kInteger, -1, "0", "added to every index"},
-                       {"padding_val", ParameterKind::kInteger, -1, "-1", "after the indices"},
-                       {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
+    spec.parameters = {
+        {"dst", ParameterKind::kTile, 0, "", "int32, one element more than src", kInSbuf},
+        {"src", ParameterKind::kTile, 1, "", "float32 or int32", kInSbuf},
+        {"index_offset", ParameterKind::kInteger, -1, "0", "added to every index"},
+        {"padding_val", ParameterKind::kInteger, -1, "-1", "after the indices"},
+        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;
     return spec;

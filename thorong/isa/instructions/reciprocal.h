@@ -12,7 +12,8 @@
 namespace thorong::isa::instructions {
 
 struct reciprocal {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     std::array<RowInput, 1> inputs{{{&in}}};
@@ -23,14 +24,15 @@ struct reciprocal {
 
   static Status check(const Binding& call) { return same_elements(call, 0, 1); }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, core.vector_reciprocal, false);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"reciprocal", "out = 1 / in",
-                         "NKI ISA API reference (reciprocal): max(64, 8 N) on Vector",
-                         {"out", "in"}, execute, cost};
+    InstructionSpec spec{
+        "reciprocal",  "out = 1 / in", "NKI ISA API reference (reciprocal): max(64, 8 N) on Vector",
+        {"out", "in"}, execute,        cost};
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"data", ParameterKind::kTile, 1, "", "the input tile"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// set_rng_seed: the Vector Engine's generators start anew from a 32-bit seed: the counter-based one, and the XORWOW streams of
-// each lane, whose words are drawn from it.
+// set_rng_seed: the Vector Engine's generators start anew from a 32-bit seed: the counter-based
+// one, and the XORWOW streams of each lane, whose words are drawn from it.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
@@ -11,7 +11,8 @@
 namespace thorong::isa::instructions {
 
 struct set_rng_seed {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     int64_t seed = 0;
     load_integers(in, 0, &seed);
@@ -24,11 +25,14 @@ struct set_rng_seed {
   }
 
   static Status check(const Binding& call) {
-    if (call.operand(1).elements() == 1 && numerics::byte_size(call.operand(1).format) == 4) return ok_status();
-    return invalid_argument("set_rng_seed: expected one 32-bit value, found " + describe(call, 1) + ". Slice it.");
+    if (call.operand(1).elements() == 1 && numerics::byte_size(call.operand(1).format) == 4)
+      return ok_status();
+    return invalid_argument("set_rng_seed: expected one 32-bit value, found " + describe(call, 1) +
+                            ". Slice it.");
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     Cost cost;
     cost.cycles = engine_cycles(core, instruction.queue, 1);
     count_operands(program, instruction, cost.events);
@@ -36,9 +40,13 @@ struct set_rng_seed {
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"set_rng_seed", "a seed for the Vector Engine's random numbers",
-                         "NKI ISA API reference (set_rng_seed), which states no cost: the least issue interval",
-                         {"", "in"}, execute, cost};
+    InstructionSpec spec{
+        "set_rng_seed",
+        "a seed for the Vector Engine's random numbers",
+        "NKI ISA API reference (set_rng_seed), which states no cost: the least issue interval",
+        {"", "in"},
+        execute,
+        cost};
     spec.engine_state = true;
     spec.writes = 0;
     spec.parameters = {{"src_seeds", ParameterKind::kTile, 1, "", "a tile (1, 1) of 32 bits"},

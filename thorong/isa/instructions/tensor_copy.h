@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tensor_copy: out = in, with a change of format if they differ (one rounding). On Vector, Scalar or GpSimd.
+// tensor_copy: out = in, with a change of format if they differ (one rounding). On Vector, Scalar
+// or GpSimd.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
@@ -12,7 +13,8 @@
 namespace thorong::isa::instructions {
 
 struct tensor_copy {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     if (CellCopy walk = cell_copy(out, in); walk.usable()) {
@@ -20,14 +22,17 @@ struct tensor_copy {
                      [&](int64_t first, int64_t last) { copy_cells(walk, out, in, first, last); });
       return;
     }
-    if (in.pattern->format == out.pattern->format && in.cell == out.cell && !out.direct) {  // bits as they are
-      for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-        auto* row = reinterpret_cast<std::byte*>(thread_scratch(0, static_cast<size_t>(out.elements) * 2));
-        for (int64_t p = first; p < last; ++p) {
-          gather_raw(in, p, row);
-          scatter_raw(out, p, row);
-        }
-      });
+    if (in.pattern->format == out.pattern->format && in.cell == out.cell &&
+        !out.direct) {  // bits as they are
+      for_partitions(machine, out.pattern->partitions, out.elements,
+                     [&](int64_t first, int64_t last) {
+                       auto* row = reinterpret_cast<std::byte*>(
+                           thread_scratch(0, static_cast<size_t>(out.elements) * 2));
+                       for (int64_t p = first; p < last; ++p) {
+                         gather_raw(in, p, row);
+                         scatter_raw(out, p, row);
+                       }
+                     });
       return;
     }
     std::array<RowInput, 1> inputs{{{&in}}};
@@ -36,24 +41,31 @@ struct tensor_copy {
     });
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     return streaming_cost(core, program, instruction, copy_rate(core, program, instruction), true);
   }
 
   static Status check(const Binding& call) {
-    if (call.instruction.queue == Queue::kScalar) THORONG_RETURN_IF_ERROR(generation_at_least(call, 3, "the Scalar Engine's tensor_copy"));
+    if (call.instruction.queue == Queue::kScalar)
+      THORONG_RETURN_IF_ERROR(generation_at_least(call, 3, "the Scalar Engine's tensor_copy"));
     return same_elements(call, 0, 1);
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"tensor_copy", "out = in, with a change of format if they differ",
-            "NKI ISA API reference (tensor_copy): max(64, N); performance modes of Trainium2 for 16-bit formats",
-            {"out", "in"}, execute, cost};
+    InstructionSpec spec{"tensor_copy",
+                         "out = in, with a change of format if they differ",
+                         "NKI ISA API reference (tensor_copy): max(64, N); performance modes of "
+                         "Trainium2 for 16-bit formats",
+                         {"out", "in"},
+                         execute,
+                         cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to copy to"},
                        {"src", ParameterKind::kTile, 1, "", "the tile to copy from"},
-                       {"engine", ParameterKind::kEngine, -1, "engine.unknown", "vector, scalar (NeuronCore-v3 or newer) or gpsimd"},
+                       {"engine", ParameterKind::kEngine, -1, "engine.unknown",
+                        "vector, scalar (NeuronCore-v3 or newer) or gpsimd"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.check = check;
     return spec;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// tensor_reduce: out[p, i] = reduction over the `extra` innermost dimensions of in[p, i, ...], times -1 with kNegate.
-// The order of a reduction is numerics::reduce's: sixteen interleaved partial results.
+// tensor_reduce: out[p, i] = reduction over the `extra` innermost dimensions of in[p, i, ...],
+// times -1 with kNegate. The order of a reduction is numerics::reduce's: sixteen interleaved
+// partial results.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 namespace thorong::isa::instructions {
 
 struct tensor_reduce {
-  // Windows that lie side by side, as pooling has them: the lines of windows, and where a window's elements lie.
+  // Windows that lie side by side, as pooling has them: the lines of windows, and where a window's
+  // elements lie.
   struct Windows {
     bool usable = false;
     size_t length = 0, step = 0;
@@ -28,12 +30,15 @@ struct tensor_reduce {
       n *= static_cast<size_t>(pattern.size[static_cast<size_t>(pattern.rank - 1 - reduced)]);
     }
     int kept = pattern.rank - reduced;
-    if (in.cell != Format::kFloat32 || pattern.indirect >= 0 || reduced < 1 || kept < 1) return result;
+    if (in.cell != Format::kFloat32 || pattern.indirect >= 0 || reduced < 1 || kept < 1)
+      return result;
     auto inner = static_cast<size_t>(kept - 1);
     constexpr int32_t kWorthwhile = 4;  // windows of a line
-    if (pattern.size[inner] < kWorthwhile || pattern.step[inner] < 1 || pattern.step[inner] > 2) return result;
+    if (pattern.size[inner] < kWorthwhile || pattern.step[inner] < 1 || pattern.step[inner] > 2)
+      return result;
     result.usable = true;
-    result.length = static_cast<size_t>(pattern.size[inner]), result.step = static_cast<size_t>(pattern.step[inner]);
+    result.length = static_cast<size_t>(pattern.size[inner]),
+    result.step = static_cast<size_t>(pattern.step[inner]);
     AccessPattern lines = pattern, window = pattern;
     lines.rank = static_cast<uint8_t>(inner);
     window.rank = static_cast<uint8_t>(reduced);
@@ -47,11 +52,13 @@ struct tensor_reduce {
     return result;
   }
 
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     if ((instruction.flags & kIntegerWork) != 0) {
-      if (machine.part().index == 0) reduce_integers(out, in, alu(instruction.function0));  // by one thread
+      if (machine.part().index == 0)
+        reduce_integers(out, in, alu(instruction.function0));  // by one thread
       return;
     }
     numerics::Rounding rounding = machine.rounding();
@@ -67,11 +74,12 @@ struct tensor_reduce {
         if (side_by_side.usable) {
           float* line = scratch_out;
           for (int32_t start : side_by_side.starts) {
-            numerics::reduce_windows(binary_of(op), in.row(p) + start, side_by_side.step, side_by_side.offsets, line,
-                                     side_by_side.length);
+            numerics::reduce_windows(binary_of(op), in.row(p) + start, side_by_side.step,
+                                     side_by_side.offsets, line, side_by_side.length);
             line += side_by_side.length;
           }
-          if (negate) std::transform(scratch_out, scratch_out + results, scratch_out, std::negate<float>());
+          if (negate)
+            std::transform(scratch_out, scratch_out + results, scratch_out, std::negate<float>());
           store_row(out, p, scratch_out, rounding);
           continue;
         }
@@ -91,15 +99,19 @@ struct tensor_reduce {
     map_integer_rows(out, inputs, [&](const int64_t* const* rows, int64_t* target, size_t n) {
       for (size_t i = 0; i < n; ++i) {
         int64_t value = rows[0][i * group];
-        for (size_t k = 1; k < group; ++k) value = apply_integer(op, value, rows[0][i * group + k], bits_of(in));
+        for (size_t k = 1; k < group; ++k)
+          value = apply_integer(op, value, rows[0][i * group + k], bits_of(in));
         target[i] = value;
       }
     });
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
-    bool narrow = is_16bit(program.operand(instruction, 0).format) && is_16bit(program.operand(instruction, 1).format);
-    return streaming_cost(core, program, instruction, narrow ? core.vector_reduce_16bit : core.vector_reduce, false);
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
+    bool narrow = is_16bit(program.operand(instruction, 0).format) &&
+                  is_16bit(program.operand(instruction, 1).format);
+    return streaming_cost(core, program, instruction,
+                          narrow ? core.vector_reduce_16bit : core.vector_reduce, false);
   }
 
   static Status assemble(Binding& call) {
@@ -116,17 +128,19 @@ struct tensor_reduce {
     int64_t reduced = 1;
     for (size_t i = 0; i < axes.size(); ++i) {
       if (axes[i] < 1 || axes[i] != rank - static_cast<int64_t>(axes.size() - i)) {
-        return invalid_argument("tensor_reduce: expected axes that are the last free dimensions of data (rank " +
-                                std::to_string(rank) + "), found axis " + std::to_string(axes[i]) +
-                                ". Move the reduced dimension to the end with permute; axis 0 are partitions, which "
-                                "tensor_partition_reduce or a matmul with ones adds up.");
+        return invalid_argument(
+            "tensor_reduce: expected axes that are the last free dimensions of data (rank " +
+            std::to_string(rank) + "), found axis " + std::to_string(axes[i]) +
+            ". Move the reduced dimension to the end with permute; axis 0 are partitions, which "
+            "tensor_partition_reduce or a matmul with ones adds up.");
       }
       reduced *= call[2].shape[static_cast<size_t>(axes[i])];
     }
     int64_t expected = call.operand(1).free_elements() / std::max<int64_t>(1, reduced);
     if (call.operand(0).free_elements() != expected) {
-      return invalid_argument("tensor_reduce: expected " + std::to_string(expected) + " results per partition, found " +
-                              describe(call, 0) + ". Give dst the shape of data without the reduced dimensions.");
+      return invalid_argument("tensor_reduce: expected " + std::to_string(expected) +
+                              " results per partition, found " + describe(call, 0) +
+                              ". Give dst the shape of data without the reduced dimensions.");
     }
     if (!is_bitwise(alu(call.instruction.function0))) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));
@@ -134,15 +148,22 @@ struct tensor_reduce {
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"tensor_reduce", "out[p, i] = reduction over the innermost dimensions of in[p, i, ...]",
-            "NKI ISA API reference (tensor_reduce): N, N/2 in bf16", {"out", "in"}, execute, cost};
+    InstructionSpec spec{"tensor_reduce",
+                         "out[p, i] = reduction over the innermost dimensions of in[p, i, ...]",
+                         "NKI ISA API reference (tensor_reduce): N, N/2 in bf16",
+                         {"out", "in"},
+                         execute,
+                         cost};
     spec.splits = true;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the reduced tile"},
-                       {"op", ParameterKind::kOperator, 0, "", "nl.add, nl.maximum, nl.minimum, nl.multiply, a bitwise operator ..."},
+                       {"op", ParameterKind::kOperator, 0, "",
+                        "nl.add, nl.maximum, nl.minimum, nl.multiply, a bitwise operator ..."},
                        {"data", ParameterKind::kTile, 1, "", "the tile to reduce"},
-                       {"axis", ParameterKind::kIntegers, -1, "", "the last free dimensions, as an int or a list of ints"},
+                       {"axis", ParameterKind::kIntegers, -1, "",
+                        "the last free dimensions, as an int or a list of ints"},
                        {"negate", ParameterKind::kFlag, kNegate, "False", "True: results times -1"},
-                       {"keepdims", ParameterKind::kFlag, 0, "False", "True: reduced dimensions stay with size one"},
+                       {"keepdims", ParameterKind::kFlag, 0, "False",
+                        "True: reduced dimensions stay with size one"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
     spec.check = check;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tensor_scalar: out = op1(op0(in, s0), s1); s0, s1 are immediates or one value a partition; either may be reversed
-// (op(s, x)). All in fp32, one rounding on writing.
+// tensor_scalar: out = op1(op0(in, s0), s1); s0, s1 are immediates or one value a partition; either
+// may be reversed (op(s, x)). All in fp32, one rounding on writing.
 #pragma once
 
 #include "thorong/isa/call_rules.h"
@@ -12,57 +12,67 @@
 namespace thorong::isa::instructions {
 
 struct tensor_scalar {
-  static void execute(MachineState& machine, const Program& program, const Instruction& instruction) {
+  static void execute(MachineState& machine, const Program& program,
+                      const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
-    bool vector0 = program.has_operand(instruction, 2), vector1 = program.has_operand(instruction, 3);
+    bool vector0 = program.has_operand(instruction, 2),
+         vector1 = program.has_operand(instruction, 3);
     Operand s0 = vector0 ? machine.resolve(program, program.operand(instruction, 2)) : Operand{};
     Operand s1 = vector1 ? machine.resolve(program, program.operand(instruction, 3)) : Operand{};
     if ((instruction.flags & kIntegerWork) != 0) {
-      if (machine.part().index == 0) execute_integers(program, instruction, out, in, s0, s1);  // by one thread
+      if (machine.part().index == 0)
+        execute_integers(program, instruction, out, in, s0, s1);  // by one thread
       return;
     }
     if (out.elements <= kShortRow) return short_rows(machine, instruction, out, in, s0, s1);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(out.elements);
     Alu op0 = alu(instruction.function0), op1 = alu(instruction.function1);
-    bool reverse0 = (instruction.flags & kReverse0) != 0, reverse1 = (instruction.flags & kReverse1) != 0;
-    for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-      float one = 0;
-      float* scratch_in = thread_scratch(0, n);
-      float* scratch_out = thread_scratch(1, n);
-      for (int64_t p = first; p < last; ++p) {
-        float* target = target_row(out, p, scratch_out);
-        float a = vector0 ? *load_row(s0, p, &one) : instruction.immediate0;
-        apply_scalar(op0, load_row(in, p, scratch_in), a, reverse0, target, n);
-        if ((instruction.flags & kHasOp1) != 0) {
-          float b = vector1 ? *load_row(s1, p, &one) : instruction.immediate1;
-          apply_scalar(op1, target, b, reverse1, target, n);
-        }
-        store_row(out, p, target, rounding);
-      }
-    });
+    bool reverse0 = (instruction.flags & kReverse0) != 0,
+         reverse1 = (instruction.flags & kReverse1) != 0;
+    for_partitions(machine, out.pattern->partitions, out.elements,
+                   [&](int64_t first, int64_t last) {
+                     float one = 0;
+                     float* scratch_in = thread_scratch(0, n);
+                     float* scratch_out = thread_scratch(1, n);
+                     for (int64_t p = first; p < last; ++p) {
+                       float* target = target_row(out, p, scratch_out);
+                       float a = vector0 ? *load_row(s0, p, &one) : instruction.immediate0;
+                       apply_scalar(op0, load_row(in, p, scratch_in), a, reverse0, target, n);
+                       if ((instruction.flags & kHasOp1) != 0) {
+                         float b = vector1 ? *load_row(s1, p, &one) : instruction.immediate1;
+                         apply_scalar(op1, target, b, reverse1, target, n);
+                       }
+                       store_row(out, p, target, rounding);
+                     }
+                   });
   }
 
-  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out, Operand& in, Operand& s0,
-                         Operand& s1) {
+  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,
+                         Operand& in, Operand& s0, Operand& s1) {
     bool vector0 = s0.pattern != nullptr, vector1 = s1.pattern != nullptr;
-    std::array<RowInput, 3> inputs{{{&in, false}, {vector0 ? &s0 : &in, vector0}, {vector1 ? &s1 : &in, vector1}}};
+    std::array<RowInput, 3> inputs{
+        {{&in, false}, {vector0 ? &s0 : &in, vector0}, {vector1 ? &s1 : &in, vector1}}};
     size_t used = vector1 ? 3 : vector0 ? 2 : 1;
-    map_short_rows(machine, out, std::span(inputs).first(used), [&](const float* const* rows, float* target, size_t n) {
-      auto step = [&](Alu op, const float* x, bool vector, const float* values, float immediate, bool reversed) {
-        if (!vector) return apply_scalar(op, x, immediate, reversed, target, n);
-        reversed ? apply(op, values, x, target, n) : apply(op, x, values, target, n);
-      };
-      step(alu(instruction.function0), rows[0], vector0, rows[1], instruction.immediate0, (instruction.flags & kReverse0) != 0);
-      if ((instruction.flags & kHasOp1) == 0) return;
-      step(alu(instruction.function1), target, vector1, rows[2], instruction.immediate1, (instruction.flags & kReverse1) != 0);
-    });
+    map_short_rows(machine, out, std::span(inputs).first(used),
+                   [&](const float* const* rows, float* target, size_t n) {
+                     auto step = [&](Alu op, const float* x, bool vector, const float* values,
+                                     float immediate, bool reversed) {
+                       if (!vector) return apply_scalar(op, x, immediate, reversed, target, n);
+                       reversed ? apply(op, values, x, target, n) : apply(op, x, values, target, n);
+                     };
+                     step(alu(instruction.function0), rows[0], vector0, rows[1],
+                          instruction.immediate0, (instruction.flags & kReverse0) != 0);
+                     if ((instruction.flags & kHasOp1) == 0) return;
+                     step(alu(instruction.function1), target, vector1, rows[2],
+                          instruction.immediate1, (instruction.flags & kReverse1) != 0);
+                   });
   }
 
   // Immediates of integer work are exact: Program::integers at `extra`.
-  static void execute_integers(const Program& program, const Instruction& instruction, Operand& out, Operand& in, Operand& s0,
-                               Operand& s1) {
+  static void execute_integers(const Program& program, const Instruction& instruction, Operand& out,
+                               Operand& in, Operand& s0, Operand& s1) {
     bool vector0 = s0.pattern != nullptr, vector1 = s1.pattern != nullptr;
     const int64_t* immediate = program.integers.data() + instruction.extra;
     std::array<Operand*, 3> inputs{&in, vector0 ? &s0 : &in, vector1 ? &s1 : &in};
@@ -73,15 +83,20 @@ struct tensor_scalar {
     map_integer_rows(out, inputs, [&](const int64_t* const* rows, int64_t* target, size_t n) {
       int64_t a = vector0 ? rows[1][0] : immediate[0], b = vector1 ? rows[2][0] : immediate[1];
       for (size_t i = 0; i < n; ++i) {
-        target[i] = step(alu(instruction.function0), rows[0][i], a, (instruction.flags & kReverse0) != 0);
-        if ((instruction.flags & kHasOp1) != 0) target[i] = step(alu(instruction.function1), target[i], b, (instruction.flags & kReverse1) != 0);
+        target[i] =
+            step(alu(instruction.function0), rows[0][i], a, (instruction.flags & kReverse0) != 0);
+        if ((instruction.flags & kHasOp1) != 0)
+          target[i] =
+              step(alu(instruction.function1), target[i], b, (instruction.flags & kReverse1) != 0);
       }
     });
   }
 
-  static Cost cost(const CoreParameters& core, const Program& program, const Instruction& instruction) {
+  static Cost cost(const CoreParameters& core, const Program& program,
+                   const Instruction& instruction) {
     double ops = (instruction.flags & kHasOp1) != 0 ? 2 : 1;
-    return streaming_cost(core, program, instruction, copy_rate(core, program, instruction), false, ops);
+    return streaming_cost(core, program, instruction, copy_rate(core, program, instruction), false,
+                          ops);
   }
 
   static Status assemble(Binding& call) {
@@ -89,7 +104,8 @@ struct tensor_scalar {
     if (call[5].given()) instruction.flags |= kHasOp1;
     bool chosen = call[8].kind == Argument::Kind::kName && call[8].code != 0;
     bool rsqrt = alu(instruction.function0) == alu(numerics::UnaryFunction::kRsqrt);
-    if (rsqrt && !chosen && call.space(0) == Space::kSbuf && call.space(1) == Space::kSbuf) instruction.queue = Queue::kGpsimd;
+    if (rsqrt && !chosen && call.space(0) == Space::kSbuf && call.space(1) == Space::kSbuf)
+      instruction.queue = Queue::kGpsimd;
     if (is_bitwise(alu(instruction.function0))) {
       instruction.flags |= kIntegerWork;
       call.attach(std::array<int64_t, 2>{call[3].integer, call[6].integer});
@@ -102,10 +118,12 @@ struct tensor_scalar {
     THORONG_RETURN_IF_ERROR(column_if_given(call, 2, 1));
     THORONG_RETURN_IF_ERROR(column_if_given(call, 3, 1));
     bool bits = is_bitwise(alu(call.instruction.function0));
-    if ((call.instruction.flags & kHasOp1) != 0 && bits != is_bitwise(alu(call.instruction.function1))) {
-      return invalid_argument("tensor_scalar: expected two bitwise or two arithmetic operators, found " +
-                              std::string(name(alu(call.instruction.function0))) + " and " +
-                              std::string(name(alu(call.instruction.function1))) + ". Use two instructions.");
+    if ((call.instruction.flags & kHasOp1) != 0 &&
+        bits != is_bitwise(alu(call.instruction.function1))) {
+      return invalid_argument(
+          "tensor_scalar: expected two bitwise or two arithmetic operators, found " +
+          std::string(name(alu(call.instruction.function0))) + " and " +
+          std::string(name(alu(call.instruction.function1))) + ". Use two instructions.");
     }
     if (!bits) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));
@@ -113,20 +131,28 @@ struct tensor_scalar {
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec{"tensor_scalar", "out = op1(op0(in, s0), s1) with one value a partition or immediates",
-            "NKI ISA API reference (tensor_scalar): max(64, N), one or two operators alike",
-            {"out", "in", "s0", "s1"}, execute, cost};
+    InstructionSpec spec{
+        "tensor_scalar",
+        "out = op1(op0(in, s0), s1) with one value a partition or immediates",
+        "NKI ISA API reference (tensor_scalar): max(64, N), one or two operators alike",
+        {"out", "in", "s0", "s1"},
+        execute,
+        cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},
         {"op0", ParameterKind::kOperator, 0, "", "the first operator"},
-        {"operand0", ParameterKind::kTileOrNumber, 2, "", "a number or a tile (partitions, 1); None or 0 with a unary operator", kOnChip, 0},
-        {"reverse0", ParameterKind::kFlag, kReverse0, "False", "operand0 <op0> data in place of data <op0> operand0"},
+        {"operand0", ParameterKind::kTileOrNumber, 2, "",
+         "a number or a tile (partitions, 1); None or 0 with a unary operator", kOnChip, 0},
+        {"reverse0", ParameterKind::kFlag, kReverse0, "False",
+         "operand0 <op0> data in place of data <op0> operand0"},
         {"op1", ParameterKind::kOperator, 1, "None", "the second operator"},
-        {"operand1", ParameterKind::kTileOrNumber, 3, "None", "a number or a tile (partitions, 1)", kOnChip, 1},
-        {"reverse1", ParameterKind::kFlag, kReverse1, "False", "operand1 <op1> result in place of result <op1> operand1"},
+        {"operand1", ParameterKind::kTileOrNumber, 3, "None", "a number or a tile (partitions, 1)",
+         kOnChip, 1},
+        {"reverse1", ParameterKind::kFlag, kReverse1, "False",
+         "operand1 <op1> result in place of result <op1> operand1"},
         {"engine", ParameterKind::kEngine, -1, "engine.unknown", "vector, scalar or gpsimd"},
         {"name", ParameterKind::kText, -1, "None", "a label for reports"}};
     spec.assemble = assemble;
