@@ -74,6 +74,27 @@ def best_of(function: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
+def peer_session(path: Path, threads: int) -> Any:
+    """ONNX Runtime's session for a model on `threads` threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def interleave(
+    args: argparse.Namespace, words: Sequence[object], peer: Callable[[], object], repeats: int
+) -> tuple[list[dict[str, Any]], list[float]]:
+    """Our results and the peer's shortest seconds, in turn, `args.rounds` times."""
+    results, peers = [], []
+    for _ in range(args.rounds):
+        results.append(run_command(args.thorong, *words)[0])
+        peers.append(best_of(peer, repeats))
+    return results, peers
+
+
 def processor() -> dict[str, Any]:
     """Name, vector width in floats and clock of this machine's processor, as far as the system tells."""
     try:

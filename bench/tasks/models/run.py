@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from common import ROOT, Figure, best_of, parse_arguments, peak_gflops, peak_text, report, run_command
+from common import ROOT, Figure, interleave, parse_arguments, peak_gflops, peak_text, peer_session, report, run_command
 from numpy.typing import NDArray
 
 Feeds = dict[str, NDArray[Any]]
@@ -83,12 +83,7 @@ def build(name: str, folder: Path) -> tuple[Path, Feeds]:
 
 def measure(args: argparse.Namespace, name: str, threads: int, path: Path, feeds: Feeds) -> list[Figure]:
     """One model on `threads` threads: run time beside ONNX Runtime's, and memory."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = peer_session(path, threads)
     words: list[object] = [path, "--threads", threads, "--repeat", REPEATS]
     for index, (entry, value) in enumerate(feeds.items()):
         np.save(path.parent / f"{name}-{index}.npy", value)
@@ -98,12 +93,9 @@ def measure(args: argparse.Namespace, name: str, threads: int, path: Path, feeds
         value = np.load(path.parent / f"{name}-out" / Path(checked["outputs"][output.name]["file"]).name)
         error = float(np.abs(value - wanted).max() / np.abs(wanted).max())
         assert error < TOLERANCE, f"{name}: output {output.name} is wrong by {error}"
-    ours, peers, overhead = [], [], 0
-    for _ in range(args.rounds):
-        result, _ = run_command(args.thorong, *words)
-        ours.append(result["wall"]["run_s"])
-        overhead = max(overhead, result["memory"]["host_overhead_bytes"])
-        peers.append(best_of(lambda: session.run(None, feeds), REPEATS))
+    results, peers = interleave(args, words, lambda: session.run(None, feeds), REPEATS)
+    ours = [r["wall"]["run_s"] for r in results]
+    overhead = max(r["memory"]["host_overhead_bytes"] for r in results)
     ratio = min(ours) / min(peers)
     peak = peak_gflops(threads)
     limit = "unknown" if peak is None else f"{GFLOPS[name] / peak:.4g} s ({peak_text(threads)})"

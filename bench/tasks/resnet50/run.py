@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from common import Figure, best_of, parse_arguments, peak_gflops, peak_text, report, run_command
+from common import Figure, interleave, parse_arguments, peak_gflops, peak_text, peer_session, report, run_command
 
 GFLOPS = 8.178  # a multiply-add is two; bench/validation/data/models.yaml
 RATIO, STARTUP_S, OVERHEAD_BYTES = 3.0, 3.0, 200e6
@@ -19,28 +19,20 @@ RATIO, STARTUP_S, OVERHEAD_BYTES = 3.0, 3.0, 200e6
 def main() -> int:
     """Interleaves both; prints the ratio of run times, start-up and memory."""
     args = parse_arguments(__doc__ or "", threads=2)
-    import onnxruntime
     from models import light_model
 
     with tempfile.TemporaryDirectory(prefix="thorong-resnet50-") as name:
         folder = Path(name)
         case = light_model("resnet50", folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = args.threads
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(str(case.path), options, providers=["CPUExecutionProvider"])
+        session = peer_session(case.path, args.threads)
         (entry,) = case.inputs
         np.save(folder / "x.npy", case.inputs[entry])
         words = [case.path, "--input", f"{entry}={folder / 'x.npy'}", "--threads", args.threads, "--repeat", 7]
         checked, _ = run_command(args.thorong, *words, "--out", folder / "out")
         value = np.load(folder / "out" / Path(checked["outputs"][case.final]["file"]).name)
         assert int(value.argmax()) == int(case.outputs[case.final].argmax()), "the answer is wrong"
-        ours, peers, results = [], [], []
-        for _ in range(args.rounds):
-            result, _ = run_command(args.thorong, *words)
-            results.append(result)
-            ours.append(result["wall"]["run_s"])
-            peers.append(best_of(lambda: session.run(None, case.inputs), 7))
+        results, peers = interleave(args, words, lambda: session.run(None, case.inputs), 7)
+    ours = [r["wall"]["run_s"] for r in results]
     ratio = min(ours) / min(peers)
     startup = min(r["wall"]["import_s"] + r["wall"]["compile_s"] for r in results)
     overhead = max(r["memory"]["host_overhead_bytes"] for r in results)
