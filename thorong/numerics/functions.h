@@ -137,8 +137,9 @@ void multiply_tile(const float* stationary, size_t stationary_stride, const floa
 // The same for columns that do not follow each other: column n of a row is at its offset, from the
 // row's begin; the offsets of psum increase. Elements of `moving` between its first and last offset
 // may be read, and those of psum between the offsets be rewritten as they were. Returns false,
-// having done nothing, where this would not pay (many gaps, a large K): bring the columns together
-// first.
+// having done nothing, where this would not pay (many gaps, more than kMostStridedColumns with
+// them, a large K): bring the columns together first.
+inline constexpr size_t kMostStridedColumns = 1024;
 bool multiply_tile_strided(const float* stationary, size_t stationary_stride, const float* moving,
                            size_t moving_stride, std::span<const int32_t> moving_offsets,
                            float* psum, size_t psum_stride, std::span<const int32_t> psum_offsets,

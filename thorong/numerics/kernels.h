@@ -10,9 +10,8 @@
 
 namespace thorong::numerics::internal {
 
-// multiply_tile.cc: the most rows and columns, gaps counted, of operands with offsets.
+// multiply_tile.cc: the most rows of operands with offsets.
 inline constexpr size_t kStridedDepth = 256;
-inline constexpr size_t kStridedColumns = 1024;
 
 // Where the operands of a binary function come from: two arrays; array and scalar; scalar and
 // array.

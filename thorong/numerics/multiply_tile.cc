@@ -195,18 +195,11 @@ HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t
     if constexpr (kStep == 1) {
       for (; i + kLanes <= length; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
       if (i < length) hn::StoreU(load_n(d, from + i, length - i), d, to + i);
-#if !THORONG_EMULATED
     } else if constexpr (kStep == 2) {
       for (; i < length; i += kLanes) {
         const size_t reach = 2 * (length - i) - 1;  // elements to the run's last one
-        const float* at = from + 2 * i;
-        const auto low = reach >= kLanes ? hn::LoadU(d, at) : load_n(d, at, reach);
-        const auto high = reach >= 2 * kLanes ? hn::LoadU(d, at + kLanes)
-                          : reach > kLanes    ? load_n(d, at + kLanes, reach - kLanes)
-                                              : hn::Zero(d);
-        hn::StoreU(hn::ConcatEven(d, high, low), d, to + i);
+        hn::StoreU(load_every<2>(d, from + 2 * i, reach), d, to + i);
       }
-#endif
     } else {
       for (; i < length; ++i) to[i] = from[i * step];
     }
@@ -358,11 +351,11 @@ bool multiply_tile_strided(const float* stationary, size_t stationary_stride, co
   const auto span = static_cast<int64_t>(psum_offsets.back()) - first + 1;
   // More gaps than this cost more than a pass over the results.
   if (span < static_cast<int64_t>(N) || span > static_cast<int64_t>(N + N / 4) ||
-      span > static_cast<int64_t>(internal::kStridedColumns)) {
+      span > static_cast<int64_t>(kMostStridedColumns)) {
     return false;
   }
-  std::array<int32_t, internal::kStridedColumns> from;
-  std::array<int32_t, internal::kStridedColumns> keep;
+  std::array<int32_t, kMostStridedColumns> from;
+  std::array<int32_t, kMostStridedColumns> keep;
   const int32_t last_from = *std::max_element(moving_offsets.begin(), moving_offsets.end());
   const int32_t step = N > 1 ? moving_offsets[1] - moving_offsets[0] : 1;
   size_t at = 0;

@@ -105,27 +105,6 @@ float reduce_kernel(BinaryFunction function, const float* in, size_t n) {
   }
 }
 
-// A vector of elements 0, kStep, 2 * kStep, ...; `reach` elements from `at` on may be read.
-template <size_t kStep, class D>
-HWY_INLINE hn::Vec<D> load_every(D d, const float* at, size_t reach) {
-  constexpr size_t kWidth = hn::MaxLanes(D());
-  if constexpr (kStep == 1) {
-    return reach >= kWidth ? hn::LoadU(d, at) : load_n(d, at, reach);
-  } else {
-#if THORONG_EMULATED
-    HWY_ALIGN float values[kWidth] = {};
-    for (size_t i = 0; i < kWidth && kStep * i < reach; ++i) values[i] = at[kStep * i];
-    return hn::Load(d, values);
-#else
-    const auto low = reach >= kWidth ? hn::LoadU(d, at) : load_n(d, at, reach);
-    const auto high = reach >= 2 * kWidth ? hn::LoadU(d, at + kWidth)
-                      : reach > kWidth    ? load_n(d, at + kWidth, reach - kWidth)
-                                          : hn::Zero(d);
-    return hn::ConcatEven(d, high, low);
-#endif
-  }
-}
-
 // A vector of neighbouring windows, one a lane. The largest and the smallest do not depend on the
 // order; sums and products keep their sixteen partial results.
 template <class Op, size_t kStep>

@@ -58,10 +58,9 @@ struct nc_matmul {
   // where that does not pay.
   static bool multiply_strided(const Operand& out, const Operand& stationary, const Operand& moving,
                                bool accumulate, const Share& part) {
-    constexpr size_t kMostColumns = 1024;
     auto n = static_cast<size_t>(moving.elements);
-    if (n > kMostColumns) return false;
-    std::array<int32_t, kMostColumns> from, to;
+    if (n > numerics::kMostStridedColumns) return false;
+    std::array<int32_t, numerics::kMostStridedColumns> from, to;
     element_offsets(*moving.pattern, from.data());
     element_offsets(*out.pattern, to.data());
     auto stride = [](const Operand& operand) {
