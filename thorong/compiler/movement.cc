@@ -166,10 +166,9 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   if (auto it = variants_.find(key); it != variants_.end()) return it->second;
   if (auto it = constants_.find(key); it != constants_.end()) return it->second;
   auto p = static_cast<size_t>(std::max(pdim, 0));
-  if (!placed_.contains(value)) {  // a constant is arranged once, as it is wanted here
-    std::optional<Placed> view = constant_view(value);
-    bool repeated = view && pdim >= 0 && view->shape[p] > 1 && view->step[p] == 0;
-    if (view && !repeated) {
+  if (std::optional<Placed> view = constant_view(value)) {  // arranged once, as it is wanted here
+    bool repeated = pdim >= 0 && view->shape[p] > 1 && view->step[p] == 0;
+    if (!repeated) {
       THORONG_TRY(Placed arranged, materialize_constant(value, pdim, format));
       return constants_[key] = arranged;
     }
@@ -187,10 +186,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
     THORONG_TRY(Placed rows, broadcast_rows(placed, pdim, format));
     return variants_[key] = rows;
   }
-  if (!placed.sbuf && graph_.is_constant(base_of(value))) {
-    THORONG_TRY(Placed arranged, materialize_constant(value, pdim, format));
-    return constants_[key] = arranged;
-  }
+  if (!placed.sbuf && graph_.is_constant(base_of(value))) return constants_[key] = placed;
   if (!placed.sbuf) {
     // Loading with the innermost dimension on the partitions moves single elements: bring it in the
     // other way, then transpose.
