@@ -73,11 +73,8 @@ WorkList::Item WorkList::take() {
   auto n = static_cast<size_t>(node);
   int count = parts_[n];
   if (taken_[n] == 0) {
-    bool others = heap_.size() > 1;
-    if (others || count == 1) count = 1;
+    if (heap_.size() > 1) count = 1;  // there is other work for the others
     left_[n] = static_cast<uint8_t>(count);
-  } else {
-    count = parts_[n];
   }
   int index = taken_[n]++;
   if (index + 1 == count) {
