@@ -28,7 +28,7 @@ std::string joined(const std::set<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-Status bind(Bindings& bindings, const std::string& name, int64_t size, const std::string& source) {
+Status bind_size(Bindings& bindings, const std::string& name, int64_t size, const std::string& source) {
   auto [place, is_new] = bindings.emplace(name, Binding{size, source});
   if (is_new || place->second.size == size) return ok_status();
   return invalid_argument("dimension \"" + name + "\" is " + std::to_string(place->second.size) +
@@ -55,7 +55,7 @@ Status bind_given(const ValueInfo& input, const ops::TensorType& given, Bindings
   for (size_t i = 0; i < input.shape.size(); ++i) {
     const Dimension& dimension = input.shape[i];
     if (!dimension.size) {
-      THORONG_RETURN_IF_ERROR(bind(bindings, dimension_name(input, i), given.shape[i], place));
+      THORONG_RETURN_IF_ERROR(bind_size(bindings, dimension_name(input, i), given.shape[i], place));
     } else if (*dimension.size != given.shape[i]) {
       return invalid_argument("the model declares dimension " + std::to_string(i) + " as " +
                                   std::to_string(*dimension.size) +
@@ -78,7 +78,7 @@ Status bind_options(const ImportOptions& options, const std::set<std::string>& k
     if (size < 0)
       return invalid_argument("the size must not be negative, found " + std::to_string(size) + ".",
                               "--dim " + name);
-    THORONG_RETURN_IF_ERROR(bind(bindings, name, size, "--dim " + name));
+    THORONG_RETURN_IF_ERROR(bind_size(bindings, name, size, "--dim " + name));
   }
   return ok_status();
 }
