@@ -33,7 +33,7 @@ if(THORONG_WERROR)
 endif()
 
 # What most files include, parsed once: half of the compiler's time for a typical file. The files include what they use
-# all the same, and the dev preset, which builds without precompiled headers, finds those that forget to.
+# all the same; the dev preset, which parses each file alone, finds those that forget to.
 set(thorong_common_headers <algorithm> <array> <cmath> <cstdint> <cstring> <filesystem> <functional> <map> <memory> <optional>
     <set> <span> <string> <string_view> <utility> <vector> <fmt/format.h>)
 
@@ -57,16 +57,22 @@ function(thorong_version_header)
        CONTENT "#pragma once\n#define THORONG_VERSION \"${PROJECT_VERSION}\"\n")
 endfunction()
 
-# thorong_library(NAME DEPENDS a b [GLOBS dir/*.cc]): target thorong_NAME (alias thorong::NAME) from the folder's *.cc,
-# and thorong_NAME_test from its *_test.cc.
+# thorong_library(NAME [TOGETHER [ALONE dir/*.cc]] DEPENDS a b [GLOBS dir/*.cc]): target thorong_NAME (alias
+# thorong::NAME) from the folder's *.cc, and thorong_NAME_test from its *_test.cc. With TOGETHER eight files are compiled
+# as one, which a folder of many small files gains most from; ALONE names those that share names on purpose.
 function(thorong_library name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;GLOBS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "TOGETHER" "" "DEPENDS;GLOBS;ALONE;TEST_DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc ${arg_GLOBS})
   list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz|main)\\.cc$")
   add_library(thorong_${name} STATIC ${sources})
   add_library(thorong::${name} ALIAS thorong_${name})
   target_link_libraries(thorong_${name} PUBLIC ${arg_DEPENDS} thorong_options)
   target_precompile_headers(thorong_${name} REUSE_FROM thorong_precompiled)
+  if(arg_TOGETHER AND THORONG_SHARED_PARSING)
+    set_target_properties(thorong_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    file(GLOB alone ${arg_ALONE})
+    set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   thorong_test(${name} ${arg_TEST_DEPENDS})
   thorong_bench(${name})
   thorong_fuzz(${name})

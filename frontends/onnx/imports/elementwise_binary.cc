@@ -5,20 +5,20 @@
 namespace thorong::onnx {
 namespace {
 
-struct Entry {
+struct BinaryEntry {
   const char* op_type;
   const char* op;  // or the direction of a comparison
 };
 
-constexpr Entry kArithmetic[] = {{"Add", "add"},    {"Sub", "subtract"}, {"Mul", "multiply"},
-                                 {"Div", "divide"}, {"And", "and"},      {"Or", "or"},
-                                 {"Xor", "xor"}};
-constexpr Entry kComparisons[] = {{"Equal", "EQ"},
-                                  {"Less", "LT"},
-                                  {"LessOrEqual", "LE"},
-                                  {"Greater", "GT"},
-                                  {"GreaterOrEqual", "GE"}};
-constexpr Entry kVariadic[] = {
+constexpr BinaryEntry kArithmetic[] = {{"Add", "add"},    {"Sub", "subtract"}, {"Mul", "multiply"},
+                                       {"Div", "divide"}, {"And", "and"},      {"Or", "or"},
+                                       {"Xor", "xor"}};
+constexpr BinaryEntry kComparisons[] = {{"Equal", "EQ"},
+                                        {"Less", "LT"},
+                                        {"LessOrEqual", "LE"},
+                                        {"Greater", "GT"},
+                                        {"GreaterOrEqual", "GE"}};
+constexpr BinaryEntry kVariadic[] = {
     {"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
 
 // All operands at their common shape.
@@ -101,7 +101,7 @@ Status import_prelu(ImportContext& c, const NodeProto&) {
 
 std::vector<ImportRule> import_rules_elementwise_binary() {
   std::vector<ImportRule> rules;
-  for (const Entry& entry : kArithmetic) {
+  for (const BinaryEntry& entry : kArithmetic) {
     const char* op = entry.op;
     auto import = [op](ImportContext& c, const NodeProto&) -> Status {
       THORONG_TRY(auto operands, broadcast_pair(c));
@@ -109,7 +109,7 @@ std::vector<ImportRule> import_rules_elementwise_binary() {
     };
     rules.push_back({"", entry.op_type, 7, kAnyVersion, import});
   }
-  for (const Entry& entry : kComparisons) {
+  for (const BinaryEntry& entry : kComparisons) {
     const char* direction = entry.op;
     auto import = [direction](ImportContext& c, const NodeProto&) -> Status {
       THORONG_TRY(auto operands, broadcast_pair(c));
@@ -117,7 +117,7 @@ std::vector<ImportRule> import_rules_elementwise_binary() {
     };
     rules.push_back({"", entry.op_type, 7, kAnyVersion, import});
   }
-  for (const Entry& entry : kVariadic) {
+  for (const BinaryEntry& entry : kVariadic) {
     const char* op = entry.op;
     auto import = [op](ImportContext& c, const NodeProto& node) {
       return import_variadic(c, node, op);

@@ -6,12 +6,12 @@
 namespace thorong::onnx {
 namespace {
 
-struct Entry {
+struct UnaryEntry {
   const char* op_type;
   const char* op;
 };
 
-constexpr Entry kEntries[] = {
+constexpr UnaryEntry kEntries[] = {
     {"Abs", "abs"},
     {"Atan", "atan"},
     {"Ceil", "ceil"},
@@ -128,7 +128,7 @@ Status import_atanh(ImportContext& c, const NodeProto&) {
 
 std::vector<ImportRule> import_rules_elementwise_unary() {
   std::vector<ImportRule> rules;
-  for (const Entry& entry : kEntries) {
+  for (const UnaryEntry& entry : kEntries) {
     const char* op = entry.op;
     auto import = [op](ImportContext& c, const NodeProto&) -> Status {
       THORONG_TRY(ValueId x, c.input(0));
