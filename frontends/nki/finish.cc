@@ -91,7 +91,8 @@ Status no_room(const isa::Program& program, const isa::Buffer& buffer, const Lif
           std::to_string(capacity) +
           " bytes), found none beside the tiles that live at this point. Use smaller tiles, or let "
           "earlier ones end before this one begins.",
-      where);
+             where)
+      .named(buffer.space == isa::Space::kSbuf ? "sbuf-capacity" : "psum-capacity");
 }
 
 void place_in_hbm(isa::Program& program) {

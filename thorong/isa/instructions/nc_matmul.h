@@ -210,7 +210,8 @@ struct nc_matmul {
     if (!floats || wide(a) != wide(b)) {
       return invalid_argument(
           "nc_matmul: expected two float operands, both float32 or tfloat32 or neither, found " +
-          describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.");
+          describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.")
+          .named("dtype");
     }
     bool fn = a == Format::kFloat8E4m3fn || b == Format::kFloat8E4m3fn;
     if (fn) THORONG_RETURN_IF_ERROR(generation_at_least(call, 4, "float8_e4m3fn"));
@@ -221,7 +222,8 @@ struct nc_matmul {
       return ok_status();
     return invalid_argument(
         "nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " +
-        describe(call, 0) + ". Allocate dst as float32 and convert with tensor_copy.");
+        describe(call, 0) + ". Allocate dst as float32 and convert with tensor_copy.")
+        .named("dtype");
   }
 
   static Status check(const Binding& call) {
@@ -235,7 +237,8 @@ struct nc_matmul {
       return invalid_argument(
           "nc_matmul: expected dst of " + std::to_string(M) + " x " + std::to_string(N) +
           ", found " + describe(call, 0) +
-          ". dst has a partition for each column of stationary and an element for each of moving.");
+          ". dst has a partition for each column of stationary and an element for each of moving.")
+          .named("shape");
     }
     THORONG_RETURN_IF_ERROR(limit_elements(
         call, 1, halves * static_cast<int64_t>(call.core.columns), "the array's columns"));

@@ -103,13 +103,15 @@ struct nc_transpose {
       return invalid_argument("nc_transpose: expected dst of " +
                               std::to_string(in.free_elements()) + " x " +
                               std::to_string(in.partitions) + ", found " + describe(call, 0) +
-                              ". Give dst that shape.");
+                              ". Give dst that shape.")
+          .named("shape");
     }
     if (call.instruction.queue == Queue::kVector) {
       if (in.partitions <= 32 && in.free_elements() <= 32) return same_format(call, 0, 1);
       return invalid_argument(
           "nc_transpose: on the Vector Engine expected data of at most 32 x 32, found " +
-          describe(call, 1) + ". Use the Tensor Engine: data in SBUF, dst in PSUM.");
+          describe(call, 1) + ". Use the Tensor Engine: data in SBUF, dst in PSUM.")
+          .named("size-limit");
     }
     THORONG_RETURN_IF_ERROR(
         limit_elements(call, 1, static_cast<int64_t>(call.core.columns), "the array's columns"));
@@ -117,7 +119,8 @@ struct nc_transpose {
       return invalid_argument(
           "nc_transpose: on the Tensor Engine expected data in SBUF and dst in PSUM, found " +
           describe(call, 1) + " and " + describe(call, 0) +
-          ". Move them, or transpose 32 x 32 blocks on Vector.");
+          ". Move them, or transpose 32 x 32 blocks on Vector.")
+          .named("memory");
     }
     return same_format(call, 0, 1);
   }

@@ -140,7 +140,8 @@ struct tensor_reduce {
     if (call.operand(0).free_elements() != expected) {
       return invalid_argument("tensor_reduce: expected " + std::to_string(expected) +
                               " results per partition, found " + describe(call, 0) +
-                              ". Give dst the shape of data without the reduced dimensions.");
+                              ". Give dst the shape of data without the reduced dimensions.")
+          .named("shape");
     }
     if (!is_bitwise(alu(call.instruction.function0))) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));

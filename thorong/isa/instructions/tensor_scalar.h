@@ -123,7 +123,8 @@ struct tensor_scalar {
       return invalid_argument(
           "tensor_scalar: expected two bitwise or two arithmetic operators, found " +
           std::string(name(alu(call.instruction.function0))) + " and " +
-          std::string(name(alu(call.instruction.function1))) + ". Use two instructions.");
+          std::string(name(alu(call.instruction.function1))) + ". Use two instructions.")
+          .named("operator");
     }
     if (!bits) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));
