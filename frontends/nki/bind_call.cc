@@ -6,6 +6,7 @@
 #include "frontends/nki/kernel_run.h"
 #include "thorong/isa/alu.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::nki {
 namespace {
@@ -103,7 +104,7 @@ Status wrong_type(const InstructionSpec& spec, const Parameter& parameter,
 Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, const Argument& value,
                      isa::Instruction& instruction) {
   if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kOperator) {
-    return wrong_type(spec, parameter, "an operator such as nl.add").named("operator");
+    return isa::named("operator", wrong_type(spec, parameter, "an operator such as nl.add"));
   }
   uint8_t code = value.code;
   if (parameter.kind == ParameterKind::kActivation) {
@@ -111,9 +112,8 @@ Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, co
     if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
     if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
     if (!isa::is_unary(op))
-      return wrong_type(spec, parameter, "an activation function such as nl.exp",
-                        " (" + std::string(isa::name(op)) + ")")
-          .named("operator");
+      return isa::named("operator", wrong_type(spec, parameter, "an activation function such as nl.exp",
+                        " (" + std::string(isa::name(op)) + ")"));
     code = static_cast<uint8_t>(isa::unary_of(op));
   }
   if (parameter.slot == 0) instruction.function0 = code;
@@ -124,7 +124,7 @@ Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, co
 Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, const Argument& value,
                    isa::Instruction& instruction) {
   if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kEngine) {
-    return wrong_type(spec, parameter, "a member of nki.isa.engine").named("engine");
+    return isa::named("engine", wrong_type(spec, parameter, "a member of nki.isa.engine"));
   }
   if (value.code == 0) return ok_status();
   auto queue = queue_of(value.code);
@@ -138,10 +138,9 @@ Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, cons
     if ((allowed & isa::on(each)) != 0)
       names += (names.empty() ? "" : " or ") + std::string(isa::name(each));
   }
-  return invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
+  return isa::named("engine", invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
                           (queue ? std::string(isa::name(*queue)) : "dma") +
-                          ". Leave `engine` out to have one chosen.")
-      .named("engine");
+                          ". Leave `engine` out to have one chosen."));
 }
 
 void set_immediate(isa::Instruction& instruction, int slot, double number) {
@@ -178,17 +177,15 @@ Status KernelRun::bind_tile(const InstructionSpec& spec, const Parameter& parame
       if ((parameter.spaces & flag) != 0)
         where += (where.empty() ? "" : " or ") + std::string(text);
     }
-    return invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
+    return isa::named("memory", invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
                             ", found " + to_string(tensor) +
                             (bit == isa::kInHbm ? ". Load it to SBUF with dma_copy first."
-                                                : ". Copy it there with tensor_copy first."))
-        .named("memory");
+                                                : ". Copy it there with tensor_copy first.")));
   }
   auto index = operand(tensor);
   if (!index.ok())
-    return Status(index.status().code(),
-                  spec.mnemonic + ": " + parameter.name + ": " + index.status().message())
-        .named(index.status().code() == Code::kOutOfRange ? "out-of-bounds" : "access-pattern");
+    return isa::named(index.status().code() == Code::kOutOfRange ? "out-of-bounds" : "access-pattern", Status(index.status().code(),
+                  spec.mnemonic + ": " + parameter.name + ": " + index.status().message()));
   value.pattern = *index;
   value.shape = tensor.sizes();
   if (parameter.slot >= 0) instruction.operands[static_cast<size_t>(parameter.slot)] = *index;
@@ -276,11 +273,10 @@ Status KernelRun::bind_all(const InstructionSpec& spec, std::span<Value> values,
     THORONG_RETURN_IF_ERROR(bind_value(spec, parameter, values[i], instruction));
   }
   if (options_.generation < spec.first_generation) {
-    return Status(Code::kUnsupported,
+    return isa::named("generation", Status(Code::kUnsupported,
                   spec.mnemonic + ": needs NeuronCore-v" + std::to_string(spec.first_generation) +
                       " or newer, and " + chip_.name + " has NeuronCore-v" +
-                      std::to_string(options_.generation) + ". Choose a newer chip.")
-        .named("generation");
+                      std::to_string(options_.generation) + ". Choose a newer chip."));
   }
   return ok_status();
 }
@@ -317,15 +313,15 @@ Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
                        isa::Instruction& instruction) {
   size_t patterns = program_.patterns.size(), indirects = program_.indirects.size(),
          integers = program_.integers.size();
-  Status status = bind_all(spec, values, instruction).named("argument");
+  Status status = isa::named("argument", bind_all(spec, values, instruction));
   bool inferred = false;
   for (size_t i = 0; status.ok() && spec.engine == Queue::kTensor && i < values.size(); ++i) {
     if (std::string_view(spec.parameters[i].name) == "accumulate")
       inferred = infer_accumulate(values[i], values[0]);
   }
   isa::Binding binding{program_, instruction, values, core_, options_.generation};
-  if (status.ok() && spec.assemble != nullptr) status = spec.assemble(binding).named("operands");
-  if (status.ok() && spec.check != nullptr) status = spec.check(binding).named("operands");
+  if (status.ok() && spec.assemble != nullptr) status = isa::named("operands", spec.assemble(binding));
+  if (status.ok() && spec.check != nullptr) status = isa::named("operands", spec.check(binding));
   if (status.ok() && checker_)
     status = checker_->before(program_, instruction, storages_, inferred);
   if (!status.ok()) {
@@ -341,11 +337,10 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
         "the simulated core has stopped after a fault. Start the kernel anew.");
   if (stopped_) return Status(Code::kInterrupted, "the run was stopped.");
   if (static_cast<int64_t>(program_.instructions.size()) >= options_.max_instructions) {
-    return resource_exhausted("expected a kernel of at most " +
+    return isa::named("instruction-limit", resource_exhausted("expected a kernel of at most " +
                               std::to_string(options_.max_instructions) +
                               " instructions, found one more. Does a loop end? If it does, set "
-                              "THORONG_NKI_MAX_INSTRUCTIONS to a larger number.")
-        .named("instruction-limit");
+                              "THORONG_NKI_MAX_INSTRUCTIONS to a larger number."));
   }
   const InstructionSpec& spec = isa::spec(opcode);
   isa::Instruction instruction;

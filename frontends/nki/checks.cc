@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::nki {
 namespace {
@@ -65,10 +66,11 @@ bool meet(const Placed& a, const Placed& b) {
 }  // namespace
 
 Status Checker::found(const char* check, std::string message, std::string where, Code code) {
-  if (setup_.mode == CheckMode::kStrict)
-    return Status(code, std::move(message), std::move(where)).named(check);
-  if (where.empty() || seen_->emplace(check, where).second)
-    findings_.push_back({check, std::move(message), std::move(where)});
+  Status status = isa::named(check, Status(code, std::move(message), std::move(where)));
+  if (setup_.mode == CheckMode::kStrict) return status;
+  std::string name = isa::check_name(status);
+  if (status.where().empty() || seen_->emplace(name, status.where()).second)
+    findings_.push_back({std::move(name), status.message(), status.where()});
   return ok_status();
 }
 
@@ -158,12 +160,12 @@ Status Checker::before(const isa::Program& program, const isa::Instruction& inst
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
   if (is(Opcode::core_barrier)) return ok_status();
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
-  THORONG_RETURN_IF_ERROR(for_accesses(program, instruction, storages, [&](const Access& access) {
+  Status status = for_accesses(program, instruction, storages, [&](const Access& access) {
     THORONG_RETURN_IF_ERROR(check_access(access));
     if (!access.writes) return check_read(access);
     return access.storage.region == Region::kPsum ? check_psum(access, inferred) : ok_status();
-  }));
-  return check_state(instruction);
+  });
+  return status.ok() ? check_state(instruction) : status;
 }
 
 Status Checker::check_access(const Access& access) {

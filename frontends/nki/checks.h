@@ -37,7 +37,7 @@ std::span<const CheckInfo> check_table();
 
 // Where the Python of a kernel was when something was found, and what.
 struct Finding {
-  const char* check;
+  std::string check;
   std::string message;
   std::string where;
 };

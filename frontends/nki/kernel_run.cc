@@ -14,6 +14,7 @@
 #include "frontends/nki/memory_store.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::nki {
 namespace {
@@ -86,25 +87,22 @@ Status KernelRun::check_shape(std::span<const int64_t> shape, Region region) con
   };
   bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size > 0; });
   if (shape.empty() || shape.size() > kMaxRank || !positive) {
-    return invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
-                            " positive sizes, found " + found() + ".")
-        .named("partition-limit");
+    return isa::named("partition-limit", invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
+                            " positive sizes, found " + found() + "."));
   }
   int64_t bytes = 8;
   for (int64_t size : shape) {
     if (__builtin_mul_overflow(bytes, size, &bytes)) {
-      return resource_exhausted("ndarray: expected a size that fits the chip, found " + found() +
-                                ". Correct the shape.")
-          .named("hbm-capacity");
+      return isa::named("hbm-capacity", resource_exhausted("ndarray: expected a size that fits the chip, found " + found() +
+                                ". Correct the shape."));
     }
   }
   bool on_chip = region == Region::kSbuf || region == Region::kPsum;
   if (!on_chip || shape[0] <= core_.partitions) return ok_status();
-  return invalid_argument(
+  return isa::named("partition-limit", invalid_argument(
       "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
       std::string(name(region)) + ", found shape " + found() +
-      ". The first dimension lies along the partitions: split the tensor into tiles.")
-      .named("partition-limit");
+      ". The first dimension lies along the partitions: split the tensor into tiles."));
 }
 
 // HBM: the tensors of a kernel live until its end.
@@ -114,13 +112,12 @@ Status KernelRun::check_room(const Storage& storage) {
   auto chip = static_cast<int64_t>(core_.hbm_bytes);
   auto host = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   if (hbm_allocated_ <= std::min(chip, host) && bytes <= host) return ok_status();
-  return resource_exhausted("expected at most " +
+  return isa::named("hbm-capacity", resource_exhausted("expected at most " +
                             (chip <= host ? std::to_string(chip) + " bytes in HBM of " + chip_.name
                                           : std::to_string(host) + " bytes on this machine") +
                             ", found " + std::to_string(std::max(hbm_allocated_, bytes)) +
                             " with '" + storage.name +
-                            "'. Allocate less, or write to tensors again.")
-      .named("hbm-capacity");
+                            "'. Allocate less, or write to tensors again."));
 }
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
@@ -263,7 +260,7 @@ Status KernelRun::execute(const isa::InstructionSpec& spec) {
   ++executed_;
   if (fault_.empty()) return ok_status();
   halted_ = true;
-  return Status(Code::kMachineFault, spec.mnemonic + ": " + fault_ + ".").named(fault_check_);
+  return isa::named(fault_check_, Status(Code::kMachineFault, spec.mnemonic + ": " + fault_ + "."));
 }
 
 int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
@@ -278,9 +275,8 @@ int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
 
 Status KernelRun::load_register(Register& target, const Tensor& source) {
   if (source.elements() != 1) {
-    return invalid_argument("register_load: expected a tensor of one element, found " +
-                            to_string(source) + ". Slice it.")
-        .named("shape");
+    return isa::named("shape", invalid_argument("register_load: expected a tensor of one element, found " +
+                            to_string(source) + ". Slice it."));
   }
   if (checker_) THORONG_RETURN_IF_ERROR(checker_->read(source, "register_load"));
   std::array<std::byte, 8> bytes{};
@@ -293,9 +289,8 @@ Status KernelRun::load_register(Register& target, const Tensor& source) {
 
 Status KernelRun::store_register(const Tensor& target, const Register& source) {
   if (target.elements() != 1) {
-    return invalid_argument("register_store: expected a tensor of one element, found " +
-                            to_string(target) + ". Slice it.")
-        .named("shape");
+    return isa::named("shape", invalid_argument("register_store: expected a tensor of one element, found " +
+                            to_string(target) + ". Slice it."));
   }
   std::array<std::byte, 8> bytes{};
   numerics::store_from_double(info(target.dtype).format, bytes.data(), 0,
@@ -404,7 +399,7 @@ Status KernelRun::check_end(std::span<const Tensor> returned) {
       sums[static_cast<size_t>(isa::Space::kPsum)] <= core_.psum_bank_bytes;
   if (Status status = fits ? ok_status() : assign_addresses(*this); !status.ok()) {
     THORONG_RETURN_IF_ERROR(
-        checker_->found(status.check(), status.message(), status.where(), status.code()));
+        checker_->found("sbuf-capacity", status.message(), status.where(), status.code()));
   }
   for (const Tensor& tensor : returned) {
     if (!options_.timing_only) THORONG_RETURN_IF_ERROR(checker_->returned(tensor));

@@ -46,21 +46,13 @@ class [[nodiscard]] Status {
   const std::string& message() const { return message_; }
   // The place: file:line:column, node name, option. Empty when the message says all.
   const std::string& where() const { return where_; }
-  // The name of the check that failed, where checks have names (frontends/nki/checks.h); else "".
-  const char* check() const { return check_; }
-  // The same error under a check's name (a literal), unless it has one.
-  Status named(const char* check) const {
-    Status result = *this;
-    if (!ok() && *result.check_ == 0) result.check_ = check;
-    return result;
-  }
 
   // The same error with an outer place put before the present one.
   Status at(std::string_view outer) const {
     if (ok()) return *this;
     std::string place(outer);
     if (!where_.empty()) place += ": " + where_;
-    return Status(code_, message_, std::move(place)).named(check_);
+    return Status(code_, message_, std::move(place));
   }
   // "where: message".
   std::string to_string() const { return where_.empty() ? message_ : where_ + ": " + message_; }
@@ -69,7 +61,6 @@ class [[nodiscard]] Status {
   Code code_ = Code::kOk;
   std::string message_;
   std::string where_;
-  const char* check_ = "";
 };
 
 inline Status ok_status() { return Status(); }

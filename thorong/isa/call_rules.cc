@@ -16,7 +16,7 @@ std::string operand_name(const Binding& call, int operand) {
 }
 
 Status wrong(const Binding& call, const char* check, const std::string& text) {
-  return invalid_argument(spec(call.instruction.opcode).mnemonic + ": " + text).named(check);
+  return named(check, invalid_argument(spec(call.instruction.opcode).mnemonic + ": " + text));
 }
 
 }  // namespace
@@ -79,12 +79,11 @@ Status integers(const Binding& call, int operand) {
 
 Status generation_at_least(const Binding& call, int generation, const std::string& what) {
   if (call.generation >= generation) return ok_status();
-  return Status(Code::kUnsupported,
+  return named("generation", Status(Code::kUnsupported,
                 spec(call.instruction.opcode).mnemonic + ": " + what + " needs NeuronCore-v" +
                     std::to_string(generation) + " or newer, and this chip has NeuronCore-v" +
                     std::to_string(call.generation) +
-                    ". Choose a newer chip, or write it with instructions that this one has.")
-      .named("generation");
+                    ". Choose a newer chip, or write it with instructions that this one has."));
 }
 
 Status limit_elements(const Binding& call, int operand, int64_t most, const std::string& what) {
