@@ -385,7 +385,7 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   if (!met)
     fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
                            ". Let every core call it equally often");
-  fault_check_ = "sendrecv";  // of what comes after the meeting
+  if (met) fault_check_ = "sendrecv";  // of what comes after the meeting
   return met;
 }
 

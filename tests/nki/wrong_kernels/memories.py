@@ -66,7 +66,7 @@ def size_beyond_all_bounds(a: Any) -> Any:
 
 @case()
 def address_beyond_sbuf(a: Any) -> Any:
-    nl.ndarray((128, 64), nl.float32, address=(0, 192 * 1024))  # wrong: address
+    nl.ndarray((128, 64), nl.float32, address=(0, 300 * 1024))  # wrong: address
     return a
 
 
