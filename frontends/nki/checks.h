@@ -69,6 +69,7 @@ class Checker {
     int generation = 0;
     int core = 0, cores = 1;
     bool timing_only = false;
+    bool compiled = false;  // RunOptions::compiled
   };
   using Seen = std::set<std::pair<std::string, std::string>>;  // check and place
   Checker(const Setup& setup, const isa::CoreParameters& figures, std::shared_ptr<Seen> seen)

@@ -71,7 +71,8 @@ KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
       scratch_(4) {
   if (options.check == CheckMode::kOff) return;
   Checker::Setup setup{options.check, options.generation, core,
-                       launch_ != nullptr ? launch_->cores() : 1, options.timing_only};
+                       launch_ != nullptr ? launch_->cores() : 1, options.timing_only,
+                       options.compiled};
   checker_ = std::make_unique<Checker>(
       setup, core_, launch_ != nullptr ? launch_->seen() : std::make_shared<Checker::Seen>());
 }

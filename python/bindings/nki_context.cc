@@ -103,6 +103,8 @@ nki::RunOptions read_run_options(const nb::dict& given) {
       options.threads = nb::cast<int>(value);
     else if (name == "max_instructions")
       options.max_instructions = nb::cast<int64_t>(value);
+    else if (name == "compiled")
+      options.compiled = nb::cast<bool>(value);
     else if (name == "check")
       options.check = read_check_mode(nb::cast<std::string>(value));
     else

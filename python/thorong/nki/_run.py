@@ -313,8 +313,8 @@ def _body(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             array = _to_numpy(value)
             if array is None:
                 return value
-            array = arrays.note(value, array)
-            return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), _dtype_of(array, name), name, False)
+            array, dtype = arrays.note(value, array), _dtype_of(array, name)
+            return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), dtype, name, False)
 
         return change
 
