@@ -112,8 +112,9 @@ Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, co
     if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
     if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
     if (!isa::is_unary(op))
-      return isa::named("operator", wrong_type(spec, parameter, "an activation function such as nl.exp",
-                        " (" + std::string(isa::name(op)) + ")"));
+      return isa::named("operator",
+                        wrong_type(spec, parameter, "an activation function such as nl.exp",
+                                   " (" + std::string(isa::name(op)) + ")"));
     code = static_cast<uint8_t>(isa::unary_of(op));
   }
   if (parameter.slot == 0) instruction.function0 = code;
@@ -138,9 +139,10 @@ Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, cons
     if ((allowed & isa::on(each)) != 0)
       names += (names.empty() ? "" : " or ") + std::string(isa::name(each));
   }
-  return isa::named("engine", invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
-                          (queue ? std::string(isa::name(*queue)) : "dma") +
-                          ". Leave `engine` out to have one chosen."));
+  return isa::named("engine",
+                    invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
+                                     (queue ? std::string(isa::name(*queue)) : "dma") +
+                                     ". Leave `engine` out to have one chosen."));
 }
 
 void set_immediate(isa::Instruction& instruction, int slot, double number) {
@@ -177,15 +179,19 @@ Status KernelRun::bind_tile(const InstructionSpec& spec, const Parameter& parame
       if ((parameter.spaces & flag) != 0)
         where += (where.empty() ? "" : " or ") + std::string(text);
     }
-    return isa::named("memory", invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
-                            ", found " + to_string(tensor) +
-                            (bit == isa::kInHbm ? ". Load it to SBUF with dma_copy first."
-                                                : ". Copy it there with tensor_copy first.")));
+    return isa::named(
+        "memory",
+        invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
+                         ", found " + to_string(tensor) +
+                         (bit == isa::kInHbm ? ". Load it to SBUF with dma_copy first."
+                                             : ". Copy it there with tensor_copy first.")));
   }
   auto index = operand(tensor);
   if (!index.ok())
-    return isa::named(index.status().code() == Code::kOutOfRange ? "out-of-bounds" : "access-pattern", Status(index.status().code(),
-                  spec.mnemonic + ": " + parameter.name + ": " + index.status().message()));
+    return isa::named(
+        index.status().code() == Code::kOutOfRange ? "out-of-bounds" : "access-pattern",
+        Status(index.status().code(),
+               spec.mnemonic + ": " + parameter.name + ": " + index.status().message()));
   value.pattern = *index;
   value.shape = tensor.sizes();
   if (parameter.slot >= 0) instruction.operands[static_cast<size_t>(parameter.slot)] = *index;
@@ -273,10 +279,12 @@ Status KernelRun::bind_all(const InstructionSpec& spec, std::span<Value> values,
     THORONG_RETURN_IF_ERROR(bind_value(spec, parameter, values[i], instruction));
   }
   if (options_.generation < spec.first_generation) {
-    return isa::named("generation", Status(Code::kUnsupported,
-                  spec.mnemonic + ": needs NeuronCore-v" + std::to_string(spec.first_generation) +
-                      " or newer, and " + chip_.name + " has NeuronCore-v" +
-                      std::to_string(options_.generation) + ". Choose a newer chip."));
+    return isa::named(
+        "generation",
+        Status(Code::kUnsupported,
+               spec.mnemonic + ": needs NeuronCore-v" + std::to_string(spec.first_generation) +
+                   " or newer, and " + chip_.name + " has NeuronCore-v" +
+                   std::to_string(options_.generation) + ". Choose a newer chip."));
   }
   return ok_status();
 }
@@ -320,7 +328,8 @@ Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
       inferred = infer_accumulate(values[i], values[0]);
   }
   isa::Binding binding{program_, instruction, values, core_, options_.generation};
-  if (status.ok() && spec.assemble != nullptr) status = isa::named("operands", spec.assemble(binding));
+  if (status.ok() && spec.assemble != nullptr)
+    status = isa::named("operands", spec.assemble(binding));
   if (status.ok() && spec.check != nullptr) status = isa::named("operands", spec.check(binding));
   if (status.ok() && checker_)
     status = checker_->before(program_, instruction, storages_, inferred);
@@ -337,10 +346,12 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
         "the simulated core has stopped after a fault. Start the kernel anew.");
   if (stopped_) return Status(Code::kInterrupted, "the run was stopped.");
   if (static_cast<int64_t>(program_.instructions.size()) >= options_.max_instructions) {
-    return isa::named("instruction-limit", resource_exhausted("expected a kernel of at most " +
-                              std::to_string(options_.max_instructions) +
-                              " instructions, found one more. Does a loop end? If it does, set "
-                              "THORONG_NKI_MAX_INSTRUCTIONS to a larger number."));
+    return isa::named(
+        "instruction-limit",
+        resource_exhausted("expected a kernel of at most " +
+                           std::to_string(options_.max_instructions) +
+                           " instructions, found one more. Does a loop end? If it does, set "
+                           "THORONG_NKI_MAX_INSTRUCTIONS to a larger number."));
   }
   const InstructionSpec& spec = isa::spec(opcode);
   isa::Instruction instruction;

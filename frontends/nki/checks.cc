@@ -87,8 +87,8 @@ Status Checker::for_accesses(const isa::Program& program, const isa::Instruction
   uint8_t writes = isa::spec(instruction.opcode).writes;
   auto visit = [&](int64_t index, bool is_written) -> Status {
     const AccessPattern& pattern = program.patterns[static_cast<size_t>(index)];
-    return f(Access{program, instruction, pattern,
-                    *storages[static_cast<size_t>(pattern.buffer)], is_written});
+    return f(Access{program, instruction, pattern, *storages[static_cast<size_t>(pattern.buffer)],
+                    is_written});
   };
   auto with_index = [&](int64_t index, bool is_written) -> Status {
     const AccessPattern& pattern = program.patterns[static_cast<size_t>(index)];
@@ -130,15 +130,14 @@ Status Checker::allocated(const std::shared_ptr<Storage>& storage, std::string p
   if (storage->address + storage->row_bytes > capacity ||
       storage->first_partition + storage->partitions > figures_.partitions ||
       (!sbuf && storage->address % 4 != 0)) {
-    return found("address", "expected bytes 0 to " + std::to_string(capacity - 1) +
-                                (sbuf ? "" : ", beginning at a multiple of 4,") +
-                                " of partitions 0 to " + std::to_string(figures_.partitions - 1) +
-                                ", found bytes " +
-                                range(storage->address, storage->address + storage->row_bytes) +
-                                " of partitions " +
-                                range(storage->first_partition,
-                                      storage->first_partition + storage->partitions) +
-                                " for " + label(*storage) + ". Correct the address.");
+    return found(
+        "address",
+        "expected bytes 0 to " + std::to_string(capacity - 1) +
+            (sbuf ? "" : ", beginning at a multiple of 4,") + " of partitions 0 to " +
+            std::to_string(figures_.partitions - 1) + ", found bytes " +
+            range(storage->address, storage->address + storage->row_bytes) + " of partitions " +
+            range(storage->first_partition, storage->first_partition + storage->partitions) +
+            " for " + label(*storage) + ". Correct the address.");
   }
   return check_placed(storage);
 }
@@ -173,16 +172,14 @@ Status Checker::check_access(const Access& access) {
     THORONG_RETURN_IF_ERROR(check_start(access));
     if (access.pattern.packed != isa::Packed::kNone && setup_.generation < 4) {
       return found("dtype-generation",
-                   mnemonic(access.instruction) +
-                       ": expected a dtype that NeuronCore-v" + std::to_string(setup_.generation) +
-                       " has, found " + label(access.storage) +
+                   mnemonic(access.instruction) + ": expected a dtype that NeuronCore-v" +
+                       std::to_string(setup_.generation) + " has, found " + label(access.storage) +
                        ". Choose a chip of NeuronCore-v4, or another dtype.",
                    place_of(access.program, access.instruction));
     }
     if (access.storage.region == Region::kPsum) THORONG_RETURN_IF_ERROR(check_bank(access));
   }
-  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm)
-    return check_race(access);
+  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm) return check_race(access);
   return ok_status();
 }
 
@@ -194,7 +191,9 @@ Status Checker::check_start(const Access& access) {
   return found("start-partition",
                mnemonic(access.instruction) + ": expected " + std::to_string(n) +
                    " partitions to start at " +
-                   (multiple == 128 ? "0" : multiple == 64 ? "0 or 64" : "0, 32, 64 or 96") +
+                   (multiple == 128  ? "0"
+                    : multiple == 64 ? "0 or 64"
+                                     : "0, 32, 64 or 96") +
                    ", found " + std::to_string(first) + " in " + label(access.storage) +
                    ". Allocate a tile of its own for these partitions, or bring them there by "
                    "dma_copy.",
@@ -218,8 +217,7 @@ Status Checker::check_bank(const Access& access) {
   return found("psum-bank",
                mnemonic(access.instruction) + ": expected a result within one PSUM bank of " +
                    std::to_string(bank) + " bytes, found bytes " + range(low, high) + " of " +
-                   label(access.storage) +
-                   ". Let each matmul write to columns of one bank.",
+                   label(access.storage) + ". Let each matmul write to columns of one bank.",
                place_of(access.program, access.instruction));
 }
 
@@ -228,8 +226,7 @@ Status Checker::check_read(const Access& access) {
   if (access.storage.region == Region::kPsum)
     checks.consumed.add(extent_in(access.pattern, access.storage));
   if (checks.written.full()) return ok_status();
-  bool some =
-      access.pattern.indirect >= 0 || setup_.compiled || reads_some(access.instruction);
+  bool some = access.pattern.indirect >= 0 || setup_.compiled || reads_some(access.instruction);
   if (some ? !checks.written.empty()
            : checks.written.contains(extent(access.pattern, space_of(access.storage.region))))
     return ok_status();
@@ -304,11 +301,12 @@ Status Checker::race(const Access& access, const StorageChecks::Accesses& other,
   int32_t place = other_wrote ? other.write_place : other.read_place;
   std::string there =
       place < 0 ? "" : " at " + other.program->operators[static_cast<size_t>(place)].name;
-  std::string message = mnemonic(access.instruction) + ": expected a core_barrier between two cores' accesses to the same bytes, found that core " +
-                        std::to_string(setup_.core) + (access.writes ? " writes " : " reads ") +
-                        label(access.storage) + " where the other core " +
-                        (other_wrote ? "writes" : "reads") + there +
-                        ". Call core_barrier between the two, or divide the tensor.";
+  std::string message =
+      mnemonic(access.instruction) +
+      ": expected a core_barrier between two cores' accesses to the same bytes, found that core " +
+      std::to_string(setup_.core) + (access.writes ? " writes " : " reads ") +
+      label(access.storage) + " where the other core " + (other_wrote ? "writes" : "reads") +
+      there + ". Call core_barrier between the two, or divide the tensor.";
   if (access.writes && other_wrote && !setup_.timing_only) {
     Extent at = extent_in(access.pattern, access.storage);
     const std::byte* from = access.storage.host.data;
@@ -418,7 +416,8 @@ Status Checker::read(const Tensor& tensor, const char* who) {
   auto pattern = access_pattern(tensor);
   if (!pattern.ok() || checks.written.contains(extent_in(*pattern, *tensor.storage)))
     return ok_status();
-  return found("unwritten", std::string(who) + ": expected to read what was written before, found " +
+  return found("unwritten", std::string(who) +
+                                ": expected to read what was written before, found " +
                                 label(*tensor.storage) +
                                 " not written there. Write it first (memset, dma_copy, an "
                                 "instruction's dst).");

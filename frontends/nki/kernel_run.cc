@@ -70,9 +70,9 @@ KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
       memory_(std::make_shared<MemoryStore>()),
       scratch_(4) {
   if (options.check == CheckMode::kOff) return;
-  Checker::Setup setup{options.check, options.generation, core,
-                       launch_ != nullptr ? launch_->cores() : 1, options.timing_only,
-                       options.compiled};
+  Checker::Setup setup{
+      options.check,       options.generation, core, launch_ != nullptr ? launch_->cores() : 1,
+      options.timing_only, options.compiled};
   checker_ = std::make_unique<Checker>(
       setup, core_, launch_ != nullptr ? launch_->seen() : std::make_shared<Checker::Seen>());
 }
@@ -88,22 +88,26 @@ Status KernelRun::check_shape(std::span<const int64_t> shape, Region region) con
   };
   bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size > 0; });
   if (shape.empty() || shape.size() > kMaxRank || !positive) {
-    return isa::named("partition-limit", invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
-                            " positive sizes, found " + found() + "."));
+    return isa::named("partition-limit",
+                      invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
+                                       " positive sizes, found " + found() + "."));
   }
   int64_t bytes = 8;
   for (int64_t size : shape) {
     if (__builtin_mul_overflow(bytes, size, &bytes)) {
-      return isa::named("hbm-capacity", resource_exhausted("ndarray: expected a size that fits the chip, found " + found() +
-                                ". Correct the shape."));
+      return isa::named("hbm-capacity",
+                        resource_exhausted("ndarray: expected a size that fits the chip, found " +
+                                           found() + ". Correct the shape."));
     }
   }
   bool on_chip = region == Region::kSbuf || region == Region::kPsum;
   if (!on_chip || shape[0] <= core_.partitions) return ok_status();
-  return isa::named("partition-limit", invalid_argument(
-      "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
-      std::string(name(region)) + ", found shape " + found() +
-      ". The first dimension lies along the partitions: split the tensor into tiles."));
+  return isa::named(
+      "partition-limit",
+      invalid_argument(
+          "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
+          std::string(name(region)) + ", found shape " + found() +
+          ". The first dimension lies along the partitions: split the tensor into tiles."));
 }
 
 // HBM: the tensors of a kernel live until its end.
@@ -113,12 +117,13 @@ Status KernelRun::check_room(const Storage& storage) {
   auto chip = static_cast<int64_t>(core_.hbm_bytes);
   auto host = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   if (hbm_allocated_ <= std::min(chip, host) && bytes <= host) return ok_status();
-  return isa::named("hbm-capacity", resource_exhausted("expected at most " +
-                            (chip <= host ? std::to_string(chip) + " bytes in HBM of " + chip_.name
-                                          : std::to_string(host) + " bytes on this machine") +
-                            ", found " + std::to_string(std::max(hbm_allocated_, bytes)) +
-                            " with '" + storage.name +
-                            "'. Allocate less, or write to tensors again."));
+  return isa::named(
+      "hbm-capacity",
+      resource_exhausted("expected at most " +
+                         (chip <= host ? std::to_string(chip) + " bytes in HBM of " + chip_.name
+                                       : std::to_string(host) + " bytes on this machine") +
+                         ", found " + std::to_string(std::max(hbm_allocated_, bytes)) + " with '" +
+                         storage.name + "'. Allocate less, or write to tensors again."));
 }
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
@@ -276,8 +281,9 @@ int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
 
 Status KernelRun::load_register(Register& target, const Tensor& source) {
   if (source.elements() != 1) {
-    return isa::named("shape", invalid_argument("register_load: expected a tensor of one element, found " +
-                            to_string(source) + ". Slice it."));
+    return isa::named("shape",
+                      invalid_argument("register_load: expected a tensor of one element, found " +
+                                       to_string(source) + ". Slice it."));
   }
   if (checker_) THORONG_RETURN_IF_ERROR(checker_->read(source, "register_load"));
   std::array<std::byte, 8> bytes{};
@@ -290,8 +296,9 @@ Status KernelRun::load_register(Register& target, const Tensor& source) {
 
 Status KernelRun::store_register(const Tensor& target, const Register& source) {
   if (target.elements() != 1) {
-    return isa::named("shape", invalid_argument("register_store: expected a tensor of one element, found " +
-                            to_string(target) + ". Slice it."));
+    return isa::named("shape",
+                      invalid_argument("register_store: expected a tensor of one element, found " +
+                                       to_string(target) + ". Slice it."));
   }
   std::array<std::byte, 8> bytes{};
   numerics::store_from_double(info(target.dtype).format, bytes.data(), 0,
@@ -395,9 +402,8 @@ Status KernelRun::check_end(std::span<const Tensor> returned) {
   std::array<int64_t, 3> sums{};  // all of them fit: nothing to place
   for (const isa::Buffer& buffer : program_.buffers)
     sums[static_cast<size_t>(buffer.space)] += buffer.row_bytes;
-  bool fits =
-      sums[static_cast<size_t>(isa::Space::kSbuf)] <= core_.sbuf_bytes_per_partition / 2 &&
-      sums[static_cast<size_t>(isa::Space::kPsum)] <= core_.psum_bank_bytes;
+  bool fits = sums[static_cast<size_t>(isa::Space::kSbuf)] <= core_.sbuf_bytes_per_partition / 2 &&
+              sums[static_cast<size_t>(isa::Space::kPsum)] <= core_.psum_bank_bytes;
   if (Status status = fits ? ok_status() : assign_addresses(*this); !status.ok()) {
     THORONG_RETURN_IF_ERROR(
         checker_->found("sbuf-capacity", status.message(), status.where(), status.code()));

@@ -37,7 +37,8 @@ struct RunOptions {
   int threads = 0;
   CheckMode check = CheckMode::kStrict;
   int64_t max_instructions = 5000000;
-  bool compiled = false;  // neuronxcc.nki: its compiler places tiles, and masks leave parts unwritten
+  bool compiled =
+      false;  // neuronxcc.nki: its compiler places tiles, and masks leave parts unwritten
 };
 
 // What a call passes for one parameter. A tile's `object` is its Tensor; the rest of the binding is

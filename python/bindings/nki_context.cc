@@ -78,8 +78,7 @@ void register_region(nb::object object, int region, bool canonical) {
 nki::CheckMode read_check_mode(const std::string& name) {
   auto mode = nki::parse_check_mode(name);
   if (!mode)
-    throw_nki_error(
-        invalid_argument("check: expected strict, warn or off, found '" + name + "'."));
+    throw_nki_error(invalid_argument("check: expected strict, warn or off, found '" + name + "'."));
   return *mode;
 }
 
@@ -422,7 +421,7 @@ void bind_nki_context(nb::module_& module) {
   module.def("checks", []() {
     nb::list all;
     for (const nki::CheckInfo& check : nki::check_table()) {
-      const char* kind = check.kind == nki::CheckKind::kAlways  ? "always"
+      const char* kind = check.kind == nki::CheckKind::kAlways ? "always"
                          : check.kind == nki::CheckKind::kMode ? "mode"
                                                                : "warning";
       all.append(nb::make_tuple(check.name, kind, check.meaning));

@@ -40,6 +40,9 @@ _NODES: dict[type[ast.AST], tuple[str, str]] = {
 }  # fmt: skip
 
 
+_ON_SIZES = ("ceil", "floor", "gcd", "log2", "prod", "sqrt")  # functions of NumPy that kernels use on sizes
+
+
 def _nodes(function: ast.AST) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(function):
         if type(node) in _NODES:
@@ -74,7 +77,7 @@ def _globals_in_use(function: types.FunctionType, tree: ast.AST) -> Iterator[tup
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
             module = variables.get(node.func.value.id)
             if isinstance(module, types.ModuleType) and module.__name__.split(".")[0] in ("numpy", "torch", "jax", "scipy"):
-                if node.func.attr not in ("dtype", "finfo", "iinfo", "prod", "ceil", "floor", "log2", "sqrt"):
+                if not isinstance(getattr(module, node.func.attr, None), type) and node.func.attr not in _ON_SIZES:
                     yield node.lineno, f"{node.func.value.id}.{node.func.attr}()", "Use nki.language or nki.isa on tiles; compute host values before the kernel"
 
 
