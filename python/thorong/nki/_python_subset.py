@@ -8,6 +8,7 @@ keys, simple classes; no exceptions, generators, identity of values, state outsi
 from __future__ import annotations
 
 import ast
+import contextvars
 import inspect
 import os
 import textwrap
@@ -93,7 +94,23 @@ def findings(function: Callable[..., Any]) -> Iterator[tuple[int, str]]:
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return
     for line, found, advice in [*_nodes(tree), *_globals_in_use(function, tree)]:
-        yield first + line - 1, f"expected Python that the vendor's compiler takes, found {found}. {advice}. [python]"
+        yield first + line - 1, _sentence(found, advice)
+
+
+# The lines of the present run where a tile stood as a condition; None: nobody wants to know.
+conditions: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("nki_conditions", default=None)
+
+
+def tile_as_condition(where: str) -> None:
+    """`if tile:` or `while tile:`, at the kernel's line."""
+    seen = conditions.get()
+    if seen is not None and where not in seen:
+        seen.add(where)
+        report("python", _sentence("a tile as a condition, which is true whatever its values are", "Load the value to a register and use that"), where)
+
+
+def _sentence(found: str, advice: str) -> str:
+    return f"expected Python that the vendor's compiler takes, found {found}. {advice}. [python]"
 
 
 def warn(function: Callable[..., Any]) -> None:

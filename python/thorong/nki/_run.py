@@ -254,7 +254,8 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
     options = {**environment_options(), **options}
     options.setdefault("chip", target_chip())
-    if options.get("check") != "off":
+    wanted = options.get("check") != "off" and not options.get("compiled")
+    if wanted:
         _python_subset.warn(function)
     cores = 1
     for size in grid_shape:
@@ -264,10 +265,11 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     arrays = Arrays()
     bodies = [_body(function, args, kwargs, run, arrays) for run in runs]
     places = [Grid(tuple(grid_shape), tuple(int(i) for i in np.unravel_index(n, grid_shape)) if grid_shape else ()) for n in range(cores)]
-    if shared is None:
-        value = _run_on_core(runs[0], places[0], bodies[0])
-    else:
-        value = _run_cores(runs, shared, places, bodies)
+    token = _python_subset.conditions.set(set() if wanted else None)
+    try:
+        value = _run_on_core(runs[0], places[0], bodies[0]) if shared is None else _run_cores(runs, shared, places, bodies)
+    finally:
+        _python_subset.conditions.reset(token)
     returned: list[Any] = []
     _map_tensors(value, lambda v: returned.append(v) if isinstance(v, core.NkiTensor) else None)
     for run in runs:

@@ -173,6 +173,14 @@ def keys_that_are_numbers(a: Any) -> Any:
 
 
 @case()
+def tile_as_a_condition(a: Any) -> Any:
+    x = tile(1, 1)
+    if x > 0.0:  # wrong: python
+        nisa.memset(x, 0)
+    return a
+
+
+@case()
 def global_state(a: Any) -> Any:
     global COUNT  # wrong: python
     COUNT = 1
