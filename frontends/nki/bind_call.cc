@@ -6,6 +6,7 @@
 #include "frontends/nki/kernel_run.h"
 #include "thorong/isa/alu.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::nki {
 namespace {
@@ -103,7 +104,7 @@ Status wrong_type(const InstructionSpec& spec, const Parameter& parameter,
 Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, const Argument& value,
                      isa::Instruction& instruction) {
   if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kOperator) {
-    return wrong_type(spec, parameter, "an operator such as nl.add");
+    return isa::named("operator", wrong_type(spec, parameter, "an operator such as nl.add"));
   }
   uint8_t code = value.code;
   if (parameter.kind == ParameterKind::kActivation) {
@@ -111,8 +112,9 @@ Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, co
     if (op == isa::Alu::kPrelu) op = isa::alu(numerics::UnaryFunction::kRelu);  // without a slope
     if (op == isa::Alu::kBypass) op = isa::alu(numerics::UnaryFunction::kCopy);
     if (!isa::is_unary(op))
-      return wrong_type(spec, parameter, "an activation function such as nl.exp",
-                        " (" + std::string(isa::name(op)) + ")");
+      return isa::named("operator",
+                        wrong_type(spec, parameter, "an activation function such as nl.exp",
+                                   " (" + std::string(isa::name(op)) + ")"));
     code = static_cast<uint8_t>(isa::unary_of(op));
   }
   if (parameter.slot == 0) instruction.function0 = code;
@@ -123,7 +125,7 @@ Status bind_operator(const InstructionSpec& spec, const Parameter& parameter, co
 Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, const Argument& value,
                    isa::Instruction& instruction) {
   if (value.kind != Argument::Kind::kName || value.name_kind != NameKind::kEngine) {
-    return wrong_type(spec, parameter, "a member of nki.isa.engine");
+    return isa::named("engine", wrong_type(spec, parameter, "a member of nki.isa.engine"));
   }
   if (value.code == 0) return ok_status();
   auto queue = queue_of(value.code);
@@ -137,9 +139,10 @@ Status bind_engine(const InstructionSpec& spec, const Parameter& parameter, cons
     if ((allowed & isa::on(each)) != 0)
       names += (names.empty() ? "" : " or ") + std::string(isa::name(each));
   }
-  return invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
-                          (queue ? std::string(isa::name(*queue)) : "dma") +
-                          ". Leave `engine` out to have one chosen.");
+  return isa::named("engine",
+                    invalid_argument(spec.mnemonic + ": expected the engine " + names + ", found " +
+                                     (queue ? std::string(isa::name(*queue)) : "dma") +
+                                     ". Leave `engine` out to have one chosen."));
 }
 
 void set_immediate(isa::Instruction& instruction, int slot, double number) {
@@ -176,15 +179,19 @@ Status KernelRun::bind_tile(const InstructionSpec& spec, const Parameter& parame
       if ((parameter.spaces & flag) != 0)
         where += (where.empty() ? "" : " or ") + std::string(text);
     }
-    return invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
-                            ", found " + to_string(tensor) +
-                            (bit == isa::kInHbm ? ". Load it to SBUF with dma_copy first."
-                                                : ". Copy it there with tensor_copy first."));
+    return isa::named(
+        "memory",
+        invalid_argument(spec.mnemonic + ": expected " + parameter.name + " in " + where +
+                         ", found " + to_string(tensor) +
+                         (bit == isa::kInHbm ? ". Load it to SBUF with dma_copy first."
+                                             : ". Copy it there with tensor_copy first.")));
   }
   auto index = operand(tensor);
   if (!index.ok())
-    return Status(index.status().code(),
-                  spec.mnemonic + ": " + parameter.name + ": " + index.status().message());
+    return isa::named(
+        index.status().code() == Code::kOutOfRange ? "out-of-bounds" : "access-pattern",
+        Status(index.status().code(),
+               spec.mnemonic + ": " + parameter.name + ": " + index.status().message()));
   value.pattern = *index;
   value.shape = tensor.sizes();
   if (parameter.slot >= 0) instruction.operands[static_cast<size_t>(parameter.slot)] = *index;
@@ -272,17 +279,20 @@ Status KernelRun::bind_all(const InstructionSpec& spec, std::span<Value> values,
     THORONG_RETURN_IF_ERROR(bind_value(spec, parameter, values[i], instruction));
   }
   if (options_.generation < spec.first_generation) {
-    return Status(Code::kUnsupported,
-                  spec.mnemonic + ": needs NeuronCore-v" + std::to_string(spec.first_generation) +
-                      " or newer, and " + chip_.name + " has NeuronCore-v" +
-                      std::to_string(options_.generation) + ". Choose a newer chip.");
+    return isa::named(
+        "generation",
+        Status(Code::kUnsupported,
+               spec.mnemonic + ": needs NeuronCore-v" + std::to_string(spec.first_generation) +
+                   " or newer, and " + chip_.name + " has NeuronCore-v" +
+                   std::to_string(options_.generation) + ". Choose a newer chip."));
   }
   return ok_status();
 }
 
-// nc_matmul's accumulate=None: add where a write went before.
-void KernelRun::infer_accumulate(Value& accumulate, const Value& destination) {
-  if (accumulate.kind == Argument::Kind::kBool) return;
+// nc_matmul's accumulate=None: add where a write went before; true where that was to be found out.
+bool KernelRun::infer_accumulate(Value& accumulate, const Value& destination) {
+  if (accumulate.kind == Argument::Kind::kBool) return false;
+  bool inferred = accumulate.kind == Argument::Kind::kNone;
   Written here = extent(program_.patterns[static_cast<size_t>(destination.pattern)]);
   bool before = accumulate.kind == Argument::Kind::kNumber && accumulate.number != 0;
   if (accumulate.kind == Argument::Kind::kNone) {
@@ -290,6 +300,7 @@ void KernelRun::infer_accumulate(Value& accumulate, const Value& destination) {
       before = before || covers(written, here);
   }
   accumulate.kind = Argument::Kind::kBool, accumulate.flag = before;
+  return inferred;
 }
 
 void KernelRun::note_written(const InstructionSpec& spec, const isa::Instruction& instruction) {
@@ -306,35 +317,54 @@ void KernelRun::note_written(const InstructionSpec& spec, const isa::Instruction
   }
 }
 
+Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
+                       isa::Instruction& instruction) {
+  size_t patterns = program_.patterns.size(), indirects = program_.indirects.size(),
+         integers = program_.integers.size();
+  Status status = isa::named("argument", bind_all(spec, values, instruction));
+  bool inferred = false;
+  for (size_t i = 0; status.ok() && spec.engine == Queue::kTensor && i < values.size(); ++i) {
+    if (std::string_view(spec.parameters[i].name) == "accumulate")
+      inferred = infer_accumulate(values[i], values[0]);
+  }
+  isa::Binding binding{program_, instruction, values, core_, options_.generation};
+  if (status.ok() && spec.assemble != nullptr)
+    status = isa::named("operands", spec.assemble(binding));
+  if (status.ok() && spec.check != nullptr) status = isa::named("operands", spec.check(binding));
+  if (status.ok() && checker_)
+    status = checker_->before(program_, instruction, storages_, inferred);
+  if (!status.ok()) {
+    program_.patterns.resize(patterns), program_.indirects.resize(indirects),
+        program_.integers.resize(integers);
+  }
+  return status;
+}
+
 Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) {
   if (halted_)
     return failed_precondition(
         "the simulated core has stopped after a fault. Start the kernel anew.");
+  if (stopped_) return Status(Code::kInterrupted, "the run was stopped.");
+  if (static_cast<int64_t>(program_.instructions.size()) >= options_.max_instructions) {
+    return isa::named(
+        "instruction-limit",
+        resource_exhausted("expected a kernel of at most " +
+                           std::to_string(options_.max_instructions) +
+                           " instructions, found one more. Does a loop end? If it does, set "
+                           "THORONG_NKI_MAX_INSTRUCTIONS to a larger number."));
+  }
   const InstructionSpec& spec = isa::spec(opcode);
   isa::Instruction instruction;
   instruction.opcode = opcode, instruction.operator_index = place;
-  size_t patterns = program_.patterns.size(), indirects = program_.indirects.size(),
-         integers = program_.integers.size();
-  Status status = bind_all(spec, values, instruction);
-  for (size_t i = 0; status.ok() && spec.engine == Queue::kTensor && i < values.size(); ++i) {
-    if (std::string_view(spec.parameters[i].name) == "accumulate")
-      infer_accumulate(values[i], values[0]);
-  }
-  isa::Binding binding{program_, instruction, values, core_, options_.generation};
-  if (status.ok() && spec.assemble != nullptr) status = spec.assemble(binding);
-  if (status.ok() && spec.check != nullptr) status = spec.check(binding);
-  if (!status.ok()) {
-    program_.patterns.resize(patterns), program_.indirects.resize(indirects),
-        program_.integers.resize(integers);
-    return status;
-  }
+  THORONG_RETURN_IF_ERROR(bind(spec, values, instruction));
   program_.instructions.push_back(instruction);
   if (order_depth_ > 0) {
     chains_.resize(program_.instructions.size(), -1);
     chains_.back() = chain_;
   }
   note_written(spec, instruction);
-  return execute(spec);
+  THORONG_RETURN_IF_ERROR(execute(spec));
+  return checker_ ? checker_->after(program_, instruction, storages_) : ok_status();
 }
 
 }  // namespace thorong::nki

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
 #include "thorong/sim/semaphores.h"
 
@@ -85,13 +86,15 @@ Status no_room(const isa::Program& program, const isa::Buffer& buffer, const Lif
   std::string where =
       life.place >= 0 ? program.operators[static_cast<size_t>(life.place)].name : "";
   std::string label = buffer.name.empty() ? "a tile" : "tile '" + buffer.name + "'";
-  return resource_exhausted(
-      "expected room for " + label + " of " + std::to_string(buffer.row_bytes) +
-          " bytes a partition in " + std::string(isa::name(buffer.space)) + " (" +
-          std::to_string(capacity) +
-          " bytes), found none beside the tiles that live at this point. Use smaller tiles, or let "
-          "earlier ones end before this one begins.",
-      where);
+  return isa::named(
+      buffer.space == isa::Space::kSbuf ? "sbuf-capacity" : "psum-capacity",
+      resource_exhausted("expected room for " + label + " of " + std::to_string(buffer.row_bytes) +
+                             " bytes a partition in " + std::string(isa::name(buffer.space)) +
+                             " (" + std::to_string(capacity) +
+                             " bytes), found none beside the tiles that live at this point. Use "
+                             "smaller tiles, or let "
+                             "earlier ones end before this one begins.",
+                         where));
 }
 
 void place_in_hbm(isa::Program& program) {

@@ -2,15 +2,19 @@
 // Allocation, recording and execution. Binding of a call's arguments: bind_call.cc.
 #include "frontends/nki/kernel_run.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
 
+#include "frontends/nki/finish.h"
 #include "frontends/nki/launch.h"
 #include "frontends/nki/memory_store.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::nki {
 namespace {
@@ -64,7 +68,14 @@ KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
       launch_(std::move(launch)),
       pool_(std::make_unique<ThreadPool>(options.threads)),
       memory_(std::make_shared<MemoryStore>()),
-      scratch_(4) {}
+      scratch_(4) {
+  if (options.check == CheckMode::kOff) return;
+  Checker::Setup setup{
+      options.check,       options.generation, core, launch_ != nullptr ? launch_->cores() : 1,
+      options.timing_only, options.compiled};
+  checker_ = std::make_unique<Checker>(
+      setup, core_, launch_ != nullptr ? launch_->seen() : std::make_shared<Checker::Seen>());
+}
 
 KernelRun::~KernelRun() = default;
 
@@ -77,15 +88,42 @@ Status KernelRun::check_shape(std::span<const int64_t> shape, Region region) con
   };
   bool positive = std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size > 0; });
   if (shape.empty() || shape.size() > kMaxRank || !positive) {
-    return invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
-                            " positive sizes, found " + found() + ".");
+    return isa::named("partition-limit",
+                      invalid_argument("ndarray: expected one to " + std::to_string(kMaxRank) +
+                                       " positive sizes, found " + found() + "."));
+  }
+  int64_t bytes = 8;
+  for (int64_t size : shape) {
+    if (__builtin_mul_overflow(bytes, size, &bytes)) {
+      return isa::named("hbm-capacity",
+                        resource_exhausted("ndarray: expected a size that fits the chip, found " +
+                                           found() + ". Correct the shape."));
+    }
   }
   bool on_chip = region == Region::kSbuf || region == Region::kPsum;
   if (!on_chip || shape[0] <= core_.partitions) return ok_status();
-  return invalid_argument(
-      "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
-      std::string(name(region)) + ", found shape " + found() +
-      ". The first dimension lies along the partitions: split the tensor into tiles.");
+  return isa::named(
+      "partition-limit",
+      invalid_argument(
+          "ndarray: expected at most " + std::to_string(core_.partitions) + " partitions in " +
+          std::string(name(region)) + ", found shape " + found() +
+          ". The first dimension lies along the partitions: split the tensor into tiles."));
+}
+
+// HBM: the tensors of a kernel live until its end.
+Status KernelRun::check_room(const Storage& storage) {
+  int64_t bytes = storage.partitions * storage.row_bytes;
+  if (!storage.on_chip()) hbm_allocated_ += bytes;
+  auto chip = static_cast<int64_t>(core_.hbm_bytes);
+  auto host = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (hbm_allocated_ <= std::min(chip, host) && bytes <= host) return ok_status();
+  return isa::named(
+      "hbm-capacity",
+      resource_exhausted("expected at most " +
+                         (chip <= host ? std::to_string(chip) + " bytes in HBM of " + chip_.name
+                                       : std::to_string(host) + " bytes on this machine") +
+                         ", found " + std::to_string(std::max(hbm_allocated_, bytes)) + " with '" +
+                         storage.name + "'. Allocate less, or write to tensors again."));
 }
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
@@ -117,7 +155,8 @@ Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
 
 Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, Region region,
                                    std::string label,
-                                   std::optional<std::pair<int64_t, int64_t>> address) {
+                                   std::optional<std::pair<int64_t, int64_t>> address,
+                                   std::string place) {
   THORONG_RETURN_IF_ERROR(check_shape(shape, region));
   Tensor tensor;
   tensor.dtype = dtype, tensor.rank = static_cast<uint8_t>(shape.size());
@@ -136,12 +175,14 @@ Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, 
     storage->row_bytes = (on_chip ? step / tensor.shape[0] : step) * info(dtype).bytes();
     if (address) storage->address = address->second;
     if (region == Region::kSharedHbm) storage->role = isa::BufferRole::kOutput;
+    if (address && on_chip) storage->first_partition = std::max<int64_t>(address->first, 0);
+    THORONG_RETURN_IF_ERROR(check_room(*storage));
+    if (checker_) THORONG_RETURN_IF_ERROR(checker_->allocated(storage, std::move(place)));
     THORONG_RETURN_IF_ERROR(give_memory(*storage, dtype));
     tensor.storage = std::move(storage);
     if (shared) launch_->set_shared(shared_allocations_, tensor.storage);
   }
   shared_allocations_ += shared ? 1 : 0;
-  if (address && on_chip && address->first > 0) tensor.storage->first_partition = address->first;
   return tensor;
 }
 
@@ -166,6 +207,10 @@ Result<Tensor> KernelRun::wrap(std::byte* data, std::shared_ptr<void> owner,
   storage->row_bytes = step * info(dtype).bytes();
   storage->host = {data, 0, true};
   storage->memory = std::move(owner);
+  if (checker_) {
+    if (launch_ != nullptr) storage->checks = launch_->checks_of(data);
+    THORONG_RETURN_IF_ERROR(checker_->allocated(storage, {}));
+  }
   tensor.storage = std::move(storage);
   return tensor;
 }
@@ -221,7 +266,7 @@ Status KernelRun::execute(const isa::InstructionSpec& spec) {
   ++executed_;
   if (fault_.empty()) return ok_status();
   halted_ = true;
-  return Status(Code::kMachineFault, spec.mnemonic + ": " + fault_ + ".");
+  return isa::named(fault_check_, Status(Code::kMachineFault, spec.mnemonic + ": " + fault_ + "."));
 }
 
 int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
@@ -236,9 +281,11 @@ int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
 
 Status KernelRun::load_register(Register& target, const Tensor& source) {
   if (source.elements() != 1) {
-    return invalid_argument("register_load: expected a tensor of one element, found " +
-                            to_string(source) + ". Slice it.");
+    return isa::named("shape",
+                      invalid_argument("register_load: expected a tensor of one element, found " +
+                                       to_string(source) + ". Slice it."));
   }
+  if (checker_) THORONG_RETURN_IF_ERROR(checker_->read(source, "register_load"));
   std::array<std::byte, 8> bytes{};
   read_bytes(source, bytes.data());
   target.value =
@@ -249,8 +296,9 @@ Status KernelRun::load_register(Register& target, const Tensor& source) {
 
 Status KernelRun::store_register(const Tensor& target, const Register& source) {
   if (target.elements() != 1) {
-    return invalid_argument("register_store: expected a tensor of one element, found " +
-                            to_string(target) + ". Slice it.");
+    return isa::named("shape",
+                      invalid_argument("register_store: expected a tensor of one element, found " +
+                                       to_string(target) + ". Slice it."));
   }
   std::array<std::byte, 8> bytes{};
   numerics::store_from_double(info(target.dtype).format, bytes.data(), 0,
@@ -323,6 +371,7 @@ float* KernelRun::scratch(int slot, size_t n) {
 
 bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
                          std::vector<std::byte>& bytes) {
+  fault_check_ = "deadlock";
   if (launch_ == nullptr || launch_->cores() < 2)
     return MachineState::exchange(instruction, meeting, from, bytes);
   if (from >= launch_->cores()) {
@@ -344,7 +393,25 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   if (!met)
     fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
                            ". Let every core call it equally often");
+  if (met) fault_check_ = "sendrecv";  // of what comes after the meeting
   return met;
+}
+
+Status KernelRun::check_end(std::span<const Tensor> returned) {
+  if (checker_ == nullptr) return ok_status();
+  std::array<int64_t, 3> sums{};  // all of them fit: nothing to place
+  for (const isa::Buffer& buffer : program_.buffers)
+    sums[static_cast<size_t>(buffer.space)] += buffer.row_bytes;
+  bool fits = sums[static_cast<size_t>(isa::Space::kSbuf)] <= core_.sbuf_bytes_per_partition / 2 &&
+              sums[static_cast<size_t>(isa::Space::kPsum)] <= core_.psum_bank_bytes;
+  if (Status status = fits ? ok_status() : assign_addresses(*this); !status.ok()) {
+    THORONG_RETURN_IF_ERROR(
+        checker_->found("sbuf-capacity", status.message(), status.where(), status.code()));
+  }
+  for (const Tensor& tensor : returned) {
+    if (!options_.timing_only) THORONG_RETURN_IF_ERROR(checker_->returned(tensor));
+  }
+  return ok_status();
 }
 
 }  // namespace thorong::nki

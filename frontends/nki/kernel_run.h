@@ -8,6 +8,7 @@
 // tensors and hand over to each other (launch.h).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "frontends/nki/checks.h"
 #include "frontends/nki/tensor.h"
 #include "thorong/chip/chip.h"
 #include "thorong/isa/instruction.h"
@@ -33,6 +35,10 @@ struct RunOptions {
   bool precise = true;  // false: floats narrower than 32 bits are not rounded on chip
   uint64_t seed = 0;
   int threads = 0;
+  CheckMode check = CheckMode::kStrict;
+  int64_t max_instructions = 5000000;
+  bool compiled =
+      false;  // neuronxcc.nki: its compiler places tiles, and masks leave parts unwritten
 };
 
 // What a call passes for one parameter. A tile's `object` is its Tensor; the rest of the binding is
@@ -52,7 +58,8 @@ class KernelRun final : public isa::MachineState {
   // kernel.
   Result<Tensor> allocate(std::span<const int64_t> shape, Dtype dtype, Region region,
                           std::string name,
-                          std::optional<std::pair<int64_t, int64_t>> address = std::nullopt);
+                          std::optional<std::pair<int64_t, int64_t>> address = std::nullopt,
+                          std::string place = {});
   // An HBM tensor over the caller's row-major array.
   Result<Tensor> wrap(std::byte* data, std::shared_ptr<void> owner, std::span<const int64_t> shape,
                       Dtype dtype, std::string name, isa::BufferRole role);
@@ -70,6 +77,12 @@ class KernelRun final : public isa::MachineState {
   const chip::Chip& chip() const { return chip_; }
   const RunOptions& options() const { return options_; }
   int core_id() const { return core_id_; }
+  // Null where nothing is checked.
+  Checker* checker() const { return checker_.get(); }
+  // After the kernel's end: do its tiles fit, is all of what it returned written?
+  Status check_end(std::span<const Tensor> returned);
+  // Every later call fails with Code::kInterrupted; from any thread.
+  void stop() { stopped_ = true; }
   int generation() const { return options_.generation; }
   const std::shared_ptr<Launch>& launch() const { return launch_; }
   // Addresses that the kernel gave, by buffer; -1: none.
@@ -106,7 +119,10 @@ class KernelRun final : public isa::MachineState {
  private:
   KernelRun(const RunOptions& options, chip::Chip chip, int core, std::shared_ptr<Launch> launch);
   Status check_shape(std::span<const int64_t> shape, Region region) const;
+  Status check_room(const Storage& storage);
   Status give_memory(Storage& storage, Dtype dtype);
+  Status bind(const isa::InstructionSpec& spec, std::span<Value> values,
+              isa::Instruction& instruction);
   isa::BufferId buffer_of(const std::shared_ptr<Storage>& storage);
   Result<int32_t> operand(const Tensor& tensor);
   Status bind_value(const isa::InstructionSpec& spec, const isa::Parameter& parameter, Value& value,
@@ -115,7 +131,7 @@ class KernelRun final : public isa::MachineState {
                    isa::Instruction& instruction);
   Status bind_all(const isa::InstructionSpec& spec, std::span<Value> values,
                   isa::Instruction& instruction);
-  void infer_accumulate(Value& accumulate, const Value& destination);
+  bool infer_accumulate(Value& accumulate, const Value& destination);
   void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   Status execute(const isa::InstructionSpec& spec);
 
@@ -132,6 +148,10 @@ class KernelRun final : public isa::MachineState {
   std::vector<std::vector<float>> scratch_;
   std::unordered_map<std::string, int32_t> places_;
   std::string fault_;
+  const char* fault_check_ = "out-of-bounds";
+  std::unique_ptr<Checker> checker_;
+  std::atomic<bool> stopped_ = false;
+  int64_t hbm_allocated_ = 0;
   std::vector<int32_t> chains_;
   std::vector<std::pair<int32_t, int32_t>> edges_;
   std::unordered_map<std::string, int64_t> named_;  // -1: several of the name

@@ -16,7 +16,24 @@ void Launch::set_shared(size_t n, std::shared_ptr<Storage> storage) {
 
 void Launch::enter(int core) {
   std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [&] { return holder_ == core; });
+  wait_for_baton(lock, core);
+}
+
+void Launch::wait_for_baton(std::unique_lock<std::mutex>& lock, int core) {
+  changed_.wait(lock, [&] { return holder_ == core || stopped_; });
+}
+
+void Launch::stop() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
+}
+
+std::shared_ptr<StorageChecks> Launch::checks_of(const std::byte* data) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto& checks = checks_[data];
+  if (checks == nullptr) checks = std::make_shared<StorageChecks>();
+  return checks;
 }
 
 void Launch::leave(int core) {
@@ -50,11 +67,15 @@ bool Launch::meet(int core, const std::string& name, std::string* why) {
   if (all_here()) {  // the last to come lets the others go on, the first of them next
     for (std::string& meeting : waiting_) meeting.clear();
     pass_on(core);
-    changed_.wait(lock, [&] { return holder_ == core; });
+    wait_for_baton(lock, core);
     return true;
   }
   pass_on(core);
-  changed_.wait(lock, [&] { return holder_ == core; });
+  wait_for_baton(lock, core);
+  if (stopped_) {
+    *why = "the run was stopped";
+    return false;
+  }
   if (waiting_[self].empty()) return true;
   for (size_t i = 0; i < waiting_.size();
        ++i) {  // the baton came round and nobody met us: it never will be different

@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "frontends/nki/checks.h"
 #include "frontends/nki/tensor.h"
 
 namespace thorong::nki {
@@ -28,6 +29,12 @@ class Launch {
   // first to ask.
   std::shared_ptr<Storage> shared(size_t n);
   void set_shared(size_t n, std::shared_ptr<Storage> storage);
+
+  // What the checks remember of an array that each core wraps for itself.
+  std::shared_ptr<StorageChecks> checks_of(const std::byte* data);
+  std::shared_ptr<Checker::Seen> seen() const { return seen_; }
+  // Nobody waits any longer: enter and meet return at once.
+  void stop();
 
   // Leaves bytes for the others at a meeting; each core collects each other's once, in the order of
   // the meetings.
@@ -44,12 +51,16 @@ class Launch {
 
  private:
   void pass_on(int from);
+  void wait_for_baton(std::unique_lock<std::mutex>& lock, int core);
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::shared_ptr<Storage>> shared_;
   std::vector<bool> finished_;
   std::vector<std::string> waiting_;  // the meeting that a core waits for
   int holder_ = 0;
+  bool stopped_ = false;
+  std::map<const std::byte*, std::shared_ptr<StorageChecks>> checks_;
+  std::shared_ptr<Checker::Seen> seen_ = std::make_shared<Checker::Seen>();
   struct Mail {
     std::vector<std::byte> bytes;
     size_t number;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "frontends/nki/checks.h"
+
 namespace thorong::nki {
 namespace {
 
@@ -167,6 +169,10 @@ void read_bytes(const Tensor& tensor, std::byte* bytes) {
 }
 
 void write_bytes(const Tensor& tensor, const std::byte* bytes) {
+  if (tensor.storage->checks != nullptr) {
+    if (auto pattern = access_pattern(tensor); pattern.ok())
+      tensor.storage->checks->written.add(extent(*pattern, space_of(tensor.storage->region)));
+  }
   Format format = info(tensor.dtype).format;
   Format cell = tensor.storage->host.bytes ? format : isa::host_cell(format);
   int64_t size = tensor.element_bytes();

@@ -35,6 +35,8 @@ struct Written {
   int64_t low, high, first, last;
 };
 
+struct StorageChecks;  // checks.h
+
 struct Storage {
   std::vector<isa::BufferId> buffers;  // in each core's program; -1: not used there yet
   isa::BufferRole role = isa::BufferRole::kScratch;
@@ -47,8 +49,9 @@ struct Storage {
   isa::HostBuffer host;          // where its cells lie
   std::shared_ptr<void> memory;  // keeps them
   std::string name;
-  std::vector<int64_t> shape;    // as allocated
-  std::vector<Written> written;  // PSUM: decides whether a matmul accumulates
+  std::vector<int64_t> shape;             // as allocated
+  std::vector<Written> written;           // PSUM: decides whether a matmul accumulates
+  std::shared_ptr<StorageChecks> checks;  // null where nothing is checked
 
   bool on_chip() const { return region == Region::kSbuf || region == Region::kPsum; }
 };

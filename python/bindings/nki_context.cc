@@ -75,6 +75,13 @@ void register_region(nb::object object, int region, bool canonical) {
   object.release();
 }
 
+nki::CheckMode read_check_mode(const std::string& name) {
+  auto mode = nki::parse_check_mode(name);
+  if (!mode)
+    throw_nki_error(invalid_argument("check: expected strict, warn or off, found '" + name + "'."));
+  return *mode;
+}
+
 nki::RunOptions read_run_options(const nb::dict& given) {
   nki::RunOptions options;
   for (auto [key, value] : given) {
@@ -93,6 +100,12 @@ nki::RunOptions read_run_options(const nb::dict& given) {
       options.seed = nb::cast<uint64_t>(value);
     else if (name == "threads")
       options.threads = nb::cast<int>(value);
+    else if (name == "max_instructions")
+      options.max_instructions = nb::cast<int64_t>(value);
+    else if (name == "compiled")
+      options.compiled = nb::cast<bool>(value);
+    else if (name == "check")
+      options.check = read_check_mode(nb::cast<std::string>(value));
     else
       throw nb::type_error(("unknown option '" + name + "'").c_str());
   }
@@ -140,7 +153,12 @@ nki::Tensor allocate(const std::vector<int64_t>& shape, nb::handle dtype, nb::ha
         ("ndarray: buffer expects nl.sbuf, nl.psum, nl.hbm or nl.shared_hbm, found " +
          std::string(nb::repr(region).c_str()))
             .c_str());
-  return nki_value(context.run->allocate(shape, *type, *where, name, address));
+  bool on_chip = *where == nki::Region::kSbuf || *where == nki::Region::kPsum;
+  std::string place = on_chip || context.run->checker() == nullptr ? "" : caller(context);
+  nki::Tensor made =
+      nki_value(context.run->allocate(shape, *type, *where, name, address, std::move(place)));
+  report_findings(context);
+  return made;
 }
 
 report::Result finish(const std::vector<NkiRun*>& runs, const std::string& name,
@@ -284,6 +302,14 @@ void set_nki_error(const Status& status, NkiRun* context) {
   PyErr_SetObject(exception.type().ptr(), exception.ptr());
 }
 
+void report_findings(NkiRun& context) {
+  nki::Checker* checker = context.run->checker();
+  if (checker == nullptr || !checker->has_findings()) return;
+  nb::object report = nb::module_::import_("thorong.nki._errors").attr("report");
+  for (const nki::Finding& finding : checker->take_findings())
+    report(finding.check, finding.message, finding.where.empty() ? caller(context) : finding.where);
+}
+
 void throw_nki_error(const Status& status) {
   set_nki_error(status, current_run());
   throw nb::python_error();
@@ -326,6 +352,7 @@ void bind_nki_context(nb::module_& module) {
       .def(nb::init<int>())
       .def("enter", &nki::Launch::enter, nb::call_guard<nb::gil_scoped_release>())
       .def("leave", &nki::Launch::leave, nb::call_guard<nb::gil_scoped_release>())
+      .def("stop", &nki::Launch::stop)
       .def("meet", [](nki::Launch& launch, int core, const std::string& name) {
         std::string why;
         bool met = false;
@@ -358,6 +385,13 @@ void bind_nki_context(nb::module_& module) {
              if (!status.ok()) throw_nki_error(status);
            })
       .def("here", here)
+      .def("stop", [](NkiRun& context) { context.run->stop(); })
+      .def("check_end",
+           [](NkiRun& context, const std::vector<nki::Tensor>& returned) {
+             Status status = context.run->check_end(returned);
+             report_findings(context);
+             if (!status.ok()) throw_nki_error(status);
+           })
       .def("set_place", set_place, nb::arg("place").none())
       .def_prop_ro("core", [](const NkiRun& context) { return context.run->core_id(); })
       .def_prop_ro("launch", [](const NkiRun& context) { return context.run->launch(); })
@@ -384,6 +418,16 @@ void bind_nki_context(nb::module_& module) {
   module.def("allocate", allocate, nb::arg("shape"), nb::arg("dtype"), nb::arg("region"),
              nb::arg("name") = "", nb::arg("address").none() = nb::none());
   module.def("finish", finish);
+  module.def("checks", []() {
+    nb::list all;
+    for (const nki::CheckInfo& check : nki::check_table()) {
+      const char* kind = check.kind == nki::CheckKind::kAlways ? "always"
+                         : check.kind == nki::CheckKind::kMode ? "mode"
+                                                               : "warning";
+      all.append(nb::make_tuple(check.name, kind, check.meaning));
+    }
+    return all;
+  });
   module.def("register_name", register_name);
   module.def("register_operator", register_operator);
   module.def("register_dtype", register_dtype);

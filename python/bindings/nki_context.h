@@ -51,6 +51,8 @@ nanobind::object region_object(nki::Region region);
 // Sets the Python exception for a status (thorong.nki._errors.make).
 void set_nki_error(const Status& status, NkiRun* context);
 [[noreturn]] void throw_nki_error(const Status& status);
+// Warns of what the run's checks have found since the last time (thorong.nki._errors.report).
+void report_findings(NkiRun& context);
 template <typename T>
 T nki_value(Result<T> result) {
   if (!result.ok()) throw_nki_error(result.status());

@@ -174,6 +174,7 @@ PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObjec
       set_nki_error(status, &context);
       return nullptr;
     }
+    report_findings(context);
     auto index = static_cast<int64_t>(context.run->program().instructions.size()) - 1;
     const Argument& name = values[function.parameters - 1U];  // the last parameter of each
     if (name.kind == Argument::Kind::kText) {

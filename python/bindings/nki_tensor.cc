@@ -286,8 +286,10 @@ void bind_register(nb::module_& module) {
         return "VirtualRegister(" + std::to_string(r.state->value) + ")";
       });
   module.def("load_register", [](VirtualRegister& target, const Tensor& source) {
-    Status status = need_run("register_load").run->load_register(*target.state, source);
+    NkiRun& context = need_run("register_load");
+    Status status = context.run->load_register(*target.state, source);
     if (!status.ok()) throw_nki_error(status);
+    report_findings(context);
   });
   module.def("store_register", [](const Tensor& target, const VirtualRegister& source) {
     Status status = need_run("register_store").run->store_register(target, *source.state);

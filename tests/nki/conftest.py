@@ -17,5 +17,5 @@ pytest.importorskip("thorong.nki", reason="the package is not installed: ./dev b
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees what the caller's shell says about chips and rounding."""
     for name in list(os.environ):
-        if name.startswith(("NKI_", "NEURON_")):
+        if name.startswith(("NKI_", "NEURON_", "THORONG_NKI_")):
             monkeypatch.delenv(name)

@@ -186,7 +186,8 @@ def test_launch_grid() -> None:
 
     x = np.zeros(1, np.float32)
     np.testing.assert_array_equal(kernel[2](x), [[0, 2, 1, 0], [1, 2, 1, 0]])
-    np.testing.assert_array_equal(kernel(x)[0], [0, 1, 0, 0])
+    alone = nki.Kernel(kernel.func, check="off")(x)  # which leaves the other row unwritten
+    np.testing.assert_array_equal(alone[0], [0, 1, 0, 0])
 
 
 def test_operators_on_tiles() -> None:

@@ -7,6 +7,7 @@
 
 #include "thorong/isa/alu.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/named_check.h"
 
 namespace thorong::isa {
 

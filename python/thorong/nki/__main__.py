@@ -9,11 +9,13 @@ import sys
 
 from . import legacy, names
 
-_USAGE = """usage: python -m thorong.nki SCRIPT.py ARGS...
-       python -m thorong.nki -m MODULE ARGS...
+_USAGE = """usage: python -m thorong.nki [--check strict|warn|off] SCRIPT.py ARGS...
+       python -m thorong.nki [--check strict|warn|off] -m MODULE ARGS...
 
 Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa ...) and the older
 `import neuronxcc.nki` find Thorong's modules.
+--check says what the checks of kernels do (docs/nki.md): raise (strict, the default), warn, or
+nothing; THORONG_NKI_CHECK says the same.
 With THORONG_NKI=vendor the vendor's package is used where it is installed."""
 
 
@@ -23,6 +25,12 @@ def _vendor_wanted() -> bool:
 
 def main(arguments: list[str]) -> int:
     """Runs the script in this process; its exit status is ours."""
+    if arguments and arguments[0].split("=")[0] == "--check":
+        mode, arguments = (arguments[0][8:], arguments[1:]) if "=" in arguments[0] else ("".join(arguments[1:2]), arguments[2:])
+        if mode not in ("strict", "warn", "off"):
+            print(f"python -m thorong.nki: --check: expected strict, warn or off, found '{mode}'.", file=sys.stderr)
+            return 2
+        os.environ["THORONG_NKI_CHECK"] = mode
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

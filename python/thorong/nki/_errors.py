@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
 from .. import _errors as base
 
 
@@ -40,7 +43,33 @@ _CLASSES = {
 }
 
 
+class NkiCheckWarning(UserWarning):
+    """What a check found where it does not raise (--check warn), or Python that the vendor's compiler would refuse."""
+
+
+# The checks of views, which have a code of their own.
+_VIEWS = {"out_of_range": "out-of-bounds", "invalid_argument": "access-pattern", "unsupported": "access-pattern"}
+
+
+def check_of(message: str) -> str:
+    """The name of the check that a message ends with: "shape" of "... Slice it. [shape]"."""
+    found = re.search(r" \[([a-z-]+)\]$", message)
+    return found.group(1) if found else ""
+
+
 def make(code: str, message: str, where: str) -> Exception:
-    """The exception for a status of the core; `where` is the kernel's line."""
+    """The exception for a status of the core; `where` is the kernel's line, `check` its check's name (docs/nki.md)."""
+    if not check_of(message) and code in _VIEWS:
+        message += f" [{_VIEWS[code]}]"
     kind = _CLASSES.get(code)
-    return base.make(code, message, where, {}) if kind is None else kind(message, where)
+    error = base.make(code, message, where, {}) if kind is None else kind(message, where)
+    error.check = check_of(message)  # type: ignore[union-attr]
+    return error
+
+
+def report(check: str, message: str, where: str) -> None:
+    """Warns of what a check has found, at the kernel's line."""
+    file, _, line = where.rpartition(":")
+    warning = NkiCheckWarning(message)
+    warning.check = check  # type: ignore[attr-defined]
+    warnings.warn_explicit(warning, None, file or "kernel", int(line) if line.isdigit() else 1)  # type: ignore[arg-type]

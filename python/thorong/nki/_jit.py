@@ -71,13 +71,14 @@ def simulate(kernel: Any) -> Kernel:
 cpu_simulate = simulate
 
 
-def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Result:
+def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = None, **kwargs: Any) -> Result:
     """Runs a kernel and times it on the modelled chip.
 
     Args:
         kernel: a function or what @nki.jit made of it; kernel[2] for two cores.
         *args, **kwargs: the kernel's own; arrays are NumPy's, PyTorch's or JAX's.
         chip: a name of thorong.chips(), or a chip file; by default what the environment or @nki.jit says, or trainium2.
+        check: what the checks of docs/nki.md do: strict (raise, the default), warn or off; else what THORONG_NKI_CHECK says.
 
     Returns:
         The same Result as for models; `outputs` has the returned tensors by name.
@@ -89,4 +90,6 @@ def run(kernel: Any, *args: Any, chip: str | None = None, **kwargs: Any) -> Resu
         options["chip"] = chip if chip is not None else _run.target_chip("trainium2")
     if timing_only:
         options["timing_only"] = True
+    if check is not None:
+        options["check"] = check
     return Kernel(kernel.func, kernel.grid, kernel.edges, **options).launch(*args, **kwargs).result()

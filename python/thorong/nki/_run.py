@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import os
 import threading
 import weakref
@@ -16,6 +17,7 @@ import numpy as np
 from .._core import nki as core
 from .._errors import InvalidArgument
 from .._result import Result
+from . import _python_subset
 from ._errors import NkiNoKernel
 from ._objects import PACKED, nc_version, numpy_dtype
 
@@ -44,8 +46,12 @@ def chip_of(wanted: str, where: str) -> str:
 
 
 def environment_options() -> dict[str, Any]:
-    """What the environment says about rounding."""
+    """What the environment says about rounding and checks."""
     options: dict[str, Any] = {}
+    if os.environ.get("THORONG_NKI_CHECK"):
+        options["check"] = os.environ["THORONG_NKI_CHECK"]
+    if os.environ.get("THORONG_NKI_MAX_INSTRUCTIONS"):
+        options["max_instructions"] = int(os.environ["THORONG_NKI_MAX_INSTRUCTIONS"])
     if os.environ.get("NKI_PRECISE_FP") == "0":
         options["precise"] = False
     if os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_EN", "0") not in ("", "0"):
@@ -248,6 +254,9 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
     options = {**environment_options(), **options}
     options.setdefault("chip", target_chip())
+    wanted = options.get("check") != "off" and not options.get("compiled")
+    if wanted:
+        _python_subset.warn(function)
     cores = 1
     for size in grid_shape:
         cores *= int(size)
@@ -256,10 +265,15 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     arrays = Arrays()
     bodies = [_body(function, args, kwargs, run, arrays) for run in runs]
     places = [Grid(tuple(grid_shape), tuple(int(i) for i in np.unravel_index(n, grid_shape)) if grid_shape else ()) for n in range(cores)]
-    if shared is None:
-        value = _run_on_core(runs[0], places[0], bodies[0])
-    else:
-        value = _run_cores(runs, shared, places, bodies)
+    token = _python_subset.conditions.set(set() if wanted else None)
+    try:
+        value = _run_on_core(runs[0], places[0], bodies[0]) if shared is None else _run_cores(runs, shared, places, bodies)
+    finally:
+        _python_subset.conditions.reset(token)
+    returned: list[Any] = []
+    _map_tensors(value, lambda v: returned.append(v) if isinstance(v, core.NkiTensor) else None)
+    for run in runs:
+        run.check_end(returned if run is runs[0] else [])
     for run in runs:
         for later, earlier in edges:
             run.add_edge(later, earlier)
@@ -272,11 +286,24 @@ def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies:
     threads = [_Core(run, shared, place, body) for run, place, body in zip(runs, places, bodies)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    for thread in threads:
-        if thread.error is not None:
-            raise thread.error
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:  # Ctrl-C: the cores end at their next instruction or line
+        for run in runs:
+            run.stop()
+        shared.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+        for thread in threads:
+            thread.join(5)
+        raise
+    errors = [thread.error for thread in threads if thread.error is not None]
+    # That a core waited in vain is what another one's error led to.
+    errors.sort(key=lambda error: getattr(error, "check", "") == "deadlock")
+    if errors:
+        raise errors[0]
     return threads[0].value
 
 
@@ -288,8 +315,8 @@ def _body(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             array = _to_numpy(value)
             if array is None:
                 return value
-            array = arrays.note(value, array)
-            return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), _dtype_of(array, name), name, False)
+            array, dtype = arrays.note(value, array), _dtype_of(array, name)
+            return run.wrap(array.reshape(-1).view(np.uint8), list(array.shape), dtype, name, False)
 
         return change
 

@@ -158,14 +158,16 @@ struct dma_copy {
 
   static Status check(const Binding& call) {
     if (call.space(0) == Space::kPsum || call.space(1) == Space::kPsum) {
-      return invalid_argument("dma_copy: expected HBM or SBUF, found " +
-                              describe(call, call.space(0) == Space::kPsum ? 0 : 1) +
-                              ". Copy between PSUM and SBUF with tensor_copy.");
+      return named("memory",
+                   invalid_argument("dma_copy: expected HBM or SBUF, found " +
+                                    describe(call, call.space(0) == Space::kPsum ? 0 : 1) +
+                                    ". Copy between PSUM and SBUF with tensor_copy."));
     }
     if (call.operand(0).elements() == call.operand(1).elements()) return ok_status();
-    return invalid_argument("dma_copy: expected the same number of elements, found " +
-                            describe(call, 0) + " and " + describe(call, 1) +
-                            ". Slice one of them.");
+    return named(
+        "shape",
+        invalid_argument("dma_copy: expected the same number of elements, found " +
+                         describe(call, 0) + " and " + describe(call, 1) + ". Slice one of them."));
   }
 
   static InstructionSpec spec() {

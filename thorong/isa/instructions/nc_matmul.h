@@ -208,9 +208,10 @@ struct nc_matmul {
       return format == Format::kFloat32 || format == Format::kTfloat32;
     };
     if (!floats || wide(a) != wide(b)) {
-      return invalid_argument(
-          "nc_matmul: expected two float operands, both float32 or tfloat32 or neither, found " +
-          describe(call, 1) + " and " + describe(call, 2) + ". Convert one with tensor_copy.");
+      return named("dtype", invalid_argument("nc_matmul: expected two float operands, both float32 "
+                                             "or tfloat32 or neither, found " +
+                                             describe(call, 1) + " and " + describe(call, 2) +
+                                             ". Convert one with tensor_copy."));
     }
     bool fn = a == Format::kFloat8E4m3fn || b == Format::kFloat8E4m3fn;
     if (fn) THORONG_RETURN_IF_ERROR(generation_at_least(call, 4, "float8_e4m3fn"));
@@ -219,9 +220,11 @@ struct nc_matmul {
     if (out == Format::kFloat32 || (out == Format::kBfloat16 && call.generation >= 4) ||
         (transpose && call.generation >= 3))
       return ok_status();
-    return invalid_argument(
-        "nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " +
-        describe(call, 0) + ". Allocate dst as float32 and convert with tensor_copy.");
+    return named(
+        "dtype",
+        invalid_argument(
+            "nc_matmul: expected dst of float32 (or bfloat16 from NeuronCore-v4 on), found " +
+            describe(call, 0) + ". Allocate dst as float32 and convert with tensor_copy."));
   }
 
   static Status check(const Binding& call) {
@@ -232,10 +235,11 @@ struct nc_matmul {
     int64_t M = call.operand(1).free_elements() / halves,
             N = call.operand(2).free_elements() / halves;
     if (call.operand(0).partitions != M || call.operand(0).free_elements() != N) {
-      return invalid_argument(
-          "nc_matmul: expected dst of " + std::to_string(M) + " x " + std::to_string(N) +
-          ", found " + describe(call, 0) +
-          ". dst has a partition for each column of stationary and an element for each of moving.");
+      return named("shape",
+                   invalid_argument("nc_matmul: expected dst of " + std::to_string(M) + " x " +
+                                    std::to_string(N) + ", found " + describe(call, 0) +
+                                    ". dst has a partition for each column of stationary and an "
+                                    "element for each of moving."));
     }
     THORONG_RETURN_IF_ERROR(limit_elements(
         call, 1, halves * static_cast<int64_t>(call.core.columns), "the array's columns"));

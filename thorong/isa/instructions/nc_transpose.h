@@ -100,24 +100,28 @@ struct nc_transpose {
   static Status check(const Binding& call) {
     const AccessPattern &out = call.operand(0), &in = call.operand(1);
     if (out.partitions != in.free_elements() || out.free_elements() != in.partitions) {
-      return invalid_argument("nc_transpose: expected dst of " +
-                              std::to_string(in.free_elements()) + " x " +
-                              std::to_string(in.partitions) + ", found " + describe(call, 0) +
-                              ". Give dst that shape.");
+      return named("shape", invalid_argument("nc_transpose: expected dst of " +
+                                             std::to_string(in.free_elements()) + " x " +
+                                             std::to_string(in.partitions) + ", found " +
+                                             describe(call, 0) + ". Give dst that shape."));
     }
     if (call.instruction.queue == Queue::kVector) {
       if (in.partitions <= 32 && in.free_elements() <= 32) return same_format(call, 0, 1);
-      return invalid_argument(
-          "nc_transpose: on the Vector Engine expected data of at most 32 x 32, found " +
-          describe(call, 1) + ". Use the Tensor Engine: data in SBUF, dst in PSUM.");
+      return named(
+          "size-limit",
+          invalid_argument(
+              "nc_transpose: on the Vector Engine expected data of at most 32 x 32, found " +
+              describe(call, 1) + ". Use the Tensor Engine: data in SBUF, dst in PSUM."));
     }
     THORONG_RETURN_IF_ERROR(
         limit_elements(call, 1, static_cast<int64_t>(call.core.columns), "the array's columns"));
     if (call.space(0) != Space::kPsum || call.space(1) != Space::kSbuf) {
-      return invalid_argument(
-          "nc_transpose: on the Tensor Engine expected data in SBUF and dst in PSUM, found " +
-          describe(call, 1) + " and " + describe(call, 0) +
-          ". Move them, or transpose 32 x 32 blocks on Vector.");
+      return named(
+          "memory",
+          invalid_argument(
+              "nc_transpose: on the Tensor Engine expected data in SBUF and dst in PSUM, found " +
+              describe(call, 1) + " and " + describe(call, 0) +
+              ". Move them, or transpose 32 x 32 blocks on Vector."));
     }
     return same_format(call, 0, 1);
   }

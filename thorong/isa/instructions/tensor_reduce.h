@@ -138,9 +138,10 @@ struct tensor_reduce {
     }
     int64_t expected = call.operand(1).free_elements() / std::max<int64_t>(1, reduced);
     if (call.operand(0).free_elements() != expected) {
-      return invalid_argument("tensor_reduce: expected " + std::to_string(expected) +
-                              " results per partition, found " + describe(call, 0) +
-                              ". Give dst the shape of data without the reduced dimensions.");
+      return named("shape", invalid_argument(
+                                "tensor_reduce: expected " + std::to_string(expected) +
+                                " results per partition, found " + describe(call, 0) +
+                                ". Give dst the shape of data without the reduced dimensions."));
     }
     if (!is_bitwise(alu(call.instruction.function0))) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));

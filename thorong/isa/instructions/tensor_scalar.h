@@ -120,10 +120,12 @@ struct tensor_scalar {
     bool bits = is_bitwise(alu(call.instruction.function0));
     if ((call.instruction.flags & kHasOp1) != 0 &&
         bits != is_bitwise(alu(call.instruction.function1))) {
-      return invalid_argument(
-          "tensor_scalar: expected two bitwise or two arithmetic operators, found " +
-          std::string(name(alu(call.instruction.function0))) + " and " +
-          std::string(name(alu(call.instruction.function1))) + ". Use two instructions.");
+      return named(
+          "operator",
+          invalid_argument(
+              "tensor_scalar: expected two bitwise or two arithmetic operators, found " +
+              std::string(name(alu(call.instruction.function0))) + " and " +
+              std::string(name(alu(call.instruction.function1))) + ". Use two instructions."));
     }
     if (!bits) return ok_status();
     THORONG_RETURN_IF_ERROR(integers(call, 0));

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import _python_subset, _run
 from .._objects import MemoryRegion
 from . import _elementwise as nl
 from ._memory import is_hbm
@@ -42,6 +43,12 @@ def _assign(self: NkiTensor, key: Any, value: Any) -> None:
         nisa.tensor_copy(dst=part, src=stretch("tensor[...] = value", value, part.shape))
 
 
+def _truth(self: NkiTensor) -> bool:
+    """True: a compiler knows that a tile is there, and not what it holds."""
+    _python_subset.tile_as_condition(_run.kernel_line())
+    return True
+
+
 def _install() -> None:
     for name, function in _BINARY.items():
         setattr(NkiTensor, f"__{name}__", _infix(function))
@@ -51,6 +58,7 @@ def _install() -> None:
     NkiTensor.__neg__ = lambda self: nl.negative(self)
     NkiTensor.__invert__ = lambda self: nl.invert(self)
     NkiTensor.__setitem__ = _assign
+    NkiTensor.__bool__ = _truth
 
 
 _install()

@@ -135,7 +135,7 @@ class Kernel:
         """Runs the kernel on its grid; time is computed when somebody asks."""
         body = instances_of(with_mask_operators(self.func), self.grid)
         cores = self.grid.cores if self.grid is not None else 1
-        return _run.launch(body, args, kwargs, (cores,) if cores > 1 else (), **self.options)
+        return _run.launch(body, args, kwargs, (cores,) if cores > 1 else (), compiled=True, **self.options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if core.current() is not None:
