@@ -115,6 +115,43 @@ TEST(Schedule, PsumTilesStayWithinABank) {
   }
 }
 
+TEST(Schedule, ListedOperandsHaveAPlaceUntilTheyAreRead) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  std::vector<BufferId> tiles;
+  for (int i = 0; i < 8; ++i) {
+    tiles.push_back(b.buffer(Space::kSbuf, kUnplaced, 100));
+    b.add(Opcode::memset, Queue::kVector, {b.part(tiles.back(), 0, 100)});
+  }
+  BufferId out = b.buffer(Space::kSbuf, kUnplaced, 100);
+  b.program.integers = {8};
+  for (BufferId id : tiles) {
+    b.program.integers.push_back(static_cast<int64_t>(b.program.patterns.size()));
+    b.program.patterns.push_back(b.part(id, 0, 100));
+  }
+  Instruction& sum = b.add(Opcode::dma_compute, Queue::kDmaMove, {b.part(out, 0, 100)});
+  sum.flags = kListedOperands, sum.extra = 0;
+  ASSERT_TRUE(schedule(b.program, core, {}).ok());
+  for (size_t i = 0; i < b.program.buffers.size(); ++i) {
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_GE(std::abs(b.program.buffers[i].address - b.program.buffers[j].address), 400);
+  }
+}
+
+TEST(Schedule, EdgesAreWaits) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64);
+  b.add(Opcode::memset, Queue::kVector, {b.part(a, 0, 64)});
+  b.add(Opcode::memset, Queue::kGpsimd, {b.part(c, 0, 64)});
+  std::vector<int64_t> places{0, 1024};
+  std::vector<Edge> edges{{1, 0}};
+  insert_semaphores(b.program, find_dependencies(b.program, places, edges));
+  EXPECT_EQ(testing::waits_of(b.program, 1), (std::map<Queue, int32_t>{{Queue::kVector, 1}}));
+  insert_semaphores(b.program, find_dependencies(b.program, places));
+  EXPECT_TRUE(testing::waits_of(b.program, 1).empty());
+}
+
 // A random program over few tiles, so that all kinds of dependencies occur.
 Program random_program(uint32_t seed) {
   std::mt19937 random(seed);
