@@ -42,7 +42,7 @@ def run_row(row: Row, folders: dict[str, Path | None]) -> dict[str, Any]:
         return {
             "seconds": data["device_s"] + data["program_start_s"] + data["program_stop_s"],
             "device_s": data["device_s"],
-            "roofline_s": roofline_s(data),
+            "roofline_s": max(e["busy_s"] for e in data["engines"]),
             "energy_j": data["energy_j"],
             "engines": {e["name"]: (e["busy_s"] * 1e6, e["instructions"]) for e in data["engines"]},
             "instructions": sum(e["instructions"] for e in data["engines"]),
@@ -54,11 +54,6 @@ def run_row(row: Row, folders: dict[str, Path | None]) -> dict[str, Any]:
         return {"skipped_because": f"Running the kernel failed with {type(error).__name__}: {text[:300]}", "wall_s": time.monotonic() - begin}
 
 
-def roofline_s(data: dict[str, Any]) -> float:
-    """The least time that the busiest engine's work takes."""
-    return max((float(e["busy_s"]) for e in data["engines"]), default=0.0)
-
-
 def run_rows(rows: list[Row], folders: dict[str, Path | None], processes: int) -> Iterator[tuple[Row, dict[str, Any]]]:
     """Runs rows side by side; results in the rows' order."""
     context = multiprocessing.get_context("spawn")
@@ -66,6 +61,41 @@ def run_rows(rows: list[Row], folders: dict[str, Path | None], processes: int) -
         futures = [pool.submit(run_row, row, folders) for row in rows]
         for row, future in zip(rows, futures, strict=True):
             yield row, future.result()
+
+
+def result_of(result: dict[str, Any], unit: str, run: dict[str, Any]) -> dict[str, Any]:
+    """A result line of the table, `result`, with what a run says in its unit."""
+    result["predicted"] = run["seconds"] / TO_SECONDS[unit]
+    result["error"] = result["predicted"] / result["published"] - 1.0
+    result["derived_from"] = "the kernel's own source: device_s with the program's start and stop"
+    result["device_s"], result["roofline_s"] = run["device_s"], run["roofline_s"]
+    result["below_roofline"] = run["device_s"] < run["roofline_s"]
+    return result
+
+
+def timeline_rows(entries: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Row]]:
+    """The entries that profile a kernel which can be run, each with a row of the same call."""
+    import nki_rows
+
+    pairs = []
+    for entry in entries:
+        line = nki_rows.TIMELINES.get(str(entry["id"]))
+        if line is not None:
+            cells = {"id": str(entry["id"]), "model": line.model, "chip": line.chip, "model_dtype": line.dtype, "config": line.config}
+            pairs.append((entry, Row(cells)))
+    return pairs
+
+
+def timeline_results(base: dict[str, Any], entry: dict[str, Any], run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One result line for each figure of a profile."""
+    import nki_rows
+
+    for key, unit, what in nki_rows.TIMELINES[str(entry["id"])].figures:
+        if key not in entry:
+            continue
+        busy = sum(us for name, (us, _) in run["engines"].items() if name.startswith(what)) * 1e-6
+        part = {**run, "seconds": run["seconds"] if what == "total" else busy}
+        yield result_of({**base, "id": f"{entry['id']}.{key}", "unit": unit, "published": float(entry[key])}, unit, part)
 
 
 def main() -> None:

@@ -239,6 +239,30 @@ CALLS: dict[str, Callable[[Row, dict[str, str], Sources], Call]] = {
 }
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """A profile of a kernel: which row's call it was, and which of its figures is what of the run's."""
+
+    model: str
+    chip: str
+    dtype: str
+    config: str
+    figures: tuple[tuple[str, str, str], ...]  # the entry's key, its unit, the run's: "total" or an engine
+
+
+_MATMUL = "M=4096;K=8192;N=8192"
+_ACTIVE = (("total_us", "us", "total"), ("tensor_active_ms", "ms", "tensor"), ("vector_active_ms", "ms", "vector"), ("dma_active_ms", "ms", "dma"))
+TIMELINES: dict[str, Timeline] = {
+    "matmul-trn2-hoist-profile": Timeline("nki-tutorial/matmul-hoist-load", "trainium2", "FP32", _MATMUL, _ACTIVE),
+    "matmul-trn2-block-profile": Timeline("nki-tutorial/matmul-block-free-dim", "trainium2", "FP32", _MATMUL, _ACTIVE),
+    "matmul-trn2-full-profile": Timeline("nki-tutorial/matmul-fully-optimized", "trainium2", "FP32", _MATMUL, _ACTIVE),
+    "matmul-trn1-full-profile": Timeline("nki-tutorial/matmul-fully-optimized", "trainium1", "BF16", _MATMUL, _ACTIVE[3:]),
+    "matmul-trn1-step4": Timeline("nki-tutorial/matmul-fully-optimized", "trainium1", "BF16", _MATMUL, (("value", "ms", "total"),)),
+    "ve-mamba-v1-4k": Timeline("nki-tutorial/mamba-v1", "trainium1", "FP32", "channels=4096;state=16;seq=512", (("value", "us", "vector"),)),
+    "ve-mamba-v3-8k": Timeline("nki-tutorial/mamba-v3", "trainium1", "FP32", "channels=4096;state=16;seq=8192", (("value", "us", "vector"),)),
+}
+
+
 def call_of(row: Row, sources: Sources) -> Call:
     """The call that a row timed. Raises Missing where no checkout describes it."""
     if row.model not in CALLS:

@@ -74,7 +74,7 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
 
 }  // namespace
 
-Status order_and_place(KernelRun& run) {
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
   isa::Program& program = run.program();
   place_in_hbm(program);
   std::vector<sim::Edge> edges(run.edges().begin(), run.edges().end());
@@ -82,7 +82,7 @@ Status order_and_place(KernelRun& run) {
   for (size_t k = 1; k < meets.size(); ++k)
     edges.emplace_back(static_cast<int32_t>(meets[k]), static_cast<int32_t>(meets[k - 1]));
   sim::ScheduleRequest request{run.fixed_addresses(), run.chains(), edges};
-  THORONG_TRY(std::vector<int32_t> order, sim::schedule(program, run.core(), request));
+  THORONG_TRY(std::vector<int32_t> order, sim::schedule(program, core, request));
   std::vector<int32_t> now_at(order.size());
   for (size_t k = 0; k < order.size(); ++k)
     now_at[static_cast<size_t>(order[k])] = static_cast<int32_t>(k);
@@ -100,14 +100,27 @@ Status order_and_place(KernelRun& run) {
 
 namespace {
 
-report::Result describe_core(KernelRun& run, sim::Timing timing, const FinishOptions& options) {
+// A pair of cores gets less of the memory that it shares than two cores alone would.
+isa::CoreParameters core_of_launch(const KernelRun& run, size_t cores) {
+  isa::CoreParameters core = run.core();
+  if (cores == 2) {
+    core.hbm_core_bytes_per_s = std::min(
+        core.hbm_core_bytes_per_s,
+        run.chip().value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
+    core.start_s += run.chip().value_or("control.pair_s", 0);
+  }
+  return core;
+}
+
+report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, sim::Timing timing,
+                             const FinishOptions& options) {
   runtime::Program program;
   program.options.chip = run.options().chip;
   program.options.schedule = sim::Schedule::kBest;
   program.options.stochastic_rounding = run.options().stochastic_rounding;
   program.options.seed = run.options().seed;
   program.options.timing_only = run.options().timing_only;
-  program.chip = run.chip(), program.core = run.core();
+  program.chip = run.chip(), program.core = core;
   program.timing = std::move(timing);
   program.tiles = std::move(run.program());
   program.model_path = options.kernel_name, program.model_format = "nki";
@@ -119,7 +132,7 @@ report::Result describe_core(KernelRun& run, sim::Timing timing, const FinishOpt
 // One result of all cores of a launch: the timeline of the core that ends last, the energy of all,
 // each with its static part for as long as the launch takes.
 report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
-                    std::vector<sim::Timing> timings, const FinishOptions& options) {
+                    const isa::CoreParameters& core, std::vector<sim::Timing> timings, const FinishOptions& options) {
   size_t last = 0;
   int64_t end_ps = 0;
   for (size_t c = 0; c < timings.size(); ++c) {
@@ -127,10 +140,10 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
     end_ps = std::max(end_ps, timings[c].end_ps);
   }
   for (sim::Timing& timing : timings) timing.end_ps = end_ps;
-  report::Result result = describe_core(*runs[last], std::move(timings[last]), options);
+  report::Result result = describe_core(*runs[last], core, std::move(timings[last]), options);
   for (size_t c = 0; c < runs.size(); ++c) {
     if (c == last) continue;
-    report::Result other = describe_core(*runs[c], std::move(timings[c]), options);
+    report::Result other = describe_core(*runs[c], core, std::move(timings[c]), options);
     for (size_t part = 0; part < result.energy_by.size(); ++part)
       result.energy_by[part] += other.energy_by[part];
     result.energy_j += other.energy_j;
@@ -146,14 +159,15 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options) {
   THORONG_RETURN_IF_ERROR(check_meetings(runs));
+  const isa::CoreParameters core = core_of_launch(*runs[0], runs.size());
   std::vector<const isa::Program*> programs;
   for (const std::shared_ptr<KernelRun>& run : runs) {
-    if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run));
+    if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
     programs.push_back(&run->program());
   }
   std::vector<sim::Timing> timings =
-      sim::simulate_timing(programs, runs[0]->core(), sim::Schedule::kBest);
-  report::Result result = join(runs, std::move(timings), options);
+      sim::simulate_timing(programs, core, sim::Schedule::kBest);
+  report::Result result = join(runs, core, std::move(timings), options);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;
     output.name = name;

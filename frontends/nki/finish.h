@@ -19,7 +19,7 @@ struct FinishOptions {
 
 // The order, addresses and waits of one core's record. Addresses that the kernel gave are kept, and
 // so are its orders: blocks (KernelRun::chains), edges, and the meetings of cores among each other.
-Status order_and_place(KernelRun& run);
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core);
 // The runs of one launch, core by core.
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options);
