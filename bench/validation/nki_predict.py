@@ -23,9 +23,9 @@ from rows import HERE, Row, chip_of, read_rows
 TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "ns": 1e-9, "s": 1.0}
 
 
-def run_row(row: Row, folders: dict[str, Path | None]) -> dict[str, Any]:
+def run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str, Any]:
     """What one row's kernel takes: seconds, engines, and how long that took here; or `skipped_because`."""
-    begin = time.monotonic()
+    begin, row = time.monotonic(), Row(cells)
     try:
         import nki_rows
         import thorong.nki
@@ -58,7 +58,7 @@ def run_rows(rows: list[Row], folders: dict[str, Path | None], processes: int) -
     """Runs rows side by side; results in the rows' order."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = [pool.submit(run_row, row, folders) for row in rows]
+        futures = [pool.submit(run_row, row.cells, folders) for row in rows]
         for row, future in zip(rows, futures, strict=True):
             yield row, future.result()
 

@@ -21,8 +21,6 @@ void place_in_hbm(isa::Program& program) {
   program.hbm_bytes = at;
 }
 
-}  // namespace
-
 // The instructions at which the cores of a launch meet, in order.
 std::vector<size_t> meetings(const isa::Program& program) {
   std::vector<size_t> result;
