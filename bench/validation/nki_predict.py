@@ -38,14 +38,14 @@ def run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str,
         kernel = call.kernel if call.cores == 1 else call.kernel[call.cores]
         result = thorong.nki.run(kernel, *call.arguments, chip=chip_of(row.chip), timing_only=True, **call.options)
         traced = time.monotonic() - begin
-        data = result.to_dict()
+        engines = {name: (use["busy_s"] * 1e6, use["instructions"]) for name, use in result.engines.items()}
         return {
-            "seconds": data["device_s"] + data["program_start_s"] + data["program_stop_s"],
-            "device_s": data["device_s"],
-            "roofline_s": max(e["busy_s"] for e in data["engines"]),
-            "energy_j": data["energy_j"],
-            "engines": {e["name"]: (e["busy_s"] * 1e6, e["instructions"]) for e in data["engines"]},
-            "instructions": sum(e["instructions"] for e in data["engines"]),
+            "seconds": result.device_s + result.program_start_s + result.program_stop_s,
+            "device_s": result.device_s,
+            "roofline_s": max(busy for busy, _ in engines.values()) * 1e-6,
+            "energy_j": result.energy_j,
+            "engines": engines,
+            "instructions": sum(n for _, n in engines.values()),
             "wall_s": traced,
             "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         }

@@ -70,7 +70,7 @@ def _attention_cte(row: Row, c: dict[str, str], sources: Sources) -> Call:
 
 
 def _mlp(row: Row, c: dict[str, str], sources: Sources, quantized: str | None) -> Call:
-    types = sources.library("core.utils.common_types")
+    kernel, types = sources.library("core.mlp.mlp").mlp, sources.library("core.utils.common_types")
     batch, tokens, hidden, inner = (int(c[key]) for key in ("batch", "tokens", "hidden", "intermediate"))
     wanted = c["quant"].partition("(")[0]
     weights = quantized or row.model_dtype
@@ -107,7 +107,7 @@ def _mlp(row: Row, c: dict[str, str], sources: Sources, quantized: str | None) -
             options[name] = c[key] == "1"
     x = _zeros((batch, tokens, hidden), row.model_dtype)
     gate, up, down = (_zeros(shape, weights) for shape in ((hidden, inner), (hidden, inner), (inner, hidden)))
-    return Call(sources.library("core.mlp.mlp").mlp, (x, gate, up, down), options, cores=int(c["lnc"]))
+    return Call(kernel, (x, gate, up, down), options, cores=int(c["lnc"]))
 
 
 def _mlp_cte(row: Row, c: dict[str, str], sources: Sources) -> Call:

@@ -6,9 +6,13 @@ A file that a later revision removed is read from the last revision that had it.
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.util
+import io
+import math
 import subprocess
 import sys
+import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +39,42 @@ class Sources:
     nki_samples: Path | None = None
     sdk: Path | None = None
     _loaded: dict[str, ModuleType] = field(default_factory=dict)
-    _removed: Any = None
+    _library: Path | None = None
+    _folder: Any = None
 
     def library(self, module: str) -> Any:
         """A module of nki-library below nkilib_src.nkilib."""
         if self.nki_library is None:
             raise Missing("This kernel is in nki-library; name a checkout with --nki-library.")
-        self._install(self.nki_library / "src")
-        return importlib.import_module(f"nkilib_src.nkilib.{module}")
+        self._install(self._library or self.nki_library / "src")
+        name = f"nkilib_src.nkilib.{module}"
+        try:
+            found = importlib.import_module(name)
+        except SyntaxError:
+            self._use_older_library(module)
+            found = importlib.import_module(name)
+        for other, loaded in list(sys.modules.items()):
+            if other.startswith("nkilib_src"):  # the vendor's compiler knows `math` without an import
+                vars(loaded).setdefault("math", math)
+        return found
+
+    def _use_older_library(self, module: str) -> None:
+        """The newest revision in which a module is Python: one of them was published broken."""
+        path = f"src/nkilib_src/nkilib/{module.replace('.', '/')}.py"
+        for revision in _git(self.nki_library, "log", "--format=%H", "--", path).split():
+            try:
+                ast.parse(_git(self.nki_library, "show", f"{revision}:{path}"))
+            except SyntaxError:
+                continue
+            archive = subprocess.run(["git", "-C", str(self.nki_library), "archive", revision, "src"], capture_output=True, check=True).stdout
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(self._scratch(), filter="data")
+            self._library = self._scratch() / "src"
+            for name in [name for name in sys.modules if name.startswith("nkilib_src")]:
+                del sys.modules[name]
+            self._install(self._library)
+            return
+        raise Missing(f"No revision of the checkout {self.nki_library} has a valid {path}.")
 
     def sample(self, path: str) -> Any:
         """A file of nki-samples below src/nki_samples, of the last revision that has it."""
@@ -59,7 +91,7 @@ class Sources:
     def _install(self, folder: Path) -> None:
         names.install("nki", only_missing=True)
         legacy.install()
-        if str(folder) not in sys.path:
+        if sys.path[0] != str(folder):
             sys.path.insert(0, str(folder))
 
     def _file(self, checkout: Path, path: str) -> ModuleType:
@@ -85,8 +117,12 @@ class Sources:
         text = _git(checkout, "show", f"{removed_by}~1:{path}") if removed_by else ""
         if not text:
             raise Missing(f"The checkout {checkout.name} has no {path}, now or in its history.")
-        if self._removed is None:
-            self._removed = tempfile.TemporaryDirectory(prefix="thorong-validate-")
-        file = Path(self._removed.name) / Path(path).name
+        file = self._scratch() / Path(path).name
         file.write_text(text, encoding="utf-8")
         return file
+
+    def _scratch(self) -> Path:
+        """A folder for what comes from a checkout's history; goes with this object."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="thorong-validate-")
+        return Path(self._folder.name)

@@ -44,12 +44,25 @@ class DType(str):
         return f"nki.language.{self}"
 
 
-class NKIObject:
+class _ObjectType(type):
+    """Makes objects of classes under @dataclass by NKIObject's initializer, which is less strict than a data class's."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        fields = cls.__dict__.get("__dataclass_fields__")
+        if fields is None or "__init__" not in cls.__dict__ or not cls.__dict__["__init__"].__code__.co_filename.startswith("<"):
+            return super().__call__(*args, **kwargs)
+        made = cls.__new__(cls)
+        NKIObject.__init__(made, *args, **kwargs)
+        return made
+
+
+class NKIObject(metaclass=_ObjectType):
     """Base class of objects that kernels take. Each class works like a data class, with or without @dataclass: it has
     the initializer that its annotations ask for unless it defines one, which calls `__post_init__` at the end."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = _annotated(type(self))
+        names += [name for name in kwargs if name not in names and hasattr(type(self), name)]
         given = dict(zip(names, args))
         wrong = [name for name in kwargs if name not in names or name in given]
         if len(args) > len(names) or wrong:
