@@ -6,13 +6,11 @@ A file that a later revision removed is read from the last revision that had it.
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-import io
 import math
+import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,30 +49,26 @@ class Sources:
         try:
             found = importlib.import_module(name)
         except SyntaxError:
-            self._use_older_library(module)
+            self._repair_library(module)
             found = importlib.import_module(name)
         for other, loaded in list(sys.modules.items()):
             if other.startswith("nkilib_src"):  # the vendor's compiler knows `math` without an import
                 vars(loaded).setdefault("math", math)
         return found
 
-    def _use_older_library(self, module: str) -> None:
-        """The newest revision in which a module is Python: one of them was published broken."""
-        path = f"src/nkilib_src/nkilib/{module.replace('.', '/')}.py"
-        for revision in _git(self.nki_library, "log", "--format=%H", "--", path).split():
-            try:
-                ast.parse(_git(self.nki_library, "show", f"{revision}:{path}"))
-            except SyntaxError:
-                continue
-            archive = subprocess.run(["git", "-C", str(self.nki_library), "archive", revision, "src"], capture_output=True, check=True).stdout
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                tar.extractall(self._scratch(), filter="data")
-            self._library = self._scratch() / "src"
-            for name in [name for name in sys.modules if name.startswith("nkilib_src")]:
-                del sys.modules[name]
-            self._install(self._library)
-            return
-        raise Missing(f"No revision of the checkout {self.nki_library} has a valid {path}.")
+    def _repair_library(self, module: str) -> None:
+        """A copy of the library in which a module's docstring ends once: one was published with its end repeated."""
+        path = Path("src/nkilib_src/nkilib") / f"{module.replace('.', '/')}.py"
+        quotes = '\n    """\n'
+        text = (self.nki_library / path).read_text(encoding="utf-8")
+        start = text.index('"""', text.index("\ndef "))
+        first = text.index(quotes, start)
+        shutil.copytree(self.nki_library / "src", self._scratch() / "src")
+        (self._scratch() / path).write_text(text[:first] + text[first + len(quotes) :], encoding="utf-8")
+        self._library = self._scratch() / "src"
+        for name in [name for name in sys.modules if name.startswith("nkilib_src")]:
+            del sys.modules[name]
+        self._install(self._library)
 
     def sample(self, path: str) -> Any:
         """A file of nki-samples below src/nki_samples, of the last revision that has it."""
