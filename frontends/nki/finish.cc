@@ -130,7 +130,8 @@ report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, si
 // One result of all cores of a launch: the timeline of the core that ends last, the energy of all,
 // each with its static part for as long as the launch takes.
 report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
-                    const isa::CoreParameters& core, std::vector<sim::Timing> timings, const FinishOptions& options) {
+                    const isa::CoreParameters& core, std::vector<sim::Timing> timings,
+                    const FinishOptions& options) {
   size_t last = 0;
   int64_t end_ps = 0;
   for (size_t c = 0; c < timings.size(); ++c) {
@@ -163,8 +164,7 @@ Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
     if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
     programs.push_back(&run->program());
   }
-  std::vector<sim::Timing> timings =
-      sim::simulate_timing(programs, core, sim::Schedule::kBest);
+  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest);
   report::Result result = join(runs, core, std::move(timings), options);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;

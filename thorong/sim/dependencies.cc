@@ -180,8 +180,8 @@ class Finder {
         bool other = record.node != node;
         if (other && record.range.first < range.last && range.first < record.range.last)
           edge(record.node, node);
-        bool replaced = write && other && range.first <= record.range.first &&
-                        record.range.last <= range.last;
+        bool replaced =
+            write && other && range.first <= record.range.first && record.range.last <= range.last;
         if (!replaced) records[kept++] = record;
       }
       records.resize(kept);
@@ -258,9 +258,9 @@ class Finder {
   const isa::Program& program_;
   bool placed_;
   std::span<const int64_t> fixed_;
-  std::vector<std::vector<Access>> accesses_;     // by buffer
+  std::vector<std::vector<Access>> accesses_;         // by buffer
   std::array<std::map<int64_t, Stretch>, 2> memory_;  // SBUF, PSUM as placed by hand, by first byte
-  std::vector<bool> live_;                              // the last buffer at all of its addresses
+  std::vector<bool> live_;                            // the last buffer at all of its addresses
   std::array<std::map<int64_t, Piece>, 2> by_address_;  // SBUF, PSUM, by first byte
   std::array<int32_t, isa::kQueues> last_of_engine_{};
   std::vector<std::pair<int32_t, int32_t>> edges_;

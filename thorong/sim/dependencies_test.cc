@@ -134,13 +134,13 @@ TEST_F(DependenciesTest, TilesAtGivenAddressesShareTheirBytes) {
              c = b.buffer(Space::kSbuf, 80, 20), apart = b.buffer(Space::kSbuf, 4096, 20),
              bank = b.buffer(Space::kPsum, 0, 20);
   const std::vector<int64_t> places{0, 40, 80, 4096, 0};
-  b.copy(b.part(a, 0, 10), b.part(apart, 0, 10));       // 0: bytes 0 to 40
-  b.copy(b.part(c, 10, 10), b.part(apart, 0, 10));      // 1: bytes 120 to 160
-  b.copy(b.part(middle, 0, 20), b.part(bank, 0, 20));   // 2: bytes 40 to 120
-  b.copy(b.part(bank, 0, 5), b.part(a, 5, 10));         // 3: reads 20 to 60, writes PSUM
-  b.copy(b.part(a, 0, 20, 64), b.part(apart, 0, 20));   // 4: other partitions
-  b.copy(b.part(a, 0, 20), b.part(apart, 0, 20));       // 5: bytes 0 to 80
-  b.copy(b.part(apart, 0, 1), b.part(middle, 15, 1));   // 6: reads byte 100, writes what 0 to 5 read
+  b.copy(b.part(a, 0, 10), b.part(apart, 0, 10));      // 0: bytes 0 to 40
+  b.copy(b.part(c, 10, 10), b.part(apart, 0, 10));     // 1: bytes 120 to 160
+  b.copy(b.part(middle, 0, 20), b.part(bank, 0, 20));  // 2: bytes 40 to 120
+  b.copy(b.part(bank, 0, 5), b.part(a, 5, 10));        // 3: reads 20 to 60, writes PSUM
+  b.copy(b.part(a, 0, 20, 64), b.part(apart, 0, 20));  // 4: other partitions
+  b.copy(b.part(a, 0, 20), b.part(apart, 0, 20));      // 5: bytes 0 to 80
+  b.copy(b.part(apart, 0, 1), b.part(middle, 15, 1));  // 6: reads byte 100, writes what 0 to 5 read
   const Dependencies found = find_dependencies(b.program, places);
   EXPECT_EQ(before(found, 2), std::set<int32_t>{});
   EXPECT_EQ(before(found, 3), (std::set<int32_t>{0, 2}));

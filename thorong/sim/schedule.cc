@@ -381,15 +381,15 @@ Status no_room(const Plan& plan, size_t instruction, const isa::CoreParameters& 
     if (most == nullptr || buffer.row_bytes > most->row_bytes) most = &buffer;
   }
   bool sbuf = most == nullptr || most->space == isa::Space::kSbuf;
-  int64_t capacity =
-      sbuf ? core.sbuf_bytes_per_partition : core.psum_banks * core.psum_bank_bytes;
+  int64_t capacity = sbuf ? core.sbuf_bytes_per_partition : core.psum_banks * core.psum_bank_bytes;
   std::string label =
       most == nullptr || most->name.empty() ? "a tile" : "tile '" + most->name + "'";
   int32_t place = plan.program.instructions[instruction].operator_index;
   return Status(Code::kResourceExhausted,
                 "expected room for " + label + " of " +
                     std::to_string(most == nullptr ? 0 : most->row_bytes) +
-                    " bytes a partition in " + std::string(isa::name(sbuf ? isa::Space::kSbuf : isa::Space::kPsum)) + " (" +
+                    " bytes a partition in " +
+                    std::string(isa::name(sbuf ? isa::Space::kSbuf : isa::Space::kPsum)) + " (" +
                     std::to_string(capacity) +
                     " bytes), found none beside the tiles that live at this point. Use smaller "
                     "tiles, or let earlier ones end before this one begins.",

@@ -74,7 +74,8 @@ TEST(Schedule, ATileThatCannotFitNamesItsOperator) {
   EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
   EXPECT_NE(result.status().to_string().find("kernel.py:7"), std::string::npos)
       << result.status().to_string();
-  EXPECT_NE(result.status().to_string().find("expected room for a tile of 4000 bytes"), std::string::npos);
+  EXPECT_NE(result.status().to_string().find("expected room for a tile of 4000 bytes"),
+            std::string::npos);
 }
 
 TEST(Schedule, ChainsKeepTheirOrder) {

@@ -70,7 +70,10 @@ class Waits {
 class Tracker {
  public:
   explicit Tracker(Program& program)
-      : program_(program), waits_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
+      : program_(program),
+        waits_(program),
+        accesses_(program.buffers.size()),
+        live_(program.buffers.size()) {}
 
   void visit(Instruction& instruction) {
     needed_.fill(0);
