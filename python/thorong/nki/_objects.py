@@ -69,7 +69,8 @@ class NKIObject(metaclass=_ObjectType):
             found = f"{len(args)} values" if len(args) > len(names) else f"'{wrong[0]}'"
             raise TypeError(f"{type(self).__name__}: expected each of ({', '.join(names)}) at most once, found {found}. Annotate what it shall have.")
         for name in names:
-            setattr(self, name, {**given, **kwargs}[name] if name in given or name in kwargs else _default(type(self), name))
+            value = {**given, **kwargs}[name] if name in given or name in kwargs else _default(type(self), name)
+            object.__setattr__(self, name, value)  # frozen classes too
         self.__post_init__()
 
     def __post_init__(self) -> None:
