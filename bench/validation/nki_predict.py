@@ -28,7 +28,6 @@ def run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str,
     begin, row = time.monotonic(), Row(cells)
     try:
         import nki_rows
-        import thorong.nki
         from nki_sources import Missing, Sources
 
         try:
@@ -36,7 +35,8 @@ def run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str,
         except Missing as missing:
             return {"skipped_because": str(missing)}
         kernel = call.kernel if call.cores == 1 else call.kernel[call.cores]
-        result = thorong.nki.run(kernel, *call.arguments, chip=chip_of(row.chip), timing_only=True, **call.options)
+        kernel.options.update(chip=chip_of(row.chip), timing_only=True)  # of this interface or of the older one
+        result = kernel.launch(*call.arguments, **call.options).result()
         traced = time.monotonic() - begin
         engines = {name: (use["busy_s"] * 1e6, use["instructions"]) for name, use in result.engines.items()}
         return {

@@ -29,7 +29,6 @@ class Call:
     arguments: tuple[Any, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     cores: int = 1
-    repeats: int = 1  # blocks of a grid that one core runs one after another
 
 
 def parse(config: str) -> dict[str, str]:
