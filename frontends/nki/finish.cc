@@ -2,100 +2,15 @@
 #include "frontends/nki/finish.h"
 
 #include <algorithm>
-#include <map>
 
+#include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
+#include "thorong/sim/schedule.h"
 #include "thorong/sim/semaphores.h"
 
 namespace thorong::nki {
 namespace {
-
-struct Life {
-  size_t first = SIZE_MAX, last = 0;
-  int32_t place = -1;  // the operator of the first use
-};
-
-std::vector<Life> lives(const isa::Program& program) {
-  std::vector<Life> result(program.buffers.size());
-  auto touch = [&](const isa::AccessPattern& pattern, size_t i, int32_t place) {
-    Life& life = result[static_cast<size_t>(pattern.buffer)];
-    if (life.first == SIZE_MAX) life.first = i, life.place = place;
-    life.last = i;
-  };
-  for (size_t i = 0; i < program.instructions.size(); ++i) {
-    const isa::Instruction& instruction = program.instructions[i];
-    for (int32_t operand : instruction.operands) {
-      if (operand < 0) continue;
-      const isa::AccessPattern& pattern = program.patterns[static_cast<size_t>(operand)];
-      touch(pattern, i, instruction.operator_index);
-      if (pattern.indirect < 0) continue;
-      const isa::Indirect& indirect = program.indirects[static_cast<size_t>(pattern.indirect)];
-      touch(program.patterns[static_cast<size_t>(indirect.index)], i, instruction.operator_index);
-    }
-    for (int64_t listed : program.listed_operands(instruction)) {
-      touch(program.patterns[static_cast<size_t>(listed)], i, instruction.operator_index);
-    }
-  }
-  return result;
-}
-
-// First fit by address over the buffers that live at the same time.
-class Space {
- public:
-  Space(int64_t capacity, int64_t alignment, int64_t bank)
-      : capacity_(capacity), alignment_(alignment), bank_(bank) {}
-
-  void expire(size_t now) {
-    std::erase_if(placed_, [&](const auto& entry) { return entry.second.second < now; });
-  }
-  // -1: no room.
-  int64_t place(int64_t bytes, size_t last) {
-    int64_t at = 0;
-    for (const auto& [low, entry] : placed_) {
-      at = aligned(at, bytes);
-      if (at + bytes <= low) break;
-      at = std::max(at, entry.first);
-    }
-    at = aligned(at, bytes);
-    if (at + bytes > capacity_) return -1;
-    keep(at, bytes, last);
-    return at;
-  }
-  void keep(int64_t at, int64_t bytes, size_t last) {
-    auto& entry = placed_[at];
-    entry = {std::max(entry.first, at + bytes), std::max(entry.second, last)};
-    peak_ = std::max(peak_, at + bytes);
-  }
-  int64_t peak() const { return peak_; }
-
- private:
-  // Up to a bank's size a buffer stays within one bank.
-  int64_t aligned(int64_t at, int64_t bytes) const {
-    at = (at + alignment_ - 1) / alignment_ * alignment_;
-    if (bank_ > 0 && (bytes > bank_ || at / bank_ != (at + bytes - 1) / bank_))
-      at = (at + bank_ - 1) / bank_ * bank_;
-    return at;
-  }
-  int64_t capacity_, alignment_, bank_, peak_ = 0;
-  std::map<int64_t, std::pair<int64_t, size_t>> placed_;  // first byte -> end, last use
-};
-
-Status no_room(const isa::Program& program, const isa::Buffer& buffer, const Life& life,
-               int64_t capacity) {
-  std::string where =
-      life.place >= 0 ? program.operators[static_cast<size_t>(life.place)].name : "";
-  std::string label = buffer.name.empty() ? "a tile" : "tile '" + buffer.name + "'";
-  return isa::named(
-      buffer.space == isa::Space::kSbuf ? "sbuf-capacity" : "psum-capacity",
-      resource_exhausted("expected room for " + label + " of " + std::to_string(buffer.row_bytes) +
-                             " bytes a partition in " + std::string(isa::name(buffer.space)) +
-                             " (" + std::to_string(capacity) +
-                             " bytes), found none beside the tiles that live at this point. Use "
-                             "smaller tiles, or let "
-                             "earlier ones end before this one begins.",
-                         where));
-}
 
 void place_in_hbm(isa::Program& program) {
   int64_t at = 0;
@@ -107,66 +22,151 @@ void place_in_hbm(isa::Program& program) {
   program.hbm_bytes = at;
 }
 
-}  // namespace
-
-Status assign_addresses(KernelRun& run) {
-  isa::Program& program = run.program();
-  const isa::CoreParameters& core = run.core();
-  place_in_hbm(program);
-  std::vector<Life> life = lives(program);
-  std::vector<size_t> order;
-  for (size_t b = 0; b < life.size(); ++b) {
-    if (life[b].first != SIZE_MAX && program.buffers[b].space != isa::Space::kHbm)
-      order.push_back(b);
+// The instructions at which the cores of a launch meet, in order.
+std::vector<size_t> meetings(const isa::Program& program) {
+  std::vector<size_t> result;
+  for (size_t i = 0; i < program.instructions.size(); ++i) {
+    if (isa::spec(program.instructions[i].opcode).meets) result.push_back(i);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return life[a].first < life[b].first; });
-  constexpr int64_t kAlignment = 32;
-  Space sbuf(core.sbuf_bytes_per_partition, kAlignment, 0),
-      psum(core.psum_banks * core.psum_bank_bytes, 4, core.psum_bank_bytes);
-  for (size_t b : order) {
-    isa::Buffer& buffer = program.buffers[b];
-    Space& space = buffer.space == isa::Space::kSbuf ? sbuf : psum;
-    space.expire(life[b].first);
-    int64_t fixed = run.fixed_addresses()[b];
-    buffer.address = fixed >= 0 ? fixed : space.place(buffer.row_bytes, life[b].last);
-    if (fixed >= 0) space.keep(fixed, buffer.row_bytes, life[b].last);
-    if (buffer.address < 0) {
-      int64_t capacity = buffer.space == isa::Space::kSbuf ? core.sbuf_bytes_per_partition
-                                                           : core.psum_banks * core.psum_bank_bytes;
-      return no_room(program, buffer, life[b], capacity);
+  return result;
+}
+
+std::string meeting_name(const isa::Program& program, size_t i) {
+  const isa::Instruction& instruction = program.instructions[i];
+  std::string name = isa::spec(instruction.opcode).mnemonic;
+  if (instruction.extra >= 0)
+    name += " of pipe " + std::to_string(program.integers[static_cast<size_t>(instruction.extra)]);
+  return name;
+}
+
+std::string line_of(const isa::Program& program, size_t i) {
+  int32_t place = program.instructions[i].operator_index;
+  return place >= 0 ? program.operators[static_cast<size_t>(place)].name : "";
+}
+
+// All cores come to the same meetings; otherwise one waits for ever. Where values are computed, the
+// kernel has stopped there already.
+Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
+  std::vector<std::vector<size_t>> all;
+  for (const auto& run : runs) all.push_back(meetings(run->program()));
+  for (size_t k = 0;; ++k) {
+    size_t there = 0, core = 0;
+    for (size_t c = 0; c < runs.size(); ++c) {
+      if (k < all[c].size()) ++there, core = c;
+    }
+    if (there == 0) return ok_status();
+    const isa::Program& program = runs[core]->program();
+    std::string name = meeting_name(program, all[core][k]);
+    for (size_t c = 0; c < runs.size(); ++c) {
+      std::string other =
+          k < all[c].size() ? meeting_name(runs[c]->program(), all[c][k]) : std::string();
+      if (other == name) continue;
+      return isa::named("deadlock", Status(Code::kMachineFault,
+                    "the cores never meet: core " + std::to_string(core) + " waits at " + name +
+                        ", and core " + std::to_string(c) +
+                        (other.empty() ? " has ended" : " waits at " + other) +
+                        ". Let every core call it equally often, in the same order.",
+                    line_of(program, all[core][k])));
     }
   }
-  program.sbuf_peak_bytes = sbuf.peak() * core.partitions,
-  program.psum_peak_bytes = psum.peak() * core.partitions;
+}
+
+}  // namespace
+
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
+  isa::Program& program = run.program();
+  place_in_hbm(program);
+  std::vector<sim::Edge> edges(run.edges().begin(), run.edges().end());
+  std::vector<size_t> meets = meetings(program);
+  for (size_t k = 1; k < meets.size(); ++k)
+    edges.emplace_back(static_cast<int32_t>(meets[k]), static_cast<int32_t>(meets[k - 1]));
+  sim::ScheduleRequest request{run.fixed_addresses(), run.chains(), edges};
+  THORONG_TRY(std::vector<int32_t> order, sim::schedule(program, core, request));
+  std::vector<int32_t> now_at(order.size());
+  for (size_t k = 0; k < order.size(); ++k)
+    now_at[static_cast<size_t>(order[k])] = static_cast<int32_t>(k);
+  for (auto& [later, earlier] : edges) {
+    later = now_at[static_cast<size_t>(later)];
+    earlier = now_at[static_cast<size_t>(earlier)];
+  }
+  std::vector<int64_t> addresses;
+  for (const isa::Buffer& buffer : program.buffers)
+    addresses.push_back(buffer.space == isa::Space::kHbm ? -1 : buffer.address);
+  sim::insert_semaphores(program, sim::find_dependencies(program, addresses, edges));
+  run.set_ordered();
   return ok_status();
 }
 
+namespace {
+
+// A pair of cores gets less of the memory that it shares than two cores alone would.
+isa::CoreParameters core_of_launch(const KernelRun& run, size_t cores) {
+  isa::CoreParameters core = run.core();
+  if (cores == 2) {
+    core.hbm_core_bytes_per_s = std::min(
+        core.hbm_core_bytes_per_s,
+        run.chip().value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
+    core.start_s += run.chip().value_or("control.pair_s", 0);
+  }
+  return core;
+}
+
+report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, sim::Timing timing,
+                             const FinishOptions& options) {
+  runtime::Program program;
+  program.options.chip = run.options().chip;
+  program.options.schedule = sim::Schedule::kBest;
+  program.options.stochastic_rounding = run.options().stochastic_rounding;
+  program.options.seed = run.options().seed;
+  program.options.timing_only = run.options().timing_only;
+  program.chip = run.chip(), program.core = core;
+  program.timing = std::move(timing);
+  program.tiles = std::move(run.program());
+  program.model_path = options.kernel_name, program.model_format = "nki";
+  report::Result result = runtime::describe(program);
+  run.program() = std::move(program.tiles);
+  return result;
+}
+
+// One result of all cores of a launch: the timeline of the core that ends last, the energy of all,
+// each with its static part for as long as the launch takes.
+report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
+                    const isa::CoreParameters& core, std::vector<sim::Timing> timings,
+                    const FinishOptions& options) {
+  size_t last = 0;
+  int64_t end_ps = 0;
+  for (size_t c = 0; c < timings.size(); ++c) {
+    if (timings[c].end_ps > end_ps) last = c;
+    end_ps = std::max(end_ps, timings[c].end_ps);
+  }
+  for (sim::Timing& timing : timings) timing.end_ps = end_ps;
+  report::Result result = describe_core(*runs[last], core, std::move(timings[last]), options);
+  for (size_t c = 0; c < runs.size(); ++c) {
+    if (c == last) continue;
+    report::Result other = describe_core(*runs[c], core, std::move(timings[c]), options);
+    for (size_t part = 0; part < result.energy_by.size(); ++part)
+      result.energy_by[part] += other.energy_by[part];
+    result.energy_j += other.energy_j;
+    result.hbm_traffic_bytes += other.hbm_traffic_bytes;
+  }
+  result.average_power_w = result.latency_s > 0 ? result.energy_j / result.latency_s : 0;
+  result.cores_used = static_cast<int>(runs.size());
+  return result;
+}
+
+}  // namespace
+
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options) {
-  std::optional<report::Result> longest;
-  double energy = 0;
+  THORONG_RETURN_IF_ERROR(check_meetings(runs));
+  const isa::CoreParameters core = core_of_launch(*runs[0], runs.size());
+  std::vector<const isa::Program*> programs;
   for (const std::shared_ptr<KernelRun>& run : runs) {
-    THORONG_RETURN_IF_ERROR(assign_addresses(*run));
-    sim::insert_semaphores(run->program());
-    runtime::Program program;
-    program.options.chip = run->options().chip;
-    program.options.schedule = sim::Schedule::kBest;
-    program.options.stochastic_rounding = run->options().stochastic_rounding;
-    program.options.seed = run->options().seed;
-    program.options.timing_only = run->options().timing_only;
-    program.chip = run->chip(), program.core = run->core();
-    program.timing = sim::simulate_timing(run->program(), run->core(), sim::Schedule::kBest);
-    program.tiles = std::move(run->program());
-    program.model_path = options.kernel_name, program.model_format = "nki";
-    report::Result result = runtime::describe(program);
-    run->program() = std::move(program.tiles);
-    energy += result.energy_j;
-    if (!longest || result.device_s > longest->device_s) longest = std::move(result);
+    if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
+    programs.push_back(&run->program());
   }
-  report::Result& result = *longest;
-  result.cores_used = static_cast<int>(runs.size());
-  result.energy_j = energy;
+  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest);
+  report::Result result = join(runs, core, std::move(timings), options);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;
     output.name = name;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows when a kernel has returned: buffers get physical addresses by liveness, semaphores
-// are inserted, the program is timed and charged, and the result is described like a model's.
+// What follows when a kernel has returned: its instructions are ordered and its tiles placed
+// (sim/schedule.h), semaphores are inserted, the cores are timed together and charged, and the
+// result is described like a model's. Values were computed before; here only times follow.
 #pragma once
 
 #include <memory>
@@ -16,8 +17,9 @@ struct FinishOptions {
   std::vector<std::pair<std::string, Tensor>> outputs;
 };
 
-// Addresses for every buffer of SBUF and PSUM; those that the kernel gave are kept.
-Status assign_addresses(KernelRun& run);
+// The order, addresses and waits of one core's record. Addresses that the kernel gave are kept, and
+// so are its orders: blocks (KernelRun::chains), edges, and the meetings of cores among each other.
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core);
 // The runs of one launch, core by core.
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options);

@@ -103,6 +103,10 @@ class KernelRun final : public isa::MachineState {
   void name_last(std::string name);  // the instruction that was recorded last
   std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
+  // The program is no longer in the order of its record (finish.h).
+  bool ordered() const { return ordered_; }
+  void set_ordered() { ordered_ = true; }
+
   isa::HostBuffer host_buffer(isa::BufferId buffer) const override;
   void bind(isa::BufferId, const std::byte*, int64_t) override {}
   numerics::Rounding rounding() const override;
@@ -134,6 +138,8 @@ class KernelRun final : public isa::MachineState {
   bool infer_accumulate(Value& accumulate, const Value& destination);
   void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   Status execute(const isa::InstructionSpec& spec);
+  void take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
+  void wait_for_others(const std::function<void()>& wait) const;
 
   RunOptions options_;
   chip::Chip chip_;
@@ -157,6 +163,7 @@ class KernelRun final : public isa::MachineState {
   std::unordered_map<std::string, int64_t> named_;  // -1: several of the name
   int32_t chain_ = -1;                              // the last block's number
   int order_depth_ = 0;
+  bool ordered_ = false;
   bool halted_ = false;  // after a fault nothing more is executed
   uint64_t executed_ = 0;
   size_t shared_allocations_ = 0;

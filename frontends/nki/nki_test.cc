@@ -179,12 +179,87 @@ TEST(Finish, TimesTilesAtAddressesThatDoNotOverlap) {
   EXPECT_GE(std::abs(buffers[0].address - buffers[1].address), 4000);
 }
 
+// Steps of a loop: a tile is set and copied to another one on another engine, at `addresses` if
+// they are given.
+Result<report::Result> loop(const std::shared_ptr<KernelRun>& run, int steps, bool ordered,
+                            std::optional<int64_t> address = std::nullopt) {
+  std::array shape{int64_t{128}, int64_t{1000}};
+  if (ordered) run->begin_order();
+  for (int i = 0; i < steps; ++i) {
+    std::optional<std::pair<int64_t, int64_t>> place;
+    if (address) place = {0, *address};
+    auto a = run->allocate(shape, *parse_dtype("float32"), Region::kSbuf, "a", place);
+    Tensor b = tile(*run, {128, 1000});
+    EXPECT_TRUE(call(*run, Opcode::memset, {pass(*a), pass(1.0)}).ok());
+    Argument gpsimd;
+    gpsimd.kind = Argument::Kind::kName, gpsimd.name_kind = isa::NameKind::kEngine;
+    gpsimd.code = 3;
+    EXPECT_TRUE(call(*run, Opcode::tensor_copy, {pass(b), pass(*a), gpsimd}).ok());
+  }
+  if (ordered) run->end_order();
+  std::array runs{run};
+  return finish(runs, {"kernel", {}});
+}
+
+TEST(Finish, StepsOfALoopOverlapUnlessTheyShareAnAddress) {
+  auto free = start(), shared = start();
+  auto overlapped = loop(free, 16, false), in_turns = loop(shared, 16, false, 0);
+  ASSERT_TRUE(overlapped.ok() && in_turns.ok());
+  EXPECT_LT(overlapped->device_s, 0.8 * in_turns->device_s);
+  for (const isa::Buffer& buffer : shared->program().buffers) {
+    if (buffer.name == "a") EXPECT_EQ(buffer.address, 0);
+  }
+}
+
+TEST(Finish, TheSameRecordHasTheSameTimeAgain) {
+  auto run = start();
+  auto first = loop(run, 16, false);
+  std::array runs{run};
+  auto again = finish(runs, {"kernel", {}});
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_EQ(first->device_s, again->device_s);
+}
+
+TEST(Finish, ABlockWithoutReorderingKeepsItsOrder) {
+  auto run = start();
+  Tensor a = tile(*run, {128, 8}), b = tile(*run, {128, 8}), c = tile(*run, {128, 64});
+  // The second is the more urgent one, because the third waits for it.
+  run->begin_order();
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(a), pass(1.0)}).ok());
+  ASSERT_TRUE(call(*run, Opcode::memset, {pass(b), pass(2.0)}).ok());
+  run->end_order();
+  auto part = slice(c, 1, 0, 8, 1);
+  ASSERT_TRUE(call(*run, Opcode::tensor_copy, {pass(*part), pass(b)}).ok());
+  std::array runs{run};
+  ASSERT_TRUE(finish(runs, {"kernel", {}}).ok());
+  EXPECT_EQ(run->program().instructions[0].immediate0, 1.0F);
+}
+
+TEST(Finish, CoresThatNeverMeetNameTheLine) {
+  RunOptions options;
+  options.timing_only = true;
+  auto launch = std::make_shared<Launch>(2);
+  std::vector<std::shared_ptr<KernelRun>> runs;
+  for (int core = 0; core < 2; ++core) runs.push_back(*KernelRun::create(options, core, launch));
+  Tensor shared = tile(*runs[0], {16}, Region::kSharedHbm);
+  ASSERT_TRUE(call(*runs[0], Opcode::core_barrier, {pass(shared)}).ok());
+  auto result = finish(runs, {"kernel", {}});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), Code::kMachineFault);
+  std::string text = result.status().to_string();
+  EXPECT_NE(text.find("kernel.py:1"), std::string::npos) << text;
+  EXPECT_NE(text.find("core 0 waits at core_barrier, and core 1 has ended"), std::string::npos)
+      << text;
+}
+
 TEST(Finish, SaysWhichTileHasNoRoom) {
   auto run = start();
   Tensor a = tile(*run, {128, 30000}), b = tile(*run, {128, 40000});
   ASSERT_TRUE(call(*run, Opcode::memset, {pass(a), pass(1.0)}).ok());
   ASSERT_TRUE(call(*run, Opcode::memset, {pass(b), pass(1.0)}).ok());
-  ASSERT_TRUE(call(*run, Opcode::tensor_copy, {pass(a), pass(a)}).ok());
+  auto part = slice(b, 1, 0, 30000, 1);
+  ASSERT_TRUE(part.ok());
+  ASSERT_TRUE(call(*run, Opcode::tensor_copy, {pass(a), pass(*part)}).ok());
   std::array runs{run};
   auto result = finish(runs, {"kernel", {}});
   ASSERT_FALSE(result.ok());

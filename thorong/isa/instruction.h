@@ -134,6 +134,7 @@ struct InstructionSpec {
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
   bool splits = false;        // the meaning does machine.part() only when asked for a part
+  bool meets = false;         // ends when every core of the launch has come to it
   bool engine_state = false;  // uses MachineState::engines whatever its ReduceCommand
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A list of accesses for each buffer. A write that covers older accesses replaces them: who waits
 // for it waits for them. When a buffer takes over the addresses of older ones, a join of all their
-// accesses becomes a write over the whole new buffer.
+// accesses becomes a write over the whole new buffer. Where addresses are given, the memory itself
+// has the lists, one for each stretch of bytes whose users are the same.
 #include "thorong/sim/dependencies.h"
 
 #include <algorithm>
@@ -19,12 +20,19 @@ using isa::Buffer;
 using isa::BufferId;
 using isa::Space;
 
+constexpr size_t kMostRecords = 192;  // of one list; older ones are joined
 constexpr Range kEverywhere{0, int64_t{1} << 60, 0, int64_t{1} << 60, 0};
 
 struct Access {
   Range range{};
   int32_t node = 0;
   bool write = false;
+};
+
+// Bytes up to `high` of a memory's partitions, and who used them.
+struct Stretch {
+  int64_t high = 0;
+  std::vector<Access> reads, writes;
 };
 
 // Bytes up to `high` that buffer `id` used last.
@@ -37,8 +45,7 @@ class Finder {
  public:
   Finder(const isa::Program& program, bool placed, std::span<const int64_t> fixed)
       : program_(program), placed_(placed), fixed_(fixed) {
-    accesses_.resize(program.buffers.size() +
-                     2);  // behind the buffers': SBUF and PSUM as placed by hand
+    accesses_.resize(program.buffers.size());
     live_.resize(program.buffers.size());
     last_of_engine_.fill(-1);
     result_.instructions = program.instructions.size();
@@ -47,7 +54,8 @@ class Finder {
     noted_.resize(result_.instructions, -1);
   }
 
-  Dependencies run() {
+  Dependencies run(std::span<const Edge> edges) {
+    for (auto [later, earlier] : edges) edges_.emplace_back(earlier, later);
     for (size_t i = 0; i < result_.instructions; ++i) visit(static_cast<int32_t>(i));
     size_t nodes = result_.position.size();
     result_.needed.assign(nodes, 0);
@@ -92,7 +100,6 @@ class Finder {
     // Only now: a join of what came before must not hold this instruction, which may still have to
     // wait for it.
     for (size_t list : touched_) {
-      constexpr size_t kMostRecords = 192;
       if (accesses_[list].size() > kMostRecords) join_older(accesses_[list], i);
     }
     touched_.clear();
@@ -115,7 +122,8 @@ class Finder {
     auto list = static_cast<size_t>(id);
     if (list < fixed_.size() && fixed_[list] >= 0 && buffer(id).space != Space::kHbm) {
       range.low += fixed_[list], range.high += fixed_[list];
-      list = program_.buffers.size() + (buffer(id).space == Space::kPsum ? 1 : 0);
+      access_memory(node, memory_[buffer(id).space == Space::kPsum ? 1 : 0], range, write);
+      return;
     }
     if (placed_ && !live_[list]) take_over(node, id);
     auto& records = accesses_[list];
@@ -129,6 +137,60 @@ class Finder {
     records.resize(kept);
     records.push_back({range, node, write});
     touched_.push_back(list);
+  }
+
+  // Users of the same bytes, whatever buffers they had in mind.
+  void access_memory(int32_t node, std::map<int64_t, Stretch>& memory, const Range& range,
+                     bool write) {
+    split(memory, range.low), split(memory, range.high);
+    auto first = memory.lower_bound(range.low);
+    bool only_this = write;
+    size_t touched = 0;
+    auto it = first;
+    for (int64_t at = range.low; at < range.high; ++it, ++touched) {
+      if (it == memory.end() || it->first > at) {
+        int64_t end = it == memory.end() ? range.high : std::min(it->first, range.high);
+        it = memory.emplace_hint(it, at, Stretch{end, {}, {}});
+        if (touched == 0) first = it;
+      }
+      use(node, it->second, range, write);
+      only_this = only_this && it->second.reads.empty() && it->second.writes.size() == 1;
+      at = it->second.high;
+    }
+    if (!only_this || touched < 2) return;
+    first->second.high = range.high;
+    memory.erase(std::next(first), it);
+  }
+
+  static void split(std::map<int64_t, Stretch>& memory, int64_t at) {
+    auto it = memory.upper_bound(at);
+    if (it == memory.begin()) return;
+    --it;
+    if (it->first == at || it->second.high <= at) return;
+    Stretch upper = it->second;
+    it->second.high = at;
+    memory.emplace_hint(std::next(it), at, std::move(upper));
+  }
+
+  // Within a stretch only the rows tell accesses apart.
+  void use(int32_t node, Stretch& stretch, const Range& range, bool write) {
+    auto wait = [&](std::vector<Access>& records) {
+      size_t kept = 0;
+      for (const Access& record : records) {
+        bool other = record.node != node;
+        if (other && record.range.first < range.last && range.first < record.range.last)
+          edge(record.node, node);
+        bool replaced =
+            write && other && range.first <= record.range.first && record.range.last <= range.last;
+        if (!replaced) records[kept++] = record;
+      }
+      records.resize(kept);
+    };
+    wait(stretch.writes);
+    if (write) wait(stretch.reads);
+    auto& records = write ? stretch.writes : stretch.reads;
+    if (records.size() > kMostRecords) join_older(records, node - 1);
+    records.push_back({range, node, write});
   }
 
   void edge(int32_t from, int32_t to) {
@@ -196,8 +258,9 @@ class Finder {
   const isa::Program& program_;
   bool placed_;
   std::span<const int64_t> fixed_;
-  std::vector<std::vector<Access>> accesses_;
-  std::vector<bool> live_;                              // the last buffer at all of its addresses
+  std::vector<std::vector<Access>> accesses_;         // by buffer
+  std::array<std::map<int64_t, Stretch>, 2> memory_;  // SBUF, PSUM as placed by hand, by first byte
+  std::vector<bool> live_;                            // the last buffer at all of its addresses
   std::array<std::map<int64_t, Piece>, 2> by_address_;  // SBUF, PSUM, by first byte
   std::array<int32_t, isa::kQueues> last_of_engine_{};
   std::vector<std::pair<int32_t, int32_t>> edges_;
@@ -209,12 +272,13 @@ class Finder {
 }  // namespace
 
 Dependencies find_dependencies(const isa::Program& program,
-                               std::span<const int64_t> fixed_addresses) {
-  return Finder(program, false, fixed_addresses).run();
+                               std::span<const int64_t> fixed_addresses,
+                               std::span<const Edge> edges) {
+  return Finder(program, false, fixed_addresses).run(edges);
 }
 
 Dependencies find_placed_dependencies(const isa::Program& program) {
-  return Finder(program, true, {}).run();
+  return Finder(program, true, {}).run({});
 }
 
 }  // namespace thorong::sim

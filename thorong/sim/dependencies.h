@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "thorong/isa/isa.h"
@@ -31,11 +32,15 @@ struct Dependencies {
   }
 };
 
+// The later and the earlier of two instructions, by index.
+using Edge = std::pair<int32_t, int32_t>;
+
 // Of a traced program, whose tiles have no addresses yet; but those in `fixed_addresses` share the
 // memory of their space (by buffer, the byte that the program itself asked for; -1: none; may be
-// shorter than the buffers).
+// shorter than the buffers). `edges` are waits that no memory asks for.
 Dependencies find_dependencies(const isa::Program& program,
-                               std::span<const int64_t> fixed_addresses);
+                               std::span<const int64_t> fixed_addresses,
+                               std::span<const Edge> edges = {});
 
 // Of a program as the machine runs it: a buffer in SBUF or PSUM waits for all that used its
 // addresses before.

@@ -128,6 +128,27 @@ TEST_F(DependenciesTest, ListedOperandsAreRead) {
   EXPECT_EQ(before(b.program, 2), (std::set<int32_t>{0, 1}));
 }
 
+TEST_F(DependenciesTest, TilesAtGivenAddressesShareTheirBytes) {
+  // b lies on the upper half of a and the lower half of c.
+  const auto a = b.buffer(Space::kSbuf, 0, 20), middle = b.buffer(Space::kSbuf, 40, 20),
+             c = b.buffer(Space::kSbuf, 80, 20), apart = b.buffer(Space::kSbuf, 4096, 20),
+             bank = b.buffer(Space::kPsum, 0, 20);
+  const std::vector<int64_t> places{0, 40, 80, 4096, 0};
+  b.copy(b.part(a, 0, 10), b.part(apart, 0, 10));      // 0: bytes 0 to 40
+  b.copy(b.part(c, 10, 10), b.part(apart, 0, 10));     // 1: bytes 120 to 160
+  b.copy(b.part(middle, 0, 20), b.part(bank, 0, 20));  // 2: bytes 40 to 120
+  b.copy(b.part(bank, 0, 5), b.part(a, 5, 10));        // 3: reads 20 to 60, writes PSUM
+  b.copy(b.part(a, 0, 20, 64), b.part(apart, 0, 20));  // 4: other partitions
+  b.copy(b.part(a, 0, 20), b.part(apart, 0, 20));      // 5: bytes 0 to 80
+  b.copy(b.part(apart, 0, 1), b.part(middle, 15, 1));  // 6: reads byte 100, writes what 0 to 5 read
+  const Dependencies found = find_dependencies(b.program, places);
+  EXPECT_EQ(before(found, 2), std::set<int32_t>{});
+  EXPECT_EQ(before(found, 3), (std::set<int32_t>{0, 2}));
+  EXPECT_EQ(before(found, 4), std::set<int32_t>{});
+  EXPECT_EQ(before(found, 5), (std::set<int32_t>{0, 2, 3}));
+  EXPECT_EQ(before(found, 6), (std::set<int32_t>{0, 1, 2, 3, 4, 5}));
+}
+
 TEST_F(DependenciesTest, WhatAnEngineKeepsIsUsedInOrder) {
   const auto tile = b.buffer(Space::kSbuf, 0, 100), other = b.buffer(Space::kSbuf, 4096, 100);
   b.add(Opcode::rng, Queue::kVector, {b.part(tile, 0, 10)});

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 #include "thorong/sim/dependencies.h"
 #include "thorong/sim/tile_places.h"
 #include "thorong/sim/timing.h"
@@ -30,7 +31,7 @@ class Plan {
   Plan(const isa::Program& of, const isa::CoreParameters& core, const ScheduleRequest& asked)
       : program(of),
         request(asked),
-        dependencies(find_dependencies(of, asked.fixed_addresses)),
+        dependencies(find_dependencies(of, asked.fixed_addresses, asked.edges)),
         semaphore_ps(static_cast<int64_t>(core.semaphore_s * 1e12)) {
     size_t n = program.instructions.size();
     busy.resize(n), latency.resize(n);
@@ -107,6 +108,8 @@ class Plan {
         const auto& indirect = program.indirects[static_cast<size_t>(pattern.indirect)];
         add(program.patterns[static_cast<size_t>(indirect.index)]);
       }
+      for (int64_t listed : program.listed_operands(instruction))
+        add(program.patterns[static_cast<size_t>(listed)]);
     }
     first_tile_.push_back(static_cast<int64_t>(tile_.size()));
   }
@@ -142,12 +145,16 @@ class Attempt {
         started_(plan.dependencies.instructions, false),
         chain_next_(plan.dependencies.instructions, -1) {
     address.assign(plan.program.buffers.size(), -1);
+    std::vector<std::pair<int64_t, int64_t>> taken[2];  // SBUF, PSUM: first byte and end
     for (size_t b = 0; b < plan.request.fixed_addresses.size(); ++b) {
       const isa::Buffer& buffer = plan.program.buffers[b];
-      if (plan.request.fixed_addresses[b] < 0 || buffer.space == isa::Space::kHbm) continue;
-      places_.reserve(buffer, plan.request.fixed_addresses[b]);
-      address[b] = plan.request.fixed_addresses[b];
+      int64_t at = plan.request.fixed_addresses[b];
+      if (at < 0 || buffer.space == isa::Space::kHbm) continue;
+      taken[buffer.space == isa::Space::kPsum ? 1 : 0].emplace_back(at, at + buffer.row_bytes);
+      address[b] = at;
     }
+    places_.reserve(isa::Space::kSbuf, std::move(taken[0]));
+    places_.reserve(isa::Space::kPsum, std::move(taken[1]));
     for (size_t i = 0; i < chain_next_.size(); ++i) {
       if (plan.chain_before[i] >= 0)
         chain_next_[static_cast<size_t>(plan.chain_before[i])] = static_cast<int32_t>(i);
@@ -278,18 +285,17 @@ class Attempt {
   }
 
   bool place_tiles(size_t node) {
-    std::array<int32_t, 2 * isa::kMaxOperands> taken{};
-    size_t count = 0;
+    taken_.clear();
     for (int32_t tile : plan_.tiles(node)) {
       auto t = static_cast<size_t>(tile);
       if (address[t] >= 0) continue;
       address[t] = places_.take(plan_.program.buffers[t]);
       if (address[t] >= 0) {
-        taken[count++] = tile;
+        taken_.push_back(tile);
         continue;
       }
-      for (size_t i = 0; i < count; ++i) {
-        auto back = static_cast<size_t>(taken[i]);
+      for (int32_t given : taken_) {
+        auto back = static_cast<size_t>(given);
         places_.give_back(plan_.program.buffers[back], address[back]);
         address[back] = -1;
       }
@@ -351,6 +357,7 @@ class Attempt {
   std::priority_queue<Entry, std::vector<Entry>, Later> ahead_;  // beyond the window
   std::array<bool, kResources> room_{};  // some was given back since the last one found none
   std::array<int64_t, kResources> free_{};
+  std::vector<int32_t> taken_;  // places that one instruction got
   int64_t now_ = 0;
   size_t oldest_ = 0;
 };
@@ -366,6 +373,29 @@ void apply(isa::Program& program, const Attempt& attempt, const isa::CoreParamet
   }
   program.sbuf_peak_bytes = attempt.places().sbuf_peak_bytes() * core.partitions;
   program.psum_peak_bytes = attempt.places().psum_peak_bytes() * core.partitions;
+}
+
+Status no_room(const Plan& plan, size_t instruction, const isa::CoreParameters& core) {
+  const isa::Buffer* most = nullptr;
+  for (int32_t tile : plan.tiles(instruction)) {
+    const isa::Buffer& buffer = plan.program.buffers[static_cast<size_t>(tile)];
+    if (most == nullptr || buffer.row_bytes > most->row_bytes) most = &buffer;
+  }
+  bool sbuf = most == nullptr || most->space == isa::Space::kSbuf;
+  int64_t capacity = sbuf ? core.sbuf_bytes_per_partition : core.psum_banks * core.psum_bank_bytes;
+  std::string label =
+      most == nullptr || most->name.empty() ? "a tile" : "tile '" + most->name + "'";
+  int32_t place = plan.program.instructions[instruction].operator_index;
+  Status status(Code::kResourceExhausted,
+                "expected room for " + label + " of " +
+                    std::to_string(most == nullptr ? 0 : most->row_bytes) +
+                    " bytes a partition in " +
+                    std::string(isa::name(sbuf ? isa::Space::kSbuf : isa::Space::kPsum)) + " (" +
+                    std::to_string(capacity) +
+                    " bytes), found none beside the tiles that live at this point. Use smaller "
+                    "tiles, or let earlier ones end before this one begins.",
+                place >= 0 ? plan.program.operators[static_cast<size_t>(place)].name : "");
+  return isa::named(sbuf ? "sbuf-capacity" : "psum-capacity", std::move(status));
 }
 
 }  // namespace
@@ -386,12 +416,7 @@ Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CorePara
     stuck = attempt.stuck;
     if (window == 0) break;
   }
-  int32_t place = program.instructions[stuck].operator_index;
-  return Status(Code::kResourceExhausted,
-                "expected room in SBUF and PSUM for the tiles that live at one time, found too "
-                "little. Use smaller tiles, or let earlier "
-                "ones end before new ones begin.",
-                place >= 0 ? program.operators[static_cast<size_t>(place)].name : "");
+  return no_room(plan, stuck, core);
 }
 
 }  // namespace thorong::sim

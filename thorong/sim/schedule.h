@@ -19,6 +19,7 @@
 #include "thorong/base/result.h"
 #include "thorong/isa/cost_model.h"
 #include "thorong/isa/isa.h"
+#include "thorong/sim/dependencies.h"
 
 namespace thorong::sim {
 
@@ -27,6 +28,7 @@ struct ScheduleRequest {
       fixed_addresses;  // by buffer: the byte in the partition that the program asks for; -1: none
   std::span<const int32_t> chains;  // by instruction: instructions of one chain start in their
                                     // order; -1: none; may be empty
+  std::span<const Edge> edges;      // waits that no memory asks for
 };
 
 // The new order, as indices into the old; `program` is in that order, with addresses and peaks.

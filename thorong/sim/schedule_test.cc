@@ -74,7 +74,8 @@ TEST(Schedule, ATileThatCannotFitNamesItsOperator) {
   EXPECT_EQ(result.status().code(), Code::kResourceExhausted);
   EXPECT_NE(result.status().to_string().find("kernel.py:7"), std::string::npos)
       << result.status().to_string();
-  EXPECT_NE(result.status().to_string().find("expected room in SBUF and PSUM"), std::string::npos);
+  EXPECT_NE(result.status().to_string().find("expected room for a tile of 4000 bytes"),
+            std::string::npos);
 }
 
 TEST(Schedule, ChainsKeepTheirOrder) {
@@ -88,10 +89,10 @@ TEST(Schedule, ChainsKeepTheirOrder) {
   b.add(Opcode::tensor_copy, Queue::kScalar, {b.part(d, 0, 64), b.part(c, 0, 8)});
   std::vector<int64_t> fixed{0, 1024, 2048};
   Program free = b.program, chained = b.program;
-  auto order = schedule(free, core, {.fixed_addresses = fixed, .chains = {}});
+  auto order = schedule(free, core, {.fixed_addresses = fixed, .chains = {}, .edges = {}});
   EXPECT_EQ(*order, (std::vector<int32_t>{1, 0, 2}));
   std::vector<int32_t> chains{0, 0, 0};
-  order = schedule(chained, core, {.fixed_addresses = fixed, .chains = chains});
+  order = schedule(chained, core, {.fixed_addresses = fixed, .chains = chains, .edges = {}});
   EXPECT_EQ(*order, (std::vector<int32_t>{0, 1, 2}));
   EXPECT_EQ(free.buffers[1].address, 1024);
 }
@@ -113,6 +114,43 @@ TEST(Schedule, PsumTilesStayWithinABank) {
     EXPECT_EQ(last - first, (buffer.row_bytes - 1) / core.psum_bank_bytes);
     EXPECT_LT(last, core.psum_banks);
   }
+}
+
+TEST(Schedule, ListedOperandsHaveAPlaceUntilTheyAreRead) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  std::vector<BufferId> tiles;
+  for (int i = 0; i < 8; ++i) {
+    tiles.push_back(b.buffer(Space::kSbuf, kUnplaced, 100));
+    b.add(Opcode::memset, Queue::kVector, {b.part(tiles.back(), 0, 100)});
+  }
+  BufferId out = b.buffer(Space::kSbuf, kUnplaced, 100);
+  b.program.integers = {8};
+  for (BufferId id : tiles) {
+    b.program.integers.push_back(static_cast<int64_t>(b.program.patterns.size()));
+    b.program.patterns.push_back(b.part(id, 0, 100));
+  }
+  Instruction& sum = b.add(Opcode::dma_compute, Queue::kDmaMove, {b.part(out, 0, 100)});
+  sum.flags = kListedOperands, sum.extra = 0;
+  ASSERT_TRUE(schedule(b.program, core, {}).ok());
+  for (size_t i = 0; i < b.program.buffers.size(); ++i) {
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_GE(std::abs(b.program.buffers[i].address - b.program.buffers[j].address), 400);
+  }
+}
+
+TEST(Schedule, EdgesAreWaits) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64);
+  b.add(Opcode::memset, Queue::kVector, {b.part(a, 0, 64)});
+  b.add(Opcode::memset, Queue::kGpsimd, {b.part(c, 0, 64)});
+  std::vector<int64_t> places{0, 1024};
+  std::vector<Edge> edges{{1, 0}};
+  insert_semaphores(b.program, find_dependencies(b.program, places, edges));
+  EXPECT_EQ(testing::waits_of(b.program, 1), (std::map<Queue, int32_t>{{Queue::kVector, 1}}));
+  insert_semaphores(b.program, find_dependencies(b.program, places));
+  EXPECT_TRUE(testing::waits_of(b.program, 1).empty());
 }
 
 // A random program over few tiles, so that all kinds of dependencies occur.

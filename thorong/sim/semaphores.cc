@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "thorong/isa/instruction_table.h"
 #include "thorong/sim/regions.h"
@@ -35,15 +36,48 @@ struct Piece {
   isa::BufferId id;
 };
 
+using Counts = std::array<int32_t, isa::kQueues>;  // instructions of each queue; 0: none
+
+// Writes the waits of instructions, in their order. What a queue has waited for it does not wait
+// for again.
+class Waits {
+ public:
+  explicit Waits(Program& program) : program_(program) { program.waits.clear(); }
+
+  // The count of a queue's next instruction.
+  int32_t next(Queue queue) { return ++counts_[static_cast<size_t>(queue)]; }
+
+  void emit(Instruction& instruction, Counts needed) {
+    auto queue = static_cast<size_t>(instruction.queue);
+    instruction.first_wait = static_cast<int32_t>(program_.waits.size());
+    bool in_order_results = instruction.queue <= Queue::kSync;
+    for (size_t q = 0; q < isa::kQueues; ++q) {
+      if (needed[q] == 0 || (q == queue && in_order_results)) continue;
+      if (needed[q] == counts_[q] && q == queue) needed[q] = counts_[q] - 1;  // never for itself
+      if (needed[q] <= waited_[queue][q]) continue;
+      waited_[queue][q] = needed[q];
+      program_.waits.push_back({static_cast<Queue>(q), needed[q]});
+    }
+    instruction.waits = static_cast<int32_t>(program_.waits.size()) - instruction.first_wait;
+  }
+
+ private:
+  Program& program_;
+  Counts counts_{};
+  std::array<Counts, isa::kQueues> waited_{};
+};
+
 class Tracker {
  public:
   explicit Tracker(Program& program)
-      : program_(program), accesses_(program.buffers.size()), live_(program.buffers.size()) {}
+      : program_(program),
+        waits_(program),
+        accesses_(program.buffers.size()),
+        live_(program.buffers.size()) {}
 
   void visit(Instruction& instruction) {
     needed_.fill(0);
-    auto queue = static_cast<size_t>(instruction.queue);
-    int32_t count = ++counts_[queue];
+    int32_t count = waits_.next(instruction.queue);
     bool is_call = instruction.extra >= 0 && instruction.operands[0] < 0;
     if (is_call) {
       const isa::Call& call = *program_.calls[static_cast<size_t>(instruction.extra)];
@@ -65,7 +99,7 @@ class Tracker {
       const AccessPattern& pattern = program_.patterns[static_cast<size_t>(listed)];
       access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, false);
     }
-    emit(instruction);
+    waits_.emit(instruction, needed_);
   }
 
  private:
@@ -142,33 +176,43 @@ class Tracker {
     }
   }
 
-  void emit(Instruction& instruction) {
-    auto queue = static_cast<size_t>(instruction.queue);
-    instruction.first_wait = static_cast<int32_t>(program_.waits.size());
-    bool in_order_results = instruction.queue <= Queue::kSync;
-    for (size_t q = 0; q < isa::kQueues; ++q) {
-      if (needed_[q] == 0 || (q == queue && in_order_results)) continue;
-      if (needed_[q] == counts_[q] && q == queue) needed_[q] = counts_[q] - 1;  // never for itself
-      if (needed_[q] <= waited_[queue][q]) continue;
-      waited_[queue][q] = needed_[q];
-      program_.waits.push_back({static_cast<Queue>(q), needed_[q]});
-    }
-    instruction.waits = static_cast<int32_t>(program_.waits.size()) - instruction.first_wait;
-  }
-
   Program& program_;
+  Waits waits_;
   std::vector<std::vector<Access>> accesses_;
   std::vector<bool> live_;
   std::array<std::map<int64_t, Piece>, 3> by_address_;  // by first byte
-  std::array<int32_t, isa::kQueues> counts_{};
-  std::array<int32_t, isa::kQueues> needed_{};
-  std::array<std::array<int32_t, isa::kQueues>, isa::kQueues> waited_{};
+  Counts needed_{};
 };
 
 }  // namespace
 
+void insert_semaphores(Program& program, const Dependencies& dependencies) {
+  Waits waits(program);
+  std::vector<int32_t> order(dependencies.nodes());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return dependencies.position[static_cast<size_t>(a)] <
+           dependencies.position[static_cast<size_t>(b)];
+  });
+  std::vector<Counts> needed(dependencies.nodes());
+  for (int32_t node : order) {
+    auto n = static_cast<size_t>(node);
+    Counts passed = needed[n];  // by a join; an instruction passes itself
+    if (n < dependencies.instructions) {
+      Instruction& instruction = program.instructions[n];
+      int32_t count = waits.next(instruction.queue);
+      waits.emit(instruction, needed[n]);
+      passed = {};
+      passed[static_cast<size_t>(instruction.queue)] = count;
+    }
+    for (int32_t follower : dependencies.followers(n)) {
+      Counts& its = needed[static_cast<size_t>(follower)];
+      for (size_t q = 0; q < isa::kQueues; ++q) its[q] = std::max(its[q], passed[q]);
+    }
+  }
+}
+
 void insert_semaphores(Program& program) {
-  program.waits.clear();
   Tracker tracker(program);
   for (Instruction& instruction : program.instructions) tracker.visit(instruction);
 }

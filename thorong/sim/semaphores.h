@@ -8,10 +8,13 @@
 #pragma once
 
 #include "thorong/isa/isa.h"
+#include "thorong/sim/dependencies.h"
 
 namespace thorong::sim {
 
 // Fills program.waits and each instruction's first_wait/waits.
 void insert_semaphores(isa::Program& program);
+// The same where the dependencies of the program, in its present order, are known.
+void insert_semaphores(isa::Program& program, const Dependencies& dependencies);
 
 }  // namespace thorong::sim

@@ -3,6 +3,8 @@
 // within one bank.
 #pragma once
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "thorong/isa/cost_model.h"
@@ -26,14 +28,25 @@ class TilePlaces {
                                            : take_banks(buffer.row_bytes);
   }
 
-  // Keeps a place that the program chose itself; places of several such tiles may overlap.
-  void reserve(const isa::Buffer& buffer, int64_t address) {
+  // Keeps places that the program chose itself, as first byte and end; they may overlap.
+  void reserve(isa::Space space, std::vector<std::pair<int64_t, int64_t>> places) {
     constexpr int64_t kPiece = 64;
-    for (int64_t at = address / kPiece * kPiece; at < address + buffer.row_bytes; at += kPiece) {
-      if (buffer.space == isa::Space::kSbuf)
-        sbuf_.allocate_at(at, kPiece);
-      else if (auto bank = static_cast<size_t>(at / bank_bytes_); bank < banks_.size())
-        banks_[bank].allocate_at(at % bank_bytes_, kPiece);
+    std::sort(places.begin(), places.end());
+    int64_t taken = 0;
+    for (auto [low, high] : places) {
+      low = std::max(taken, low / kPiece * kPiece);
+      high = (high + kPiece - 1) / kPiece * kPiece;
+      if (high <= low) continue;
+      taken = high;
+      if (space == isa::Space::kSbuf) {
+        sbuf_.allocate_at(low, high - low);
+        continue;
+      }
+      for (int64_t at = low; at < high; at = (at / bank_bytes_ + 1) * bank_bytes_) {
+        auto bank = static_cast<size_t>(at / bank_bytes_);
+        int64_t end = std::min(high, (at / bank_bytes_ + 1) * bank_bytes_);
+        if (bank < banks_.size()) banks_[bank].allocate_at(at % bank_bytes_, end - at);
+      }
     }
   }
 

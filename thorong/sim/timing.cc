@@ -56,24 +56,35 @@ class Clockwork {
     semaphore_ps_ = picoseconds(core.semaphore_s);
     ramp_ps_ = picoseconds(core.clock_ramp_s);
     activation_ = static_cast<uint16_t>(isa::Opcode::activation);
+    size_t n = program.instructions.size();
+    timing_.instructions.resize(n), timing_.costs.resize(n);
+    for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
   }
 
-  Timing run() {
-    size_t n = program_.instructions.size();
-    timing_.instructions.resize(n);
-    timing_.costs.resize(n);
-    for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
-    for (size_t i = 0; i < n; ++i) step(i);
-    return std::move(timing_);
+  // Runs up to the next instruction at which cores meet; false: there is none.
+  bool run_to_meeting() {
+    while (next_ < program_.instructions.size()) {
+      if (isa::spec(program_.instructions[next_].opcode).meets) return true;
+      step(next_++, 0);
+    }
+    return false;
   }
+  // When the instruction at which this core stands could start.
+  int64_t arrival() const {
+    const Instruction& instruction = program_.instructions[next_];
+    return std::max(queue_free_[static_cast<size_t>(instruction.queue)], waited(instruction));
+  }
+  void meet(int64_t when) { step(next_++, when); }
+  Timing take() { return std::move(timing_); }
 
  private:
-  void step(size_t i) {
+  // not_before: other cores come to it then.
+  void step(size_t i, int64_t not_before) {
     const Instruction& instruction = program_.instructions[i];
     auto q = static_cast<size_t>(instruction.queue);
     Cost& cost = timing_.costs[i];
     cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
-    int64_t ready = waited(instruction);
+    int64_t ready = std::max(waited(instruction), not_before);
     InstructionTime& time = timing_.instructions[i];
     int64_t visible;
     if (is_dma(instruction.queue)) {
@@ -183,6 +194,7 @@ class Clockwork {
   const CoreParameters& core_;
   Schedule schedule_;
   Timing timing_;
+  size_t next_ = 0;
   std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
   std::array<int64_t, isa::kQueues> queue_free_{};
   std::vector<std::pair<int64_t, int64_t>> gaps_;  // of the data path, in order of time
@@ -206,7 +218,29 @@ int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
 int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }
 
 Timing simulate_timing(const Program& program, const CoreParameters& core, Schedule schedule) {
-  return Clockwork(program, core, schedule).run();
+  const Program* one = &program;
+  return std::move(simulate_timing(std::span(&one, 1), core, schedule)[0]);
+}
+
+std::vector<Timing> simulate_timing(std::span<const Program* const> programs,
+                                    const CoreParameters& core, Schedule schedule) {
+  std::vector<Clockwork> clocks;
+  clocks.reserve(programs.size());
+  for (const Program* program : programs) clocks.emplace_back(*program, core, schedule);
+  std::vector<Clockwork*> here;
+  do {
+    here.clear();
+    int64_t when = 0;
+    for (Clockwork& clock : clocks) {
+      if (!clock.run_to_meeting()) continue;
+      here.push_back(&clock);
+      when = std::max(when, clock.arrival());
+    }
+    for (Clockwork* clock : here) clock->meet(when);
+  } while (!here.empty());
+  std::vector<Timing> result;
+  for (Clockwork& clock : clocks) result.push_back(clock.take());
+  return result;
 }
 
 }  // namespace thorong::sim

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "thorong/isa/cost_model.h"
@@ -40,5 +41,9 @@ bool is_dma(isa::Queue queue);
 
 Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core,
                        Schedule schedule);
+// Of the cores of one launch: where they meet (InstructionSpec::meets), each waits for the last.
+// Every core has the same meetings in the same order.
+std::vector<Timing> simulate_timing(std::span<const isa::Program* const> programs,
+                                    const isa::CoreParameters& core, Schedule schedule);
 
 }  // namespace thorong::sim

@@ -229,6 +229,28 @@ TEST(Timing, TheTensorClockRampsAfterAPause) {
   EXPECT_GT(isa::core_parameters(*chip::load("trainium3")).clock_ramp_s, 0);
 }
 
+TEST(Timing, CoresWaitForEachOtherWhereTheyMeet) {
+  const isa::CoreParameters core = round_core();
+  std::array<ProgramBuilder, 2> cores;
+  for (size_t c = 0; c < 2; ++c) {
+    ProgramBuilder& b = cores[c];
+    BufferId own = b.buffer(Space::kSbuf, 0, 1000), shared = b.buffer(Space::kHbm, 0, 1000);
+    const int64_t elements = c == 0 ? 100 : 700;
+    b.copy(b.part(own, 0, static_cast<int32_t>(elements)), b.part(own, 0, 100));
+    b.add(isa::Opcode::core_barrier, Queue::kVector, {b.part(shared, 0, 1)});
+    b.copy(b.part(own, 0, 200), b.part(own, 200, 200));
+    insert_semaphores(b.program);
+  }
+  const std::array<const isa::Program*, 2> programs{&cores[0].program, &cores[1].program};
+  const std::vector<Timing> both = simulate_timing(programs, core, Schedule::kBest);
+  const int64_t later = both[1].instructions[0].end_ps;
+  EXPECT_GT(later, both[0].instructions[0].end_ps);
+  for (const Timing& timing : both) EXPECT_EQ(timing.instructions[1].start_ps, later);
+  EXPECT_EQ(both[0].instructions[2].start_ps, both[1].instructions[2].start_ps);
+  EXPECT_LT(simulate_timing(cores[0].program, core, Schedule::kBest).end_ps, both[0].end_ps)
+      << "alone it waits for nobody";
+}
+
 TEST(Timing, ADurationIsRoundedUpToPicoseconds) {
   isa::CoreParameters core = round_core();
   core.vector_hz = 1.12e9;

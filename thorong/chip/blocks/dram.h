@@ -40,6 +40,8 @@ inline std::vector<ParameterSpec> dram_parameters() {
       real("bytes_per_second", "bytes/s", 1000, 1e17, "Rate for the whole chip."),
       real("bytes_per_second_per_core", "bytes/s", 1000, 1e17,
            "Most that one core gets when the others are idle."),
+      optional(real("bytes_per_second_per_pair", "bytes/s", 1000, 1e17,
+                    "Most that a pair of cores (LNC=2) gets together.")),
       real("pj_per_byte", "pj", 0, 1e6,
            "Energy of reading or writing a byte, memory and interface."),
   };

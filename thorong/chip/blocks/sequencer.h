@@ -15,6 +15,9 @@ inline std::vector<ParameterSpec> sequencer_parameters() {
       real("semaphore_s", "s", 0, 1, "Time from the end of one instruction to a waiting engine."),
       real("start_s", "s", 0, 1, "Time before the first instruction of a program."),
       real("stop_s", "s", 0, 1, "Time after the last instruction of a program."),
+      optional(real("pair_s", "s", 0, 1,
+                    "What a program on a pair of cores (LNC=2) takes to start and stop beyond one "
+                    "on a single core.")),
       real(
           "vendor_overlap", "", 0, 1,
           "Share of the engines' busy times that the vendor's schedule overlaps; 0 = they add up."),

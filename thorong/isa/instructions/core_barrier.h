@@ -38,6 +38,7 @@ struct core_barrier {
     spec.engines = on(Queue::kTensor) | on(Queue::kVector) | on(Queue::kScalar) |
                    on(Queue::kGpsimd) | on(Queue::kSync);
     spec.first_generation = 3;
+    spec.meets = true;
     spec.parameters = {
         {"data", ParameterKind::kTile, 0, "", "the tensor that the cores share", kAnywhere},
         {"cores", ParameterKind::kIntegers, -1, "", "the cores, (0, 1)"},
