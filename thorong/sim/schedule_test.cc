@@ -140,7 +140,6 @@ TEST(Schedule, ListedOperandsHaveAPlaceUntilTheyAreRead) {
 }
 
 TEST(Schedule, EdgesAreWaits) {
-  CoreParameters core = round_core();
   ProgramBuilder b;
   BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64);
   b.add(Opcode::memset, Queue::kVector, {b.part(a, 0, 64)});
