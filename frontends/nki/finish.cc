@@ -73,6 +73,18 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
 
 }  // namespace
 
+// A pair of cores gets less of the memory that it shares than two cores alone would.
+isa::CoreParameters core_of_launch(const KernelRun& run) {
+  isa::CoreParameters core = run.core();
+  if (run.cores() == 2) {
+    core.hbm_core_bytes_per_s = std::min(
+        core.hbm_core_bytes_per_s,
+        run.chip().value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
+    core.start_s += run.chip().value_or("control.pair_s", 0);
+  }
+  return core;
+}
+
 Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
   isa::Program& program = run.program();
   place_in_hbm(program);
@@ -98,18 +110,6 @@ Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
 }
 
 namespace {
-
-// A pair of cores gets less of the memory that it shares than two cores alone would.
-isa::CoreParameters core_of_launch(const KernelRun& run, size_t cores) {
-  isa::CoreParameters core = run.core();
-  if (cores == 2) {
-    core.hbm_core_bytes_per_s = std::min(
-        core.hbm_core_bytes_per_s,
-        run.chip().value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
-    core.start_s += run.chip().value_or("control.pair_s", 0);
-  }
-  return core;
-}
 
 report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, sim::Timing timing,
                              const FinishOptions& options) {
@@ -159,7 +159,7 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options) {
   THORONG_RETURN_IF_ERROR(check_meetings(runs));
-  const isa::CoreParameters core = core_of_launch(*runs[0], runs.size());
+  const isa::CoreParameters core = core_of_launch(*runs[0]);
   std::vector<const isa::Program*> programs;
   for (const std::shared_ptr<KernelRun>& run : runs) {
     if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));

@@ -17,6 +17,8 @@ struct FinishOptions {
   std::vector<std::pair<std::string, Tensor>> outputs;
 };
 
+// The core's figures beside the other cores of its launch.
+isa::CoreParameters core_of_launch(const KernelRun& run);
 // The order, addresses and waits of one core's record. Addresses that the kernel gave are kept, and
 // so are its orders: blocks (KernelRun::chains), edges, and the meetings of cores among each other.
 Status order_and_place(KernelRun& run, const isa::CoreParameters& core);

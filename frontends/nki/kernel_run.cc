@@ -416,6 +416,8 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   return met;
 }
 
+int KernelRun::cores() const { return launch_ == nullptr ? 1 : launch_->cores(); }
+
 Status KernelRun::check_end(std::span<const Tensor> returned) {
   if (checker_ == nullptr) return ok_status();
   std::array<int64_t, 3> sums{};  // all of them fit: nothing to place
@@ -423,7 +425,8 @@ Status KernelRun::check_end(std::span<const Tensor> returned) {
     sums[static_cast<size_t>(buffer.space)] += buffer.row_bytes;
   bool fits = sums[static_cast<size_t>(isa::Space::kSbuf)] <= core_.sbuf_bytes_per_partition / 2 &&
               sums[static_cast<size_t>(isa::Space::kPsum)] <= core_.psum_bank_bytes;
-  if (Status status = fits ? ok_status() : assign_addresses(*this); !status.ok()) {
+  if (Status status = fits ? ok_status() : order_and_place(*this, core_of_launch(*this));
+      !status.ok()) {
     THORONG_RETURN_IF_ERROR(
         checker_->found("sbuf-capacity", status.message(), status.where(), status.code()));
   }

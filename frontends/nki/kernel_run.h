@@ -104,6 +104,7 @@ class KernelRun final : public isa::MachineState {
   std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
   // The program is no longer in the order of its record (finish.h).
+  int cores() const;  // of its launch
   bool ordered() const { return ordered_; }
   void set_ordered() { ordered_ = true; }
 

@@ -280,10 +280,9 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     returned: list[Any] = []
     _map_tensors(value, lambda v: returned.append(v) if isinstance(v, core.NkiTensor) else None)
     for run in runs:
-        run.check_end(returned if run is runs[0] else [])
-    for run in runs:
         for later, earlier in edges:
             run.add_edge(later, earlier)
+        run.check_end(returned if run is runs[0] else [])
     arrays.write_back()
     name = getattr(function, "__name__", type(function).__name__)
     return Launched(runs, value, arrays, name)
