@@ -334,7 +334,9 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
     chains_.back() = chain_;
   }
   note_written(spec, instruction);
-  return execute(spec);
+  THORONG_RETURN_IF_ERROR(execute(spec));
+  take_turns(spec, instruction);
+  return ok_status();
 }
 
 }  // namespace thorong::nki

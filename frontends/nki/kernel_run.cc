@@ -321,6 +321,26 @@ float* KernelRun::scratch(int slot, size_t n) {
   return memory.data();
 }
 
+void KernelRun::wait_for_others(const std::function<void()>& wait) const {
+  if (around_waiting_)
+    around_waiting_(wait);
+  else
+    wait();
+}
+
+// Hands the baton on where the instruction wrote what the cores share.
+void KernelRun::take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction) {
+  if (launch_ == nullptr || launch_->cores() < 2) return;
+  for (size_t i = 0; i < isa::kMaxOperands; ++i) {
+    if ((spec.writes >> i & 1) == 0 || instruction.operands[i] < 0) continue;
+    const isa::AccessPattern& pattern =
+        program_.patterns[static_cast<size_t>(instruction.operands[i])];
+    if (storages_[static_cast<size_t>(pattern.buffer)]->region != Region::kSharedHbm) continue;
+    wait_for_others([&] { launch_->take_turns(core_id_); });
+    return;
+  }
+}
+
 bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
                          std::vector<std::byte>& bytes) {
   if (launch_ == nullptr || launch_->cores() < 2)
@@ -332,15 +352,11 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   }
   std::string why;
   bool met = false;
-  auto wait = [&] {
+  wait_for_others([&] {
     launch_->post(core_id_, meeting, bytes);
     met = launch_->meet(core_id_, meeting, &why);
     if (met) bytes = launch_->collect(core_id_, from < 0 ? core_id_ : from, meeting);
-  };
-  if (around_waiting_)
-    around_waiting_(wait);
-  else
-    wait();
+  });
   if (!met)
     fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
                            ". Let every core call it equally often");

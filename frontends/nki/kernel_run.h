@@ -118,6 +118,8 @@ class KernelRun final : public isa::MachineState {
   void infer_accumulate(Value& accumulate, const Value& destination);
   void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   Status execute(const isa::InstructionSpec& spec);
+  void take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
+  void wait_for_others(const std::function<void()>& wait) const;
 
   RunOptions options_;
   chip::Chip chip_;

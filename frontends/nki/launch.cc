@@ -25,12 +25,27 @@ void Launch::leave(int core) {
   pass_on(core);
 }
 
-// To the next core that has not ended; the lock is held.
+void Launch::take_turns(int core) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  pass_on(core);
+  changed_.wait(lock, [&] { return holder_ == core; });
+}
+
+bool Launch::everybody_waits() const {
+  for (size_t i = 0; i < waiting_.size(); ++i) {
+    if (!finished_[i] && waiting_[i].empty()) return false;
+  }
+  return true;
+}
+
+// To the next core that has not ended and is not at a meeting, as long as there is one; the lock is
+// held.
 void Launch::pass_on(int from) {
+  bool all = everybody_waits();
   for (int step = 1; step <= cores(); ++step) {
-    int next = (from + step) % cores();
-    if (!finished_[static_cast<size_t>(next)]) {
-      holder_ = next;
+    auto next = static_cast<size_t>((from + step) % cores());
+    if (!finished_[next] && (all || waiting_[next].empty())) {
+      holder_ = static_cast<int>(next);
       break;
     }
   }
@@ -56,12 +71,10 @@ bool Launch::meet(int core, const std::string& name, std::string* why) {
   pass_on(core);
   changed_.wait(lock, [&] { return holder_ == core; });
   if (waiting_[self].empty()) return true;
-  for (size_t i = 0; i < waiting_.size();
-       ++i) {  // the baton came round and nobody met us: it never will be different
-    if (i == self) continue;
-    *why = finished_[i]          ? "core " + std::to_string(i) + " has ended"
-           : waiting_[i].empty() ? "core " + std::to_string(i) + " does something else"
-                                 : "core " + std::to_string(i) + " waits at " + waiting_[i];
+  for (size_t i = 0; i < waiting_.size(); ++i) {  // all wait, and not for us: it stays so
+    if (i == self || (!finished_[i] && waiting_[i] == name)) continue;
+    *why = "core " + std::to_string(i) +
+           (finished_[i] ? std::string(" has ended") : " waits at " + waiting_[i]);
   }
   waiting_[self].clear();
   return false;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cores that run one kernel together (LNC): HBM tensors that they share, and a baton. Only the
-// core that holds the baton runs; it goes to the next core at a meeting (sendrecv, core_barrier)
-// and at the end, in the order of their numbers, so that a run does not depend on the host's
-// threads.
+// core that holds the baton runs; it goes to the next core after each write to shared HBM, at a
+// meeting (sendrecv, core_barrier) and at the end, in the order of their numbers, so that a run
+// does not depend on the host's threads. A kernel that splits its work evenly sees the other core's
+// half as soon as it has written its own, as on the machine, where the compiler orders the two.
 #pragma once
 
 #include <condition_variable>
@@ -38,11 +39,14 @@ class Launch {
   void enter(int core);
   // Hands the baton on for good.
   void leave(int core);
+  // Lets every other core that is not at a meeting run up to its next turn.
+  void take_turns(int core);
   // Waits until all cores have come to a meeting of this name; false if another core has ended
   // instead, or waits for a meeting of another name that cannot come to be (`why` says which).
   bool meet(int core, const std::string& name, std::string* why);
 
  private:
+  bool everybody_waits() const;
   void pass_on(int from);
   std::mutex mutex_;
   std::condition_variable changed_;

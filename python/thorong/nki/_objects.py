@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from enum import Enum
 from typing import Any
 
@@ -41,6 +42,41 @@ class DType(str):
 
     def __repr__(self) -> str:
         return f"nki.language.{self}"
+
+
+class NKIObject:
+    """Base class of objects that kernels take. Each class works like a data class, with or without @dataclass: it has
+    the initializer that its annotations ask for unless it defines one, which calls `__post_init__` at the end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = _annotated(type(self))
+        given = dict(zip(names, args))
+        wrong = [name for name in kwargs if name not in names or name in given]
+        if len(args) > len(names) or wrong:
+            found = f"{len(args)} values" if len(args) > len(names) else f"'{wrong[0]}'"
+            raise TypeError(f"{type(self).__name__}: expected each of ({', '.join(names)}) at most once, found {found}. Annotate what it shall have.")
+        for name in names:
+            setattr(self, name, {**given, **kwargs}[name] if name in given or name in kwargs else _default(type(self), name))
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """What a class does after its values are set; nothing unless it says so."""
+
+
+def _annotated(kind: type) -> list[str]:
+    """The names that a class and its bases annotate, the bases' first."""
+    found: dict[str, None] = {}
+    for base in reversed(kind.__mro__):
+        found.update({name: None for name, hint in base.__dict__.get("__annotations__", {}).items() if "ClassVar" not in str(hint)})
+    return list(found)
+
+
+def _default(kind: type, name: str) -> Any:
+    """A name's default; None where the class gives none."""
+    value = getattr(kind, name, None)
+    if isinstance(value, dataclasses.Field):
+        return value.default_factory() if value.default_factory is not dataclasses.MISSING else None if value.default is dataclasses.MISSING else value.default
+    return value
 
 
 class MemoryRegion(Enum):

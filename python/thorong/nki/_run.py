@@ -17,7 +17,7 @@ from .._core import nki as core
 from .._errors import InvalidArgument
 from .._result import Result
 from ._errors import NkiNoKernel
-from ._objects import PACKED, nc_version, numpy_dtype
+from ._objects import PACKED, NKIObject, nc_version, numpy_dtype
 
 _CHIPS = {
     "trn1": "trainium1", "inf2": "inferentia2", "gen2": "trainium1", "trn2": "trainium2", "gen3": "trainium2",
@@ -174,13 +174,20 @@ def to_array(tensor: core.NkiTensor) -> np.ndarray:
 
 
 def _map_tensors(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Applies `change` to a value or to the items of lists, tuples and dicts of them."""
+    """Applies `change` to a value or to what lists, tuples, dicts and NKIObjects hold; an object that changes is copied."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_map_tensors(item, change) for item in value))
     if isinstance(value, (list, tuple)):
         return type(value)(_map_tensors(item, change) for item in value)
     if isinstance(value, dict):
         return {key: _map_tensors(item, change) for key, item in value.items()}
+    if isinstance(value, NKIObject):
+        changed = {key: _map_tensors(item, change) for key, item in value.__dict__.items()}
+        if all(item is value.__dict__[key] for key, item in changed.items()):
+            return value
+        twin = object.__new__(type(value))
+        twin.__dict__.update(changed)
+        return twin
     return change(value)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import NkiUnsupported
+from ._objects import NKIObject
 from ._run import kernel_line
-from .language import NKIObject
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._core import nki as _core
 from .. import _run
-from .._objects import MemoryRegion
+from .._objects import MemoryRegion, NKIObject
 
 NkiTensor = _core.NkiTensor
 tensor = NkiTensor
@@ -19,14 +19,6 @@ sbuf = MemoryRegion.sbuf
 psum = MemoryRegion.psum
 hbm = private_hbm = MemoryRegion.private_hbm
 shared_hbm = MemoryRegion.shared_hbm
-
-
-class NKIObject:
-    """Base class for configuration objects that kernels take."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        for name, value in kwargs.items():
-            setattr(self, name, value)
 
 
 def ndarray(shape: Sequence[int], dtype: Any, buffer: Any = sbuf, name: str = "", address: Any = None) -> NkiTensor:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that kernels take (NKIObject), and cores that hand over what they wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thorong.nki as nki
+import thorong.nki.isa as nisa
+import thorong.nki.language as nl
+
+
+class Plain(nl.NKIObject):
+    """Without @dataclass."""
+
+    rows: int
+    factor: float = 2.0
+    names: list = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.twice = 2 * (self.rows or 0)
+
+
+class Longer(Plain):
+    """With a base's values before its own."""
+
+    last: str = "z"
+
+
+@dataclass(frozen=True)
+class Frozen(nl.NKIObject):
+    """With @dataclass."""
+
+    rows: int
+    weights: Any = None
+
+
+def test_classes_without_a_decorator_have_an_initializer() -> None:
+    """By position and by name; what has no default is None; lists are not shared."""
+    a, b = Plain(3), Plain(rows=4, factor=1.5)
+    assert (a.rows, a.factor, a.names, a.twice) == (3, 2.0, [], 6) and (b.rows, b.factor, b.twice) == (4, 1.5, 8)
+    assert a.names is not b.names and Plain().rows is None
+    assert vars(Longer(1, 2.0, [], "y"))["last"] == "y" and Longer(1).last == "z"
+    assert Frozen(5).rows == 5
+    for wrong in (lambda: Plain(1, 2.0, [], 4), lambda: Plain(1, rows=1), lambda: Plain(columns=1)):
+        with pytest.raises(TypeError, match="Plain: expected each of .rows, factor, names. at most once, found"):
+            wrong()
+
+
+def test_arrays_in_objects_become_tensors() -> None:
+    """The caller's object stays as it was."""
+    values = np.arange(8, dtype=np.float32).reshape(2, 4)
+
+    @nki.jit
+    def kernel(config: Frozen) -> Any:
+        out = nl.ndarray(config.weights.shape, config.weights.dtype, buffer=nl.shared_hbm)
+        nl.store(out, nl.multiply(nl.load(config.weights), float(config.rows)))
+        return out
+
+    config = Frozen(3, values)
+    np.testing.assert_array_equal(kernel(config), 3 * values)
+    assert config.weights is values
+
+
+def test_cores_see_each_others_half_after_their_own() -> None:
+    """Without a barrier: each core writes its half of a shared tensor and then reads all of it."""
+
+    @nki.jit
+    def kernel(a: Any) -> Any:
+        me = nl.program_id(0)
+        between = nl.ndarray((2, 64), nl.float32, buffer=nl.shared_hbm)
+        out = nl.ndarray((4, 64), nl.float32, buffer=nl.shared_hbm)
+        nisa.dma_copy(dst=between[me : me + 1], src=nl.load(a[me : me + 1]))
+        nisa.dma_copy(dst=out[2 * me : 2 * me + 2], src=nl.load(between))
+        return out
+
+    a = np.arange(128, dtype=np.float32).reshape(2, 64)
+    np.testing.assert_array_equal(kernel[2](a), np.concatenate([a, a]))
