@@ -81,10 +81,9 @@ def frameworks(work: Path) -> Path:
 def pytest_cases(suite: str, folder: Path, arguments: list[str], env: dict[str, str], every: int) -> Iterator[Case]:
     """Runs pytest in a folder and reads its JUnit file."""
     report = folder / "thorong-junit.xml"
-    write(folder / "thorong_every.py", "def pytest_addoption(parser):\n    parser.addoption('--every', type=int, default=1)\n\n\n"
-          "def pytest_collection_finish(session):\n    session.items[:] = session.items[:: session.config.getoption('--every')]\n")  # fmt: skip
+    shutil.copy(HERE / "plugin.py", folder / "thorong_plugin.py")
     env = {**env, "PYTHONPATH": os.pathsep.join([str(folder), env["PYTHONPATH"]])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "thorong_every", "--every", str(every), "--tb=short",
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "thorong_plugin", "--every", str(every), "--tb=short",
                f"--timeout={TIMEOUT_S}", f"--junitxml={report}", "-o", "junit_logging=no", *arguments]  # fmt: skip
     with (folder / "thorong-pytest.log").open("w") as log:
         subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, check=False)
@@ -118,7 +117,7 @@ def nki_library(checkout: Path, work: Path, every: int, only: list[str]) -> Iter
         return
     for target, marks in (("trn2", []), ("trn3", ["-m", "not trn2"])):
         options = ["--test-mode", "simulation", "--platform-target", target, "--output-directory", str(work / f"output-{target}"),
-                   "--force-local-cleanup", "-p", "no:logging"]  # fmt: skip
+                   "--force-local-cleanup"]  # fmt: skip
         yield from pytest_cases(f"nki-library {target}", folder, [*tests, *options, *marks], env, every)
         (folder / "thorong-junit.xml").unlink(missing_ok=True)
 

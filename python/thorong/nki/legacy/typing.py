@@ -19,3 +19,9 @@ class tensor(_Tensor):
 
 class scalar:
     """A number that is known when the kernel is compiled."""
+
+
+class mutable_tensor(tensor):  # noqa: N801: its name there
+    """A tensor parameter that the kernel writes."""
+
+    __slots__ = ()
