@@ -551,3 +551,16 @@ def test_error_of_a_waiting_operation_names_its_own_line() -> None:
     line = kernel.func.__code__.co_firstlineno + 3
     with pytest.raises(ValueError, match=rf"test_legacy.py:{line}: activation"):
         kernel(values(16, 8))
+
+
+def test_matmul_takes_operands_in_psum() -> None:
+    """A transposed tile lies in PSUM; nl.matmul copies it to where the tensor engine reads."""
+
+    @nki.jit
+    def kernel(a, b):
+        out = nl.ndarray((32, 48), dtype=np.float32, buffer=nl.shared_hbm)
+        nl.store(out, nl.matmul(nl.transpose(nl.load(a)), nl.transpose(nl.load(b))))
+        return out
+
+    a, b = values(64, 32), values(48, 64)
+    np.testing.assert_allclose(kernel(a, b), a.T @ b.T, rtol=1e-4, atol=1e-4)

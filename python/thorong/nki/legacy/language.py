@@ -339,15 +339,15 @@ def transpose(x: Any, *, dtype: Any = None, mask: Any = None, **_: Any) -> Tenso
 
 
 def matmul(x: Any, y: Any, *, transpose_x: bool = False, mask: Any = None, **_: Any) -> Tensor:
-    """x @ y, or x' @ y with transpose_x, in PSUM."""
+    """x @ y, or x' @ y with transpose_x, in PSUM. Operands in PSUM are copied to SBUF first, where the tensor engine reads."""
     from . import isa
 
-    left = tensor(x, "matmul: x")
+    left, right = _ops.to_sbuf(tensor(x, "matmul: x")), _ops.to_sbuf(tensor(y, "matmul: y"))
     if not transpose_x:
         turned = isa.nc_transpose(left).settle()
         left = new_tile(turned.shape, left.dtype)
         call("tensor_copy", left.core(), turned.core())
-    return isa.nc_matmul(left, y, mask=mask)
+    return isa.nc_matmul(left, right, mask=mask)
 
 
 def softmax(x: Any, axis: Any, *, dtype: Any = None, compute_dtype: Any = None, mask: Any = None, **_: Any) -> Tensor:
