@@ -45,7 +45,7 @@ void Launch::leave(int core) {
 void Launch::take_turns(int core) {
   std::unique_lock<std::mutex> lock(mutex_);
   pass_on(core);
-  changed_.wait(lock, [&] { return holder_ == core; });
+  wait_for_baton(lock, core);
 }
 
 bool Launch::everybody_waits() const {

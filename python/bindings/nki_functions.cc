@@ -115,6 +115,29 @@ size_t find_parameter(const Function& function, PyObject* name) {
   return kMostParameters;
 }
 
+// `dtype=` beside dst says what dst says already; false: it does not.
+bool agrees_with_destination(const Function& function, PyObject* dtype,
+                             const Argument& destination) {
+  if (dtype == nullptr || dtype == Py_None) return true;
+  if (destination.kind == Argument::Kind::kTile &&
+      find_dtype(dtype) == static_cast<const nki::Tensor*>(destination.object)->dtype)
+    return true;
+  PyErr_Format(PyExc_TypeError,
+               "%s: expected the dtype of dst for dtype, found %R. The result is written as dst's "
+               "dtype: leave dtype out, or make dst of that dtype.",
+               isa::spec(function.opcode).mnemonic.c_str(), dtype);
+  return false;
+}
+
+// Sets the error of a keyword that the function does not have.
+void no_parameter(const Function& function, PyObject* name) {
+  std::string all;
+  for (const isa::Parameter& parameter : isa::spec(function.opcode).parameters)
+    all += (all.empty() ? "" : ", ") + std::string(parameter.name);
+  PyErr_Format(PyExc_TypeError, "%s: no parameter is called '%U'; there are %s",
+               isa::spec(function.opcode).mnemonic.c_str(), name, all.c_str());
+}
+
 bool read_arguments(const Function& function, PyObject* const* arguments, size_t positional,
                     PyObject* keywords, Argument* values) {
   const std::string& mnemonic = isa::spec(function.opcode).mnemonic;
@@ -123,6 +146,8 @@ bool read_arguments(const Function& function, PyObject* const* arguments, size_t
                  static_cast<int>(function.parameters), static_cast<Py_ssize_t>(positional));
     return false;
   }
+  bool has_destination = PyUnicode_CompareWithASCIIString(function.names[0], "dst") == 0;
+  PyObject* dtype = nullptr;
   size_t total =
       positional + (keywords != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(keywords)) : 0);
   for (size_t i = 0; i < total; ++i) {
@@ -131,15 +156,11 @@ bool read_arguments(const Function& function, PyObject* const* arguments, size_t
       PyObject* name = PyTuple_GET_ITEM(keywords, static_cast<Py_ssize_t>(i - positional));
       at = find_parameter(function, name);
       if (at == kMostParameters) {
-        PyErr_Format(PyExc_TypeError, "%s: no parameter is called '%U'; there are %S",
-                     mnemonic.c_str(), name,
-                     nb::object(nb::cast([&] {
-                       std::string all;
-                       for (const isa::Parameter& parameter : isa::spec(function.opcode).parameters)
-                         all += (all.empty() ? "" : ", ") + std::string(parameter.name);
-                       return all;
-                     }()))
-                         .ptr());
+        if (has_destination && PyUnicode_CompareWithASCIIString(name, "dtype") == 0) {
+          dtype = arguments[i];
+          continue;
+        }
+        no_parameter(function, name);
         return false;
       }
     }
@@ -157,7 +178,7 @@ bool read_arguments(const Function& function, PyObject* const* arguments, size_t
       return false;
     }
   }
-  return true;
+  return agrees_with_destination(function, dtype, values[0]);
 }
 
 PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObject* keywords) {

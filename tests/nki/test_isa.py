@@ -448,6 +448,24 @@ def test_arguments_of_wrong_kinds() -> None:
         nisa.memset(None, 0)
 
 
+def test_dtype_beside_a_destination_repeats_its_own() -> None:
+    """As older code gives it; another one is refused."""
+
+    @nki.jit
+    def kernel(a: Any, dtype: Any) -> Any:
+        tile, out = nl.load(a), nl.ndarray(a.shape, nl.bfloat16, buffer=nl.shared_hbm)
+        result = nl.ndarray(a.shape, nl.bfloat16, buffer=nl.sbuf)
+        nisa.tensor_copy(dst=result, src=tile, dtype=dtype)
+        nisa.dma_copy(dst=out, src=result)
+        return out
+
+    a = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    for dtype in (nl.bfloat16, ml_dtypes.bfloat16, None):
+        np.testing.assert_array_equal(kernel(a, dtype), a.astype(ml_dtypes.bfloat16))
+    with pytest.raises(TypeError, match="tensor_copy: expected the dtype of dst for dtype, found nki.language.float32"):
+        kernel(a, nl.float32)
+
+
 def test_all_functions_are_documented() -> None:
     """The 52 names of the release's reference, each with a signature and a sentence."""
     names = """dma_copy tensor_copy memset tensor_copy_predicated nc_matmul nc_matmul_mx nc_transpose dma_transpose tensor_tensor

@@ -564,3 +564,24 @@ def test_matmul_takes_operands_in_psum() -> None:
 
     a, b = values(64, 32), values(48, 64)
     np.testing.assert_allclose(kernel(a, b), a.T @ b.T, rtol=1e-4, atol=1e-4)
+
+
+def test_elementwise_operations_take_any_number_of_dimensions() -> None:
+    """Where one access pattern has too few, the instruction is issued for each part."""
+
+    @nki.jit
+    def kernel(a):
+        out = nl.ndarray((8, 512), dtype=np.float32, buffer=nl.shared_hbm)
+        tile, result = nl.load(a), nl.zeros((8, 512), np.float32)
+        p, d, h, w, x, y, z = nl.mgrid[0:8, 0:2, 0:2, 0:2, 0:3, 0:3, 0:3]
+        at = 128 * x + 16 * y + 4 * z + 64 * d + 8 * h + 2 * w
+        result[p, at] = 3.0 * tile[p, at] + nl.exp(tile[p, at])
+        nl.store(out, result)
+        return out
+
+    a = values(8, 512)
+    d, h, w, x, y, z = np.mgrid[0:2, 0:2, 0:2, 0:3, 0:3, 0:3]
+    at = (128 * x + 16 * y + 4 * z + 64 * d + 8 * h + 2 * w).reshape(-1)
+    want = np.zeros_like(a)
+    want[:, at] = 3 * a[:, at] + np.exp(a[:, at])
+    np.testing.assert_allclose(kernel(a), want, rtol=1e-5)

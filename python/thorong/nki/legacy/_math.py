@@ -70,7 +70,8 @@ def binary(op: Any, x: Any, y: Any, dtype: Any, mask: Any) -> Any:
     if _is_column(a, b):
         return _scalar(op, b, a, True, kind, mask)
     a, b, shape = _ops.broadcast_pair(a, b)
-    return operation(lambda dst, left, right: call("tensor_tensor", dst.core(), left.core(), right.core(), op), shape, kind, (a, b), mask=mask)
+    emit = _ops.piecewise(lambda dst, left, right: call("tensor_tensor", dst.core(), left.core(), right.core(), op))
+    return operation(emit, shape, kind, (a, b), mask=mask)
 
 
 def _result(op: Any, dtype: Any) -> Any:
@@ -79,11 +80,11 @@ def _result(op: Any, dtype: Any) -> Any:
 
 
 def _scalar(op: Any, tile: Tensor, value: Any, reverse: bool, dtype: Any, mask: Any) -> Tensor:
-    if isinstance(value, Tensor):
-        return operation(lambda dst, source, column: call("tensor_scalar", dst.core(), source.core(), op, column.core(), reverse0=reverse),
-                         tile.shape, dtype, (tile, value), mask=mask)
-    return operation(lambda dst, source: call("tensor_scalar", dst.core(), source.core(), op, value, reverse0=reverse), tile.shape, dtype,
-                     (tile,), mask=mask)
+    def emit(dst: Tensor, source: Tensor, *columns: Tensor) -> None:
+        call("tensor_scalar", dst.core(), source.core(), op, columns[0].core() if columns else value, reverse0=reverse)
+
+    inputs = (tile, value) if isinstance(value, Tensor) else (tile,)
+    return operation(_ops.piecewise(emit), tile.shape, dtype, inputs, mask=mask)
 
 
 def _binary(name: str) -> Callable[..., Any]:
@@ -97,7 +98,8 @@ def _unary(name: str) -> Callable[..., Any]:
     def function(x: Any, *, dtype: Any = None, mask: Any = None, **_: Any) -> Any:
         tile = tensor(x, name)
         kind = dtype_of(dtype) if dtype is not None else tile.dtype if is_float(tile.dtype) or name in _KEEP else _FLOAT32
-        return operation(lambda dst, source: call("activation", dst.core(), function, source.core()), tile.shape, kind, (tile,), mask=mask)
+        emit = _ops.piecewise(lambda dst, source: call("activation", dst.core(), function, source.core()))
+        return operation(emit, tile.shape, kind, (tile,), mask=mask)
 
     return function
 

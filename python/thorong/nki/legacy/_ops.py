@@ -106,6 +106,37 @@ def masked(emit: Callable[..., None], dst: Tensor, inputs: tuple[Tensor, ...], m
             emit(dst.part(part), *(view.part(part) for view in inputs))
 
 
+_MOST_FREE = 4  # dimensions beside the partitions that one access pattern has
+
+
+def _free_rank(view: Tensor) -> int:
+    """Dimensions beside the first that remain when those that follow each other in memory are taken as one."""
+    rank, before = 0, None
+    for size, step in zip(view.shape[1:], view.steps[1:]):
+        if size == 1:
+            continue
+        rank += before is None or before != step * size
+        before = step
+    return rank
+
+
+def piecewise(emit: Callable[..., None]) -> Callable[..., None]:
+    """An elementwise emit(dst, *inputs) that takes tiles of any number of dimensions: beyond what one instruction addresses it is
+    issued for each element of the outermost free dimension."""
+
+    def run(dst: Tensor, *inputs: Tensor) -> None:
+        views = (dst, *inputs)
+        if max(_free_rank(view) for view in views) <= _MOST_FREE or any(view.ndim != dst.ndim for view in views):
+            emit(*views)
+            return
+        axis = next(n for n in range(1, dst.ndim) if dst.shape[n] > 1)
+        for i in range(dst.shape[axis]):
+            ranges = [(i, i + 1) if n == axis else (0, size) for n, size in enumerate(dst.shape)]
+            run(*(view.part(ranges) for view in views))
+
+    return run
+
+
 def mask_tile(mask: Mask, shape: tuple[int, ...]) -> Tensor:
     """A mask as a tile of ones and zeros in SBUF."""
     return constant(mask.values(shape).astype(np.uint8), DTYPES["uint8"])
@@ -136,9 +167,9 @@ def to_sbuf(value: Tensor) -> Tensor:
     """The tile, or a copy of it, in SBUF."""
     if value.settle().region is not PSUM:
         return value
-    copy = new_tile(value.shape, value.dtype)
-    call("tensor_copy", copy.core(), value.core())
-    return copy
+    tile = new_tile(value.shape, value.dtype)
+    copy(tile, value)
+    return tile
 
 
 def spread(value: Tensor, partitions: int) -> Tensor:
@@ -174,20 +205,20 @@ def copy(dst: Tensor, src: Tensor, engine: Any = None) -> None:
             fitted = src.broadcast_to(dst.shape)
     if dst.on_chip and fitted.on_chip:
         options = {} if engine is None else {"engine": engine}
-        call("tensor_copy", dst.core(), fitted.core(), **options)
+        piecewise(lambda to, source: call("tensor_copy", to.core(), source.core(), **options))(dst, fitted)
     elif dst.on_chip and dst.region is PSUM:
         loaded = new_tile(dst.shape, dst.dtype)
-        call("dma_copy", loaded.core(), fitted.core())
+        transfer(loaded, fitted)
         call("tensor_copy", dst.core(), loaded.core())
     else:
-        call("dma_copy", dst.core(), to_sbuf(fitted).core() if fitted.region is PSUM else fitted.core())
+        transfer(dst, to_sbuf(fitted) if fitted.region is PSUM else fitted)
 
 
 def transfer(dst: Tensor, src: Tensor, **options: Any) -> None:
     """dst = src by DMA. An index of values out of bounds is an IndexError in NumPy's words, as users of this interface
     expect; its cause names the line and what to do."""
     try:
-        call("dma_copy", dst.core(), src.core(), **options)
+        piecewise(lambda to, source: call("dma_copy", to.core(), source.core(), **options))(dst, src)
     except NkiFault as fault:
         found = re.search(r"an index is out of bounds: expected 0 to \d+, found (-?\d+)", str(fault))
         view = src if src.indirect is not None else dst
@@ -201,7 +232,7 @@ def fill(dst: Tensor, value: Any) -> None:
     """dst = a number everywhere."""
     value = number(value)
     if dst.on_chip:
-        call("memset", dst.core(), value)
+        piecewise(lambda to: call("memset", to.core(), value))(dst)
         return
     run = core.current()
     most = run.figures["partitions"]

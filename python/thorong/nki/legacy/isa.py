@@ -137,6 +137,7 @@ def activation(op: Any, data: Any, *, bias: Any = None, scale: Any = 1.0, reduce
             options["reduce_res"] = result
         call("activation", dst.core(), op, source.core(), bias=b, scale=s, **options)
 
+    emit = emit if options or side[2] is not None else _ops.piecewise(emit)
     return operation(emit, tile.shape, _kind(dtype, tile.dtype), (tile, *_views(*side)), mask=mask)
 
 
@@ -165,7 +166,7 @@ def tensor_tensor(data1: Any, data2: Any, op: Any, *, dtype: Any = None, mask: A
     def emit(dst: Tensor, left: Tensor, right: Tensor) -> None:
         call("tensor_tensor", dst.core(), left.core(), right.core(), op, **_chosen(engine=engine))
 
-    return operation(emit, shape, kind, (a, b), mask=mask)
+    return operation(_ops.piecewise(emit), shape, kind, (a, b), mask=mask)
 
 
 def tensor_scalar(data: Any, op0: Any, operand0: Any, reverse0: bool = False, op1: Any = None, operand1: Any = None, reverse1: bool = False, *,
@@ -181,7 +182,7 @@ def tensor_scalar(data: Any, op0: Any, operand0: Any, reverse0: bool = False, op
             options.update(op1=op1, operand1=second, reverse1=reverse1)
         call("tensor_scalar", dst.core(), source.core(), op0, first, reverse0=reverse0, **options)
 
-    return operation(emit, tile.shape, _kind(dtype, tile.dtype), (tile, *_views(*side)), mask=mask)
+    return operation(_ops.piecewise(emit), tile.shape, _kind(dtype, tile.dtype), (tile, *_views(*side)), mask=mask)
 
 
 def tensor_scalar_reduce(*, data: Any, op0: Any, operand0: Any, reduce_op: Any, reduce_res: Any, reverse0: bool = False, dtype: Any = None,
@@ -208,7 +209,7 @@ def scalar_tensor_tensor(*, data: Any, op0: Any, operand0: Any, op1: Any, operan
         first, second = _cores(side, views)
         call("scalar_tensor_tensor", dst.core(), source.core(), op0, first, op1, second, reverse0=reverse0, reverse1=reverse1)
 
-    return operation(emit, tile.shape, _kind(dtype, tile.dtype), (tile, *_views(*side)), mask=mask)
+    return operation(_ops.piecewise(emit), tile.shape, _kind(dtype, tile.dtype), (tile, *_views(*side)), mask=mask)
 
 
 def tensor_tensor_scan(data0: Any, data1: Any, initial: Any, op0: Any, op1: Any, reverse0: bool = False, reverse1: bool = False, *,
@@ -227,7 +228,8 @@ def tensor_tensor_scan(data0: Any, data1: Any, initial: Any, op0: Any, op1: Any,
 def reciprocal(data: Any, *, dtype: Any = None, mask: Any = None, **_: Any) -> Tensor:
     """1 / data."""
     tile = tensor(data, "reciprocal: data")
-    return operation(lambda dst, source: call("reciprocal", dst.core(), source.core()), tile.shape, _kind(dtype, tile.dtype), (tile,), mask=mask)
+    emit = _ops.piecewise(lambda dst, source: call("reciprocal", dst.core(), source.core()))
+    return operation(emit, tile.shape, _kind(dtype, tile.dtype), (tile,), mask=mask)
 
 
 def tensor_copy(src: Any, *, mask: Any = None, dtype: Any = None, engine: Any = unknown_engine, **_: Any) -> Tensor:
