@@ -364,8 +364,9 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
   }
   note_written(spec, instruction);
   THORONG_RETURN_IF_ERROR(execute(spec));
+  if (checker_) THORONG_RETURN_IF_ERROR(checker_->after(program_, instruction, storages_));
   take_turns(spec, instruction);
-  return checker_ ? checker_->after(program_, instruction, storages_) : ok_status();
+  return ok_status();
 }
 
 }  // namespace thorong::nki

@@ -34,7 +34,8 @@ def tiles_larger_than_sbuf(a: Any) -> Any:
     for each in tiles:
         nisa.memset(each, 0)  # wrong: sbuf-capacity
     for each in tiles:
-        nisa.tensor_scalar(each, each, nl.add, 1.0)
+        for other in tiles:
+            nisa.tensor_tensor(each, each, other, op=nl.add)
     return a
 
 
@@ -49,8 +50,9 @@ def tiles_larger_than_psum(a: Any) -> Any:
     tiles = [nl.ndarray((128, 512), nl.float32, buffer=nl.psum) for _ in range(9)]
     for each in tiles:
         nisa.memset(each, 0)  # wrong: psum-capacity
-    for each in tiles:
-        nisa.tensor_scalar(each, each, nl.add, 1.0)
+    total = nl.zeros((128, 512), nl.float32)
+    for each in tiles + tiles:
+        nisa.tensor_tensor(total, total, each, op=nl.add)
     return a
 
 
