@@ -53,6 +53,8 @@ class Result:
     memory: dict[str, int]
     roofline: dict[str, Any]
     operators: list[dict[str, Any]]
+    waits: list[dict[str, Any]]
+    critical_path: list[dict[str, Any]]
     random_inputs: list[str]
     not_modelled: list[str]
     assumed: list[dict[str, Any]]

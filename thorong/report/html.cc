@@ -116,6 +116,16 @@ std::string body_html(const Result& result, bool interactive) {
       "operators", "Operators",
       "What bounds each, how busy the bound is, and the least time that peak and HBM allow.",
       "<div data-table=\"operators\">" + operator_table_html(result) + "</div>\n");
+  if (!result.critical_path.empty()) {
+    out += section_html("critical-path", "Critical path",
+                        "What decides the latency: instructions of which each held back the next.",
+                        critical_path_html(result));
+    out += section_html(
+        "waits", "Waits",
+        "An engine or queue was free, and its next instruction could not begin: what "
+        "it waited for. First those in which nothing on the critical path was at work.",
+        waits_html(result));
+  }
   if (!result.outputs.empty()) out += section_html("outputs", "Outputs", "", outputs_html(result));
   return out + basis_sections(result);
 }

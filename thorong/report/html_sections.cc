@@ -184,6 +184,40 @@ std::string operator_table_html(const Result& result) {
   return out;
 }
 
+std::string critical_path_html(const Result& result) {
+  std::string out =
+      "<div class=\"scroll\"><table><thead><tr><th>Instruction</th><th>Of</th><th>Engine</th>"
+      "<th class=\"n\">Count</th><th class=\"n\">At work</th><th class=\"n\">Waits before</th>"
+      "<th class=\"n\">Share</th></tr></thead><tbody>\n";
+  for (size_t i = 0; i < std::min(kTableRows, result.critical_path.size()); ++i) {
+    const CriticalUse& use = result.critical_path[i];
+    fmt::format_to(std::back_inserter(out),
+                   "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}"
+                   "</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                   escaped(use.op), escaped(use.name), escaped(use.engine), grouped(use.count),
+                   human(use.busy_s, "s"), human(use.wait_s, "s"),
+                   percent(share_of(use.busy_s + use.wait_s, result.device_s)));
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+std::string waits_html(const Result& result) {
+  std::string out =
+      "<div class=\"scroll\"><table><thead><tr><th>Who waited</th><th>Of</th><th>Engine</th>"
+      "<th>For</th><th>Instruction</th><th>Of</th><th class=\"n\">Count</th>"
+      "<th class=\"n\">Critical</th><th class=\"n\">Engine idle</th></tr></thead><tbody>\n";
+  for (size_t i = 0; i < std::min(kTableRows, result.waits.size()); ++i) {
+    const WaitUse& use = result.waits[i];
+    fmt::format_to(std::back_inserter(out),
+                   "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+                   "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                   escaped(use.op), escaped(use.name), escaped(use.engine), escaped(use.waited_for),
+                   escaped(use.cause_op), escaped(use.cause_name), grouped(use.count),
+                   human(use.critical_s, "s"), human(use.time_s, "s"));
+  }
+  return out + "</tbody></table></div>\n";
+}
+
 std::string outputs_html(const Result& result) {
   const bool errors = !result.errors.empty();
   std::string out =

@@ -15,6 +15,8 @@ std::string engines_html(const Result& result);
 std::string operator_bars_html(const Result& result, double OperatorUse::*figure, const char* unit);
 // The operators that cost most; the script replaces it by a table of all that sorts and filters.
 std::string operator_table_html(const Result& result);
+std::string critical_path_html(const Result& result);
+std::string waits_html(const Result& result);
 std::string outputs_html(const Result& result);
 std::string assumed_html(const Result& result);
 std::string how_run_html(const Result& result);

@@ -84,6 +84,36 @@ Json operators_json(const Result& result) {
   return json;
 }
 
+Json waits_json(const Result& result) {
+  Json json = Json::array();
+  for (const WaitUse& use : result.waits) {
+    json.push_back({{"name", use.name},
+                    {"op", use.op},
+                    {"engine", use.engine},
+                    {"waited_for", use.waited_for},
+                    {"cause_name", use.cause_name},
+                    {"cause_op", use.cause_op},
+                    {"cause_engine", use.cause_engine},
+                    {"count", use.count},
+                    {"time_s", use.time_s},
+                    {"critical_s", use.critical_s}});
+  }
+  return json;
+}
+
+Json critical_path_json(const Result& result) {
+  Json json = Json::array();
+  for (const CriticalUse& use : result.critical_path) {
+    json.push_back({{"name", use.name},
+                    {"op", use.op},
+                    {"engine", use.engine},
+                    {"count", use.count},
+                    {"busy_s", use.busy_s},
+                    {"wait_s", use.wait_s}});
+  }
+  return json;
+}
+
 // Null for what --timing-only did not compute, or what was not written.
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
@@ -166,6 +196,8 @@ nlohmann::ordered_json result_json(const Result& result) {
   json["timing_only"] = result.timing_only;
   add_figures(result, json);
   json["operators"] = operators_json(result);
+  json["waits"] = waits_json(result);
+  json["critical_path"] = critical_path_json(result);
   json["outputs"] = outputs_json(result);
   if (!result.errors.empty()) json["errors"] = errors_json(result);
   json["random_inputs"] = result.random_inputs;

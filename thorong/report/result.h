@@ -55,6 +55,23 @@ struct OperatorUse {
   double roofline_s = 0;   // the least time that peak and HBM allow
 };
 
+// Stalls of one kind: an engine or DMA queue was free, and an instruction of `name` could not begin
+// yet. critical_s: of the critical path, when none of its instructions was at work.
+struct WaitUse {
+  std::string name, op, engine;  // who waited: as in operators, and the instruction's mnemonic
+  std::string waited_for;        // operand, dma bandwidth, other core, schedule
+  std::string cause_name, cause_op, cause_engine;  // the instruction that it waited for; or empty
+  int64_t count = 0;
+  double time_s = 0, critical_s = 0;
+};
+
+// What the critical path is made of: an operator's instructions on it, and the stalls before them.
+struct CriticalUse {
+  std::string name, op, engine;
+  int64_t count = 0;
+  double busy_s = 0, wait_s = 0;  // of all of them: device_s
+};
+
 // One bar of the timeline. Kept small: a run has up to millions.
 struct TimelineEvent {
   int64_t start_ps = 0;
@@ -62,7 +79,13 @@ struct TimelineEvent {
   int32_t operator_index = -1;  // into Result::operators
   uint16_t engine = 0;          // into Result::engines
   uint16_t instruction = 0;     // into Result::instruction_names
+  int32_t cause = -1;           // the event that held it back, or -1
+  uint8_t hold = 0;             // into kHoldNames
 };
+
+// sim::Hold as a person reads it.
+inline constexpr std::array<const char*, 6> kHoldNames = {
+    "", "engine", "operand", "dma bandwidth", "other core", "schedule"};
 
 // Bytes in use at a time; each list is a step function sorted by time.
 struct OccupancyPoint {
@@ -130,6 +153,8 @@ struct Result {
           host_overhead_bytes = 0;
   int64_t hbm_capacity_bytes = 0, sbuf_capacity_bytes = 0, psum_capacity_bytes = 0;
   std::vector<OperatorUse> operators;
+  std::vector<WaitUse> waits;              // the most expensive first
+  std::vector<CriticalUse> critical_path;  // the longest first
   std::vector<Output> outputs;
   std::map<std::string, OutputError> errors;  // with --against reference
   std::vector<std::string> random_inputs;

@@ -132,6 +132,46 @@ std::string operators(const Result& result, const Style& style) {
   return section(style, "Operators that cost most", remark) + grid.text(style);
 }
 
+std::string who(const std::string& op, const std::string& name) {
+  return shortened(printable(op.empty() ? name : op + " " + name), 36);
+}
+
+// What decides the latency: the instructions of which each held back the next.
+std::string critical_path(const Result& result, const Style& style) {
+  constexpr size_t kRows = 4;
+  if (result.critical_path.empty()) return {};
+  TextGrid grid;
+  for (const char* title : {"instruction", "engine"}) grid.column(title, Align::kLeft);
+  for (const char* title : {"count", "at work", "waits before", "share"})
+    grid.column(title, Align::kRight);
+  double busy = 0;
+  for (const CriticalUse& use : result.critical_path) busy += use.busy_s;
+  for (size_t i = 0; i < std::min(kRows, result.critical_path.size()); ++i) {
+    const CriticalUse& use = result.critical_path[i];
+    grid.row({who(use.op, use.name), use.engine, grouped(use.count), human(use.busy_s, "s"),
+              human(use.wait_s, "s"), percent(share_of(use.busy_s + use.wait_s, result.device_s))});
+  }
+  return section(style, "Critical path",
+                 fmt::format("{} of the device time at work, the rest waits",
+                             percent(share_of(busy, result.device_s)))) +
+         grid.text(style);
+}
+
+std::string waits(const Result& result, const Style& style) {
+  constexpr size_t kRows = 3;
+  if (result.waits.empty()) return {};
+  TextGrid grid;
+  for (const char* title : {"who waited", "engine", "for", "of"}) grid.column(title, Align::kLeft);
+  for (const char* title : {"critical", "engine idle"}) grid.column(title, Align::kRight);
+  for (size_t i = 0; i < std::min(kRows, result.waits.size()); ++i) {
+    const WaitUse& use = result.waits[i];
+    grid.row({who(use.op, use.name), use.engine, use.waited_for, who(use.cause_op, use.cause_name),
+              human(use.critical_s, "s"), human(use.time_s, "s")});
+  }
+  return section(style, "Most expensive waits", "those on the critical path first") +
+         grid.text(style);
+}
+
 std::string outputs(const Result& result, const Style& style) {
   if (result.outputs.empty()) return {};
   TextGrid grid;
@@ -252,7 +292,8 @@ std::string to_table(const Result& result, bool color) {
   Style style(color);
   std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
   text += summary(result, style) + engines(result, style) + energy(result, style) +
-          operators(result, style) + outputs(result, style) + basis(result, style);
+          operators(result, style) + critical_path(result, style) + waits(result, style) +
+          outputs(result, style) + basis(result, style);
   return text + "\n" + style.dim + how_run(result) + style.reset + "\n";
 }
 

@@ -204,10 +204,24 @@ class TraceWriter {
     fmt::format_to(std::back_inserter(out_), ",\"cat\":\"instruction\",\"name\":{}", name);
     if (event.operator_index >= 0 &&
         static_cast<size_t>(event.operator_index) < operator_names_.size()) {
-      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"operator\":{}}}",
+      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"operator\":{}",
                      operator_names_[static_cast<size_t>(event.operator_index)]);
+      write_wait(event);
+      out_ += '}';
     }
     out_ += '}';
+  }
+
+  void write_wait(const TimelineEvent& event) {
+    if (event.hold == 0 || event.hold >= kHoldNames.size()) return;
+    fmt::format_to(std::back_inserter(out_), ",\"waited for\":\"{}\"", kHoldNames[event.hold]);
+    if (event.cause < 0 || static_cast<size_t>(event.cause) >= result_.timeline.size()) return;
+    const TimelineEvent& cause = result_.timeline[static_cast<size_t>(event.cause)];
+    if (cause.instruction < instruction_names_.size())
+      fmt::format_to(std::back_inserter(out_), ",\"of\":{}", instruction_names_[cause.instruction]);
+    auto place = static_cast<size_t>(cause.operator_index);
+    if (cause.operator_index >= 0 && place < operator_names_.size())
+      fmt::format_to(std::back_inserter(out_), ",\"at\":{}", operator_names_[place]);
   }
 
   const Result& result_;

@@ -7,6 +7,7 @@
 
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/runtime/describe_waits.h"
 #include "thorong/runtime/session.h"
 #include "thorong/runtime/workload.h"
 #include "thorong/version.h"
@@ -359,6 +360,7 @@ report::Result describe(const Program& program) {
   result.import_s = program.import_s, result.compile_s = program.compile_s;
   add_roofline(program, result);
   add_operators(program, result);
+  describe_waits(program, result);
   add_totals(program, result);
   add_engines(program, result);
   add_cost(program, result);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a program waited, by operator (a kernel's line), and what its critical path is made of.
+#pragma once
+
+#include "thorong/report/result.h"
+#include "thorong/runtime/session.h"
+
+namespace thorong::runtime {
+
+// Fills Result::waits, Result::critical_path and what held each event of the timeline, which has an
+// event for each instruction.
+void describe_waits(const Program& program, report::Result& result);
+
+}  // namespace thorong::runtime

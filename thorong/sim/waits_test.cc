@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why instructions began when they did, on a chip with round figures.
+#include "thorong/sim/waits.h"
+
+#include "thorong/sim/testing.h"
+
+namespace thorong::sim::testing {
+namespace {
+
+constexpr int64_t kNs = 1000;  // picoseconds
+
+// Two loads, a copy of each, and the second copy's result stored.
+struct Stream {
+  ProgramBuilder b;
+  BufferId in = b.buffer(Space::kHbm, 0, 1024), out = b.buffer(Space::kHbm, 8192, 512);
+  BufferId x = b.buffer(Space::kSbuf, 0, 256), y = b.buffer(Space::kSbuf, 4096, 256);
+  Stream() {
+    b.load(b.part(x, 0, 256), b.part(in, 0, 256));
+    b.load(b.part(y, 0, 256), b.part(in, 256, 256));
+    b.copy(b.part(x, 0, 256), b.part(x, 0, 256));
+    b.copy(b.part(y, 0, 256), b.part(y, 0, 256));
+    b.store(b.part(out, 0, 256), b.part(y, 0, 256));
+    insert_semaphores(b.program);
+  }
+};
+
+TEST(Waits, NamesWhatHeldEachInstruction) {
+  Stream s;
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(s.b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(s.b.program, core, timing);
+  EXPECT_EQ(starts[0].hold, Hold::kNothing);
+  EXPECT_EQ(starts[1].hold, Hold::kDataPath);  // 1024 bytes of the first take 1024 ns
+  EXPECT_EQ(starts[1].cause, 0);
+  EXPECT_NEAR(static_cast<double>(starts[1].stall_ps), 1024.0 * kNs, 1);
+  EXPECT_EQ(starts[2].hold, Hold::kOperand);
+  EXPECT_EQ(starts[2].cause, 0);
+  EXPECT_EQ(starts[2].stall_ps, timing.instructions[2].start_ps);
+  EXPECT_EQ(starts[3].hold, Hold::kOperand);
+  EXPECT_EQ(starts[3].cause, 1);
+  EXPECT_EQ(starts[4].hold, Hold::kOperand);
+  EXPECT_EQ(starts[4].cause, 3);
+  EXPECT_EQ(critical_path(timing, starts), (std::vector<int32_t>{0, 1, 3, 4}));
+}
+
+TEST(Waits, AnEngineThatIsBusyIsNoStall) {
+  ProgramBuilder b;
+  BufferId x = b.buffer(Space::kSbuf, 0, 256), y = b.buffer(Space::kSbuf, 4096, 256);
+  b.copy(b.part(x, 0, 256), b.part(x, 0, 256));
+  b.copy(b.part(y, 0, 256), b.part(y, 0, 256));
+  insert_semaphores(b.program);
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(b.program, core, timing);
+  EXPECT_EQ(starts[1].hold, Hold::kEngine);
+  EXPECT_EQ(starts[1].cause, 0);
+  EXPECT_EQ(starts[1].stall_ps, 0);
+}
+
+TEST(Waits, StallsAndWorkOfAnEngineAddUp) {
+  Stream s;
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(s.b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(s.b.program, core, timing);
+  int64_t sum = timing.busy_ps[static_cast<size_t>(Queue::kVector)];
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (s.b.program.instructions[i].queue == Queue::kVector) sum += starts[i].stall_ps;
+  }
+  EXPECT_EQ(sum, timing.instructions[3].end_ps);
+}
+
+}  // namespace
+}  // namespace thorong::sim::testing
