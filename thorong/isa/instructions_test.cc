@@ -37,10 +37,12 @@
 namespace thorong::isa {
 namespace {
 
+constexpr int64_t kMostPartitions = 256;  // of a case
+
 // The least machine: one block of host memory a buffer, one thread, no stochastic rounding.
 class TestMachine final : public MachineState {
  public:
-  explicit TestMachine(const Program& program) {
+  explicit TestMachine(const Program& program) : MachineState(kMostPartitions) {
     for (const Buffer& buffer : program.buffers) {
       stride_.push_back(buffer.space == Space::kHbm ? 0 : buffer.row_bytes * 8 + 64);
       memory_.emplace_back(static_cast<size_t>((buffer.row_bytes * 8 + 64) * buffer.partitions));

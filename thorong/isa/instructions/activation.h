@@ -56,8 +56,7 @@ struct activation {
                           const float* row, size_t n) {
     if (command == ReduceCommand::kIdle)
       return numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
-    float& kept =
-        machine.engines.scalar_accumulators[static_cast<size_t>(lane) % EngineState::kLanes];
+    float& kept = machine.engines.scalar_accumulators[static_cast<size_t>(lane)];
     if (command == ReduceCommand::kReset) return kept = 0;
     float total = numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
     return kept = command == ReduceCommand::kReduce ? kept + total : total;

@@ -24,7 +24,7 @@ struct rng {
         row[i] =
             instruction.queue == Queue::kVector
                 ? counted_bits(machine.engines.vector_seed, machine.engines.vector_drawn++)
-                : xorwow(machine.engines.gpsimd_random[lane % EngineState::kLanes].data(), lane);
+                : xorwow(machine.engines.gpsimd_random[lane].data(), lane);
       }
       store_integers(out, p, row.data());
     }
