@@ -79,7 +79,8 @@ struct activate2 {
   static Cost cost(const CoreParameters& core, const Program& program,
                    const Instruction& instruction) {
     Cost cost = streaming_cost(core, program, instruction, 1, false, 2);
-    if (program.has_operand(instruction, 5)) cost.cycles += core.scalar_reduce_cycles;
+    if (program.has_operand(instruction, 5) || reduce_command(instruction) != ReduceCommand::kIdle)
+      cost.cycles += core.scalar_reduce_cycles;
     return cost;
   }
 

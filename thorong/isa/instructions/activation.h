@@ -95,7 +95,8 @@ struct activation {
                    const Instruction& instruction) {
     bool copy = unary(instruction.function0) == numerics::UnaryFunction::kCopy;
     Cost cost = streaming_cost(core, program, instruction, 1, copy);
-    if (program.has_operand(instruction, 4)) cost.cycles += core.scalar_reduce_cycles;
+    if (program.has_operand(instruction, 4) || reduce_command(instruction) != ReduceCommand::kIdle)
+      cost.cycles += core.scalar_reduce_cycles;
     return cost;
   }
 
