@@ -123,7 +123,8 @@ float reduce(Alu op, const float* in, size_t n) {
     case code(BinaryFunction::kMinimum):
       return numerics::reduce(binary_of(op), in, n);
     case code(Alu::kAverage):
-      return numerics::reduce(BinaryFunction::kAdd, in, n) / static_cast<float>(n);
+      return numerics::canonical(numerics::reduce(BinaryFunction::kAdd, in, n) /
+                                 static_cast<float>(n));
     default:
       break;
   }

@@ -334,9 +334,8 @@ void run_case(const Case& test) {
     for (size_t i = 0; i < values.size(); ++i) {
       double found =
           numerics::load_as_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0);
-      bool same = std::isnan(values[i])
-                      ? std::isnan(found)
-                      : found == values[i] && std::signbit(found) == std::signbit(values[i]);
+      bool same = std::isnan(values[i]) ? std::isnan(found) : found == values[i];
+      same = same && std::signbit(found) == std::signbit(values[i]);  // NaNs' too: one NaN
       EXPECT_TRUE(same) << name << "[" << i << "] is " << found << ", expected " << values[i];
     }
   }

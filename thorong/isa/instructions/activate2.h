@@ -54,7 +54,8 @@ struct activate2 {
   }
 
   static void prelu(float* values, float slope, size_t n) {
-    for (size_t i = 0; i < n; ++i) values[i] = values[i] < 0 ? values[i] * slope : values[i];
+    for (size_t i = 0; i < n; ++i)
+      values[i] = values[i] < 0 ? numerics::canonical(values[i] * slope) : values[i];
   }
 
   static Status assemble(Binding& call) {

@@ -59,7 +59,7 @@ struct activation {
     float& kept = machine.engines.scalar_accumulators[static_cast<size_t>(lane)];
     if (command == ReduceCommand::kReset) return kept = 0;
     float total = numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
-    return kept = command == ReduceCommand::kReduce ? kept + total : total;
+    return kept = command == ReduceCommand::kReduce ? numerics::canonical(kept + total) : total;
   }
 
   static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,

@@ -29,7 +29,7 @@ struct rand2 {
         float scaled =
             unit_float(xorwow(state.data() + i % 4 * 6, lane * 4 + static_cast<uint32_t>(i % 4))) *
             width;
-        row[i] = low + scaled;
+        row[i] = numerics::canonical(low + scaled);
       }
       store_row(out, p, row.data(), machine.rounding());
     }
