@@ -107,6 +107,24 @@ void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* ou
     apply(op, a, a, out, n);
 }
 
+std::span<const Alu> reductions() {
+  static constexpr std::array kReductions = {alu(BinaryFunction::kAdd),
+                                             alu(BinaryFunction::kSubtract),
+                                             alu(BinaryFunction::kMultiply),
+                                             alu(BinaryFunction::kMaximum),
+                                             alu(BinaryFunction::kMinimum),
+                                             Alu::kAbsMax,
+                                             Alu::kAbsMin,
+                                             Alu::kAverage,
+                                             alu(BinaryFunction::kLogicalAnd),
+                                             alu(BinaryFunction::kLogicalOr),
+                                             alu(BinaryFunction::kLogicalXor),
+                                             Alu::kBitAnd,
+                                             Alu::kBitOr,
+                                             Alu::kBitXor};
+  return kReductions;
+}
+
 float identity(Alu op) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   if (op == alu(BinaryFunction::kMultiply) || op == alu(BinaryFunction::kLogicalAnd)) return 1;

@@ -32,6 +32,7 @@
 #include "thorong/base/text_cases.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/alu.h"
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/instruction_table.h"
 
 namespace thorong::isa {
@@ -369,6 +370,34 @@ TEST(Instructions, EachSourceFileHasATestFile) {
     if (entry.path().extension() != ".h") continue;
     std::filesystem::path test = entry.path();
     EXPECT_TRUE(std::filesystem::exists(test.replace_extension(".test"))) << test;
+  }
+}
+
+TEST(Instructions, TensorReduceNamesTheOperatorsThatItReducesBy) {
+  const InstructionSpec& spec = isa::spec(static_cast<uint16_t>(Opcode::tensor_reduce));
+  for (auto [op, reduces] : {std::pair{"subtract", true},
+                             {"logical_or", true},
+                             {"divide", false},
+                             {"power", false},
+                             {"exp", false},
+                             {"bypass", false}}) {
+    Case test;
+    std::istringstream out("out sbuf float32[2,4]"), in("in sbuf float32[2,4,3]");
+    test.spec = &spec;
+    test.instruction.opcode = static_cast<uint16_t>(Opcode::tensor_reduce);
+    test.instruction.function0 = static_cast<uint8_t>(*parse_alu(op));
+    read_operand(out, test), read_operand(in, test);
+    std::vector<Argument> arguments(spec.parameters.size());
+    std::vector<int64_t> shape{2, 4, 3};
+    arguments[2].shape = shape, arguments[3].integers = {2};
+    CoreParameters core{};
+    Status status = spec.check({test.program, test.instruction, arguments, core});
+    EXPECT_EQ(status.ok(), reduces) << op;
+    if (!reduces) {
+      EXPECT_EQ(check_name(status), "operator");
+      EXPECT_NE(status.message().find("maximum"), std::string::npos) << status.to_string();
+      EXPECT_NE(status.message().find(op), std::string::npos) << status.to_string();
+    }
   }
 }
 
