@@ -97,8 +97,7 @@ Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
   // A sliced partition dimension may start within a block: boxes must not straddle.
   bool straddles =
       from.sbuf && (from.partition_offset % block() != 0 || !from.partition_step.empty());
-  int64_t step = straddles ? 1 : block();
-  if (step == 1) {
+  if (straddles) {
     Placed aligned = allocate(from.shape, pdim, from.format, "aligned");
     THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(from.shape), from, whole(from.shape)));
     THORONG_RETURN_IF_ERROR(copy_to_hbm(aligned, to));
