@@ -461,9 +461,9 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
             return static_cast<int>(d);
         }
         // The inner part of a dimension that is split: heads of 32, 64 or 128 lie side by side on
-        // the partitions.
+        // the partitions of a block.
         int64_t inner = out[static_cast<size_t>(below)];
-        if (below == 0 || inner % 32 != 0 || 128 % inner != 0) continue;
+        if (below == 0 || inner % 32 != 0 || block() % inner != 0) continue;
         int64_t outer = out[static_cast<size_t>(below) - 1];
         seen = 1;
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {

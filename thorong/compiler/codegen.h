@@ -62,7 +62,7 @@ class Codegen {
   // `placed`.
   Result<Placed> bring(const Placed& placed, const Box& box, int pdim, Format format,
                        StreamScope& scope);
-  // The pattern of a box, which must be in SBUF; an error of ours if it is not one pattern.
+  // The pattern of a box, which must be in SBUF; unsupported if it is not one pattern.
   Result<AccessPattern> view(const Placed& placed, const Box& box, int pdim);
   // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded
   // to `format`.
