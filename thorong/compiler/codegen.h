@@ -27,6 +27,10 @@ using ops::Graph;
 using ops::Node;
 using ops::ValueId;
 
+// The format in which the tensor engine takes operands that are declared so.
+Format matmul_format(Format declared, const isa::CoreParameters& core,
+                     const CompileOptions& options);
+
 class Codegen {
  public:
   Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
