@@ -69,12 +69,17 @@ const ops::Tensor* Codegen::constant(ValueId value) const {
   return graph_.is_constant(value) ? &graph_.value(value).constant : nullptr;
 }
 
-Format Codegen::matmul_format(Format declared) const {
+Format matmul_format(Format declared, const isa::CoreParameters& core,
+                     const CompileOptions& options) {
   if (!numerics::is_float(declared)) return declared;
   bool wide = numerics::byte_size(declared) >= 4;
-  if (wide && options_.auto_cast != AutoCast::kNone) return options_.auto_cast_type;
-  if (wide && !builder_.core().fp32_operands) return Format::kBfloat16;
+  if (wide && options.auto_cast != AutoCast::kNone) return options.auto_cast_type;
+  if (wide && !core.fp32_operands) return Format::kBfloat16;
   return declared == Format::kFloat64 ? Format::kFloat32 : declared;
+}
+
+Format Codegen::matmul_format(Format declared) const {
+  return compiler::matmul_format(declared, builder_.core(), options_);
 }
 
 // Whether the results of a reader are some of this operand's values as they are, so that rounding
@@ -461,9 +466,9 @@ int Codegen::preferred_pdim(ValueId value, const std::vector<int>& choices) cons
             return static_cast<int>(d);
         }
         // The inner part of a dimension that is split: heads of 32, 64 or 128 lie side by side on
-        // the partitions.
+        // the partitions of a block.
         int64_t inner = out[static_cast<size_t>(below)];
-        if (below == 0 || inner % 32 != 0 || 128 % inner != 0) continue;
+        if (below == 0 || inner % 32 != 0 || block() % inner != 0) continue;
         int64_t outer = out[static_cast<size_t>(below) - 1];
         seen = 1;
         for (size_t d = 0; d < shape.size(); seen *= shape[d], ++d) {

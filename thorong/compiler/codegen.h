@@ -27,6 +27,10 @@ using ops::Graph;
 using ops::Node;
 using ops::ValueId;
 
+// The format in which the tensor engine takes operands that are declared so.
+Format matmul_format(Format declared, const isa::CoreParameters& core,
+                     const CompileOptions& options);
+
 class Codegen {
  public:
   Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
@@ -62,7 +66,7 @@ class Codegen {
   // `placed`.
   Result<Placed> bring(const Placed& placed, const Box& box, int pdim, Format format,
                        StreamScope& scope);
-  // The pattern of a box, which must be in SBUF; an error of ours if it is not one pattern.
+  // The pattern of a box, which must be in SBUF; unsupported if it is not one pattern.
   Result<AccessPattern> view(const Placed& placed, const Box& box, int pdim);
   // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded
   // to `format`.

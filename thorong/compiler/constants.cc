@@ -67,7 +67,7 @@ std::optional<Placed> Codegen::constant_view(ValueId value) const {
   Placed view = dense_hbm(-1, graph_.type(base).format, graph_.type(base).shape);
   for (size_t i = chain.size(); i-- > 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(graph_.value(chain[i]).producer)];
-    auto next = try_view(node, view, graph_.type(chain[i]).shape);
+    auto next = try_view(node, view, graph_.type(chain[i]).shape, block());
     if (!next) return std::nullopt;
     view = *next;
   }

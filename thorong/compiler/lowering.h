@@ -10,3 +10,15 @@
 
 #include "thorong/compiler/codegen.h"
 #include "thorong/ops/tensor_iteration.h"
+
+namespace thorong::compiler {
+
+// Results of no elements: an empty contraction, reduction or window. No instruction would write
+// them, so the reference does.
+inline bool combines_nothing(const Graph& graph, const Node& node) {
+  bool empty = std::any_of(node.inputs.begin(), node.inputs.end(),
+                           [&](ValueId v) { return v >= 0 && graph.type(v).elements() == 0; });
+  return empty && graph.type(node.outputs[0]).elements() > 0;
+}
+
+}  // namespace thorong::compiler

@@ -29,7 +29,7 @@ Result<Placed> Codegen::place(ValueId value) {
                                    " of " + node.op->name + " " + node.name);
   THORONG_TRY(Placed in, place(node.inputs[0]));
   const Shape& shape = graph_.type(value).shape;
-  auto view = try_view(node, in, shape);
+  auto view = try_view(node, in, shape, block());
   if (!view && in.sbuf) {
     // Another dimension on the partitions may make it a view.
     for (int d = 0; d < static_cast<int>(in.shape.size()) && !view; ++d) {
@@ -37,9 +37,9 @@ Result<Placed> Codegen::place(ValueId value) {
       Placed probe = in;
       probe.pdim = d;
       probe.partition_offset = 0;
-      if (!try_view(node, probe, shape)) continue;
+      if (!try_view(node, probe, shape, block())) continue;
       THORONG_TRY(Placed moved, acquire(node.inputs[0], d, in.format));
-      view = try_view(node, moved, shape);
+      view = try_view(node, moved, shape, block());
     }
   }
   if (!view) {
@@ -47,7 +47,7 @@ Result<Placed> Codegen::place(ValueId value) {
     THORONG_RETURN_IF_ERROR(copy_to_hbm(in, dense));
     variants_[{node.inputs[0], {-3 - static_cast<int>(value), in.format}}] =
         dense;  // freed with its base
-    view = try_view(node, dense, shape);
+    view = try_view(node, dense, shape, block());
     THORONG_CHECK(view.has_value(), "a dense tensor in HBM can be viewed in any shape");
   }
   placed_[value] = *view;
@@ -97,8 +97,7 @@ Status Codegen::copy_to_hbm(const Placed& from, const Placed& to) {
   // A sliced partition dimension may start within a block: boxes must not straddle.
   bool straddles =
       from.sbuf && (from.partition_offset % block() != 0 || !from.partition_step.empty());
-  int64_t step = straddles ? 1 : block();
-  if (step == 1) {
+  if (straddles) {
     Placed aligned = allocate(from.shape, pdim, from.format, "aligned");
     THORONG_RETURN_IF_ERROR(copy_box(aligned, whole(from.shape), from, whole(from.shape)));
     THORONG_RETURN_IF_ERROR(copy_to_hbm(aligned, to));
@@ -143,7 +142,7 @@ Status Codegen::copy_box(const Placed& to, const Box& to_box, const Placed& from
       // Peel the outermost dimension that is longer than one.
       size_t d = 0;
       while (d < a.size() && (static_cast<int>(d) == pdim || a[d].size == 1)) ++d;
-      if (d == a.size()) return internal_error("a copy of one row is not one access pattern");
+      if (d == a.size()) return unsupported("a copy of one row is not one access pattern");
       for (int64_t i = 0; i < a[d].size; ++i) {
         Box inner_a = a, inner_b = b;
         inner_a[d] = {a[d].begin + i, 1};
@@ -309,7 +308,7 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
                                      StreamScope& scope) {
   if (placed.sbuf) {
     auto ap = pattern(placed, box, pdim, block());
-    if (!ap) return internal_error("a box of a resident tensor is not one access pattern");
+    if (!ap) return unsupported("a box of a resident tensor is not one access pattern");
     return *ap;
   }
   // Only distinct elements are loaded; repeated dimensions get a step of 0.
@@ -373,7 +372,7 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
     THORONG_RETURN_IF_ERROR(copy_box(target, target_box, placed, distinct));
   }
   auto ap = pattern(local, local_box, pdim, block());
-  if (!ap) return internal_error("a loaded box is not one access pattern");
+  if (!ap) return unsupported("a loaded box is not one access pattern");
   if (keep) row_cache_.push_back({key, {local.buffer, *ap}});
   return *ap;
 }
@@ -421,7 +420,7 @@ Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Fo
 
 Result<AccessPattern> Codegen::view(const Placed& placed, const Box& box, int pdim) {
   auto ap = pattern(placed, box, pdim, block());
-  if (!ap) return internal_error("a box of a tile is not one access pattern");
+  if (!ap) return unsupported("a box of a tile is not one access pattern");
   return *ap;
 }
 
@@ -435,7 +434,7 @@ Status Codegen::fill(const Placed& placed, float value) {
       builder_.emit(Opcode::memset, Queue::kVector, {*out}, {.immediate0 = value});
       continue;
     }
-    if (placed.sbuf) return internal_error("a box to fill is not one access pattern");
+    if (placed.sbuf) return unsupported("a box to fill is not one access pattern");
     StreamScope scope(builder_);
     Placed staged = dense_tile(scope.allocate(placed.format, free_elements(box, pdim)),
                                placed.format, sizes(box), pdim);

@@ -90,7 +90,7 @@ Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core,
   THORONG_RETURN_IF_ERROR(check_memory(least_bytes(graph, options), core));
   THORONG_RETURN_IF_ERROR(decompose(graph));
   THORONG_RETURN_IF_ERROR(recognize_activations(graph));
-  THORONG_RETURN_IF_ERROR(move_scales(graph));
+  THORONG_RETURN_IF_ERROR(move_scales(graph, core, options));
   THORONG_RETURN_IF_ERROR(fold_constants(graph));
   THORONG_RETURN_IF_ERROR(dilate_inputs(graph));
   ops::remove_dead_nodes(graph);

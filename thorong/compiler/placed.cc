@@ -49,15 +49,15 @@ std::optional<std::vector<int64_t>> reshape_steps(const Shape& old,
 }
 
 // A reshape that splits the partition dimension in two: the inner part stays on the partitions, the
-// outer one selects groups of them. The inner size divides 128 so that no group crosses a block,
-// and is a multiple of 32, where engines may start.
-std::optional<Placed> split_partitions(const Placed& in, const Shape& out) {
-  constexpr int64_t kQuadrant = 32, kBlock = 128;
+// outer one selects groups of them. The inner size divides a block so that no group crosses a
+// block, and is a multiple of 32, where engines may start.
+std::optional<Placed> split_partitions(const Placed& in, const Shape& out, int64_t block) {
+  constexpr int64_t kQuadrant = 32;
   auto p = static_cast<size_t>(in.pdim);
   int64_t before = product(in.shape, 0, p);
   for (size_t j = 0; j + 1 < out.size(); ++j) {
     bool here = product(out, 0, j) == before && out[j] * out[j + 1] == in.shape[p] && out[j] > 1;
-    if (!here || out[j + 1] % kQuadrant != 0 || kBlock % out[j + 1] != 0 ||
+    if (!here || out[j + 1] % kQuadrant != 0 || block % out[j + 1] != 0 ||
         in.partition_offset % out[j + 1] != 0)
       continue;
     auto at = static_cast<std::ptrdiff_t>(j);
@@ -81,7 +81,7 @@ std::optional<Placed> split_partitions(const Placed& in, const Shape& out) {
   return std::nullopt;
 }
 
-std::optional<Placed> view_reshape(const Placed& in, const Shape& out) {
+std::optional<Placed> view_reshape(const Placed& in, const Shape& out, int64_t block) {
   if (!in.partition_step.empty()) return std::nullopt;
   Placed view = in;
   view.shape = out;
@@ -111,7 +111,7 @@ std::optional<Placed> view_reshape(const Placed& in, const Shape& out) {
     view.pdim = static_cast<int>(j);
     return view;
   }
-  return split_partitions(in, out);
+  return split_partitions(in, out, block);
 }
 
 std::optional<Placed> view_transpose(const ops::Node& node, const Placed& in, const Shape& out) {
@@ -217,9 +217,10 @@ Placed dense_hbm(isa::BufferId buffer, Format format, const Shape& shape) {
   return placed;
 }
 
-std::optional<Placed> try_view(const ops::Node& node, const Placed& in, const Shape& out) {
+std::optional<Placed> try_view(const ops::Node& node, const Placed& in, const Shape& out,
+                               int64_t block) {
   const std::string& op = node.op->name;
-  if (op == "reshape") return view_reshape(in, out);
+  if (op == "reshape") return view_reshape(in, out, block);
   if (op == "transpose") return view_transpose(node, in, out);
   if (op == "slice") return view_slice(node, in, out);
   if (op == "broadcast_in_dim") return view_broadcast(node, in, out);

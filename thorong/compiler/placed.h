@@ -25,7 +25,7 @@ struct Placed {
   int pdim = -1;  // SBUF: the dimension on partitions; -1: everything in one row of partition 0
   int64_t partition_offset =
       0;                  // SBUF: first index of pdim within the buffer's partitions (slices)
-  int64_t tile_step = 0;  // SBUF: elements between blocks of 128 partitions
+  int64_t tile_step = 0;  // SBUF: elements between blocks of partitions
   // SBUF: dimensions other than pdim that select partitions too, by so many partitions an index
   // (attention heads side by side: the outer part of a dimension that a reshape split). Empty:
   // none. A box may take one index of each.
@@ -59,8 +59,9 @@ int64_t row_elements(const Shape& shape, int pdim);
 Placed dense_hbm(isa::BufferId buffer, Format format, const Shape& shape);
 
 // reshape, transpose, slice, reverse-free views, broadcast_in_dim of `in`; nullopt if the elements
-// would have to move.
-std::optional<Placed> try_view(const ops::Node& node, const Placed& in, const Shape& out_shape);
+// would have to move. `block`: partitions of a block.
+std::optional<Placed> try_view(const ops::Node& node, const Placed& in, const Shape& out_shape,
+                               int64_t block);
 
 // The access pattern of a box; the range of `pdim` selects partitions (SBUF: must stay within one
 // block of `block` partitions). nullopt if more than four free dimensions remain after merging.

@@ -178,7 +178,7 @@ TEST(Placed, ViewsPointAtTheElementsOfTheirSource) {
                          : dense_hbm(0, Format::kFloat32, shape);
     for (int depth = 0; depth < 3; ++depth) {
       const View view = random_view(random, graph, x);
-      auto next = try_view(*view.node, placed, view.shape);
+      auto next = try_view(*view.node, placed, view.shape, 128);
       const bool free_anywhere = view.node->op->name != "reshape" && !sbuf;
       EXPECT_TRUE(next || !free_anywhere) << view.node->op->name << " of HBM is a view";
       if (!next) {
@@ -205,7 +205,7 @@ TEST(Placed, ADenseTensorInHbmIsAViewInAnyShape) {
   const ValueId x = graph.add_input("x", {Format::kFloat32, {6, 4}});
   for (const Shape& shape : {Shape{24}, Shape{2, 3, 4}, Shape{4, 6}, Shape{3, 8, 1}}) {
     ASSERT_TRUE(graph.add1("reshape", {x}, make_attributes({{"shape", shape}})).ok());
-    EXPECT_TRUE(try_view(graph.nodes.back(), dense_hbm(0, Format::kFloat32, {6, 4}), shape));
+    EXPECT_TRUE(try_view(graph.nodes.back(), dense_hbm(0, Format::kFloat32, {6, 4}), shape, 128));
   }
 }
 

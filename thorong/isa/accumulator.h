@@ -27,13 +27,11 @@ inline float accumulate(float& kept, ReduceCommand command, Alu op, const float*
 }
 
 inline float& vector_accumulator(MachineState& machine, const Operand& operand, int64_t partition) {
-  auto lane =
-      static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
+  auto lane = static_cast<size_t>(operand.pattern->start_partition + partition);
   return machine.engines.vector_accumulators[lane];
 }
 inline float& scalar_accumulator(MachineState& machine, const Operand& operand, int64_t partition) {
-  auto lane =
-      static_cast<size_t>(operand.pattern->start_partition + partition) % EngineState::kLanes;
+  auto lane = static_cast<size_t>(operand.pattern->start_partition + partition);
   return machine.engines.scalar_accumulators[lane];
 }
 

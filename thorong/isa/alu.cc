@@ -107,6 +107,24 @@ void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* ou
     apply(op, a, a, out, n);
 }
 
+std::span<const Alu> reductions() {
+  static constexpr std::array kReductions = {alu(BinaryFunction::kAdd),
+                                             alu(BinaryFunction::kSubtract),
+                                             alu(BinaryFunction::kMultiply),
+                                             alu(BinaryFunction::kMaximum),
+                                             alu(BinaryFunction::kMinimum),
+                                             Alu::kAbsMax,
+                                             Alu::kAbsMin,
+                                             Alu::kAverage,
+                                             alu(BinaryFunction::kLogicalAnd),
+                                             alu(BinaryFunction::kLogicalOr),
+                                             alu(BinaryFunction::kLogicalXor),
+                                             Alu::kBitAnd,
+                                             Alu::kBitOr,
+                                             Alu::kBitXor};
+  return kReductions;
+}
+
 float identity(Alu op) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   if (op == alu(BinaryFunction::kMultiply) || op == alu(BinaryFunction::kLogicalAnd)) return 1;
@@ -123,7 +141,8 @@ float reduce(Alu op, const float* in, size_t n) {
     case code(BinaryFunction::kMinimum):
       return numerics::reduce(binary_of(op), in, n);
     case code(Alu::kAverage):
-      return numerics::reduce(BinaryFunction::kAdd, in, n) / static_cast<float>(n);
+      return numerics::canonical(numerics::reduce(BinaryFunction::kAdd, in, n) /
+                                 static_cast<float>(n));
     default:
       break;
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "thorong/numerics/functions.h"
@@ -49,8 +50,11 @@ std::optional<Alu> parse_alu(std::string_view name);
 // In fp32; bitwise operators are a bug here.
 void apply(Alu op, const float* a, const float* b, float* out, size_t n);
 void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* out, size_t n);
-// add, subtract (a0 - a1 - ...), multiply, maximum, minimum, abs_max, abs_min, average,
-// logical_and, logical_or, logical_xor.
+// The operators that rows are reduced by: add, subtract (a0 - a1 - ...), multiply, maximum,
+// minimum, abs_max, abs_min, average, logical_and, logical_or, logical_xor; on integers
+// bitwise_and, bitwise_or, bitwise_xor.
+std::span<const Alu> reductions();
+// By one of those that are not bitwise.
 float reduce(Alu op, const float* in, size_t n);
 float identity(Alu op);
 inline float combine(Alu op, float a, float b) {

@@ -79,6 +79,17 @@ Status integers(const Binding& call, int operand) {
           ". Use an arithmetic operator, or view the tile as integers: tile.view(nl.uint32).");
 }
 
+Status reduces(const Binding& call, Alu op) {
+  std::string names;
+  for (Alu known : reductions()) {
+    if (known == op) return ok_status();
+    names += (names.empty() ? "" : ", ") + std::string(name(known));
+  }
+  return wrong(call, "operator",
+               "expected an operator that reduces (" + names + "), found " + std::string(name(op)) +
+                   ". Use tensor_tensor for other operators.");
+}
+
 Status generation_at_least(const Binding& call, int generation, const std::string& what) {
   if (call.generation >= generation) return ok_status();
   return named(

@@ -22,6 +22,8 @@ Status column_of(const Binding& call, int column, int a);
 Status not_both_in_psum(const Binding& call, int a, int b);
 // Both integers, as bitwise operators want.
 Status integers(const Binding& call, int operand);
+// One of reductions().
+Status reduces(const Binding& call, Alu op);
 Status generation_at_least(const Binding& call, int generation, const std::string& what);
 Status limit_elements(const Binding& call, int operand, int64_t most, const std::string& what);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "thorong/chip/loader.h"
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction_table.h"
 
@@ -151,6 +152,11 @@ TEST(ScalarCost, AReductionTakes64CyclesMore) {
   one.instruction.function0 = static_cast<uint8_t>(numerics::UnaryFunction::kExp);
   EXPECT_EQ(one.cost(Opcode::activation, Queue::kScalar).cycles, 400);
   EXPECT_EQ(one.cost(Opcode::activation, Queue::kScalar).events.scalar_ops, 128.0 * 300);
+  one.instruction.flags = with_reduce(0, ReduceCommand::kReduce);  // into the register only
+  EXPECT_EQ(one.cost(Opcode::activation, Queue::kScalar).cycles, 464);
+  EXPECT_EQ(one.cost(Opcode::activate2, Queue::kScalar).cycles, 464);
+  one.instruction.flags = 0;
+  EXPECT_EQ(one.cost(Opcode::activate2, Queue::kScalar).cycles, 400);
   one.skip().skip().operand(Space::kSbuf, Format::kFloat32, 128, {1});
   EXPECT_EQ(one.cost(Opcode::activation, Queue::kScalar).cycles, 464);
   one.instruction.function0 = static_cast<uint8_t>(numerics::UnaryFunction::kCopy);

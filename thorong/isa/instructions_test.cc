@@ -32,15 +32,18 @@
 #include "thorong/base/text_cases.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/alu.h"
+#include "thorong/isa/call_rules.h"
 #include "thorong/isa/instruction_table.h"
 
 namespace thorong::isa {
 namespace {
 
+constexpr int64_t kMostPartitions = 256;  // of a case
+
 // The least machine: one block of host memory a buffer, one thread, no stochastic rounding.
 class TestMachine final : public MachineState {
  public:
-  explicit TestMachine(const Program& program) {
+  explicit TestMachine(const Program& program) : MachineState(kMostPartitions) {
     for (const Buffer& buffer : program.buffers) {
       stride_.push_back(buffer.space == Space::kHbm ? 0 : buffer.row_bytes * 8 + 64);
       memory_.emplace_back(static_cast<size_t>((buffer.row_bytes * 8 + 64) * buffer.partitions));
@@ -332,9 +335,8 @@ void run_case(const Case& test) {
     for (size_t i = 0; i < values.size(); ++i) {
       double found =
           numerics::load_as_double(operand.cell, cell(operand, static_cast<int64_t>(i)), 0);
-      bool same = std::isnan(values[i])
-                      ? std::isnan(found)
-                      : found == values[i] && std::signbit(found) == std::signbit(values[i]);
+      bool same = std::isnan(values[i]) ? std::isnan(found) : found == values[i];
+      same = same && std::signbit(found) == std::signbit(values[i]);  // NaNs' too: one NaN
       EXPECT_TRUE(same) << name << "[" << i << "] is " << found << ", expected " << values[i];
     }
   }
@@ -368,6 +370,34 @@ TEST(Instructions, EachSourceFileHasATestFile) {
     if (entry.path().extension() != ".h") continue;
     std::filesystem::path test = entry.path();
     EXPECT_TRUE(std::filesystem::exists(test.replace_extension(".test"))) << test;
+  }
+}
+
+TEST(Instructions, TensorReduceNamesTheOperatorsThatItReducesBy) {
+  const InstructionSpec& spec = isa::spec(static_cast<uint16_t>(Opcode::tensor_reduce));
+  for (auto [op, reduces] : {std::pair{"subtract", true},
+                             {"logical_or", true},
+                             {"divide", false},
+                             {"power", false},
+                             {"exp", false},
+                             {"bypass", false}}) {
+    Case test;
+    std::istringstream out("out sbuf float32[2,4]"), in("in sbuf float32[2,4,3]");
+    test.spec = &spec;
+    test.instruction.opcode = static_cast<uint16_t>(Opcode::tensor_reduce);
+    test.instruction.function0 = static_cast<uint8_t>(*parse_alu(op));
+    read_operand(out, test), read_operand(in, test);
+    std::vector<Argument> arguments(spec.parameters.size());
+    std::vector<int64_t> shape{2, 4, 3};
+    arguments[2].shape = shape, arguments[3].integers = {2};
+    CoreParameters core{};
+    Status status = spec.check({test.program, test.instruction, arguments, core});
+    EXPECT_EQ(status.ok(), reduces) << op;
+    if (!reduces) {
+      EXPECT_EQ(check_name(status), "operator");
+      EXPECT_NE(status.message().find("multiply, "), std::string::npos) << status.to_string();
+      EXPECT_NE(status.message().find(op), std::string::npos) << status.to_string();
+    }
   }
 }
 

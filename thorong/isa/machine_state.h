@@ -28,10 +28,14 @@ struct HostBuffer {
 // What the engines keep between instructions: accumulators for each partition, states of the random
 // generators.
 struct EngineState {
-  static constexpr size_t kLanes = 128;
-  std::array<float, kLanes> vector_accumulators{}, scalar_accumulators{};
+  explicit EngineState(int64_t partitions)
+      : vector_accumulators(static_cast<size_t>(partitions)),
+        scalar_accumulators(vector_accumulators.size()),
+        vector_random(vector_accumulators.size()),
+        gpsimd_random(vector_accumulators.size()) {}
+  std::vector<float> vector_accumulators, scalar_accumulators;
   uint64_t vector_seed = 0, vector_drawn = 0;  // rng, dropout on Vector
-  std::array<std::array<uint32_t, 24>, kLanes> vector_random{}, gpsimd_random{};
+  std::vector<std::array<uint32_t, 24>> vector_random, gpsimd_random;
 };
 
 // One operand, resolved: address arithmetic done once an instruction.
@@ -71,7 +75,8 @@ struct Part {
 
 class MachineState {
  public:
-  MachineState() : own_engines_(std::make_unique<EngineState>()), engines(*own_engines_) {}
+  explicit MachineState(int64_t partitions)
+      : own_engines_(std::make_unique<EngineState>(partitions)), engines(*own_engines_) {}
   // Another view of a machine, for one of several threads: what the engines keep is the machine's.
   explicit MachineState(EngineState& shared) : engines(shared) {}
   virtual ~MachineState() = default;

@@ -31,7 +31,8 @@ constexpr int32_t kPartitions = 16;
 // Memories of a few tiles, each a buffer of its own.
 class TestMachine final : public MachineState {
  public:
-  explicit TestMachine(uint64_t seed) : random(seed), pool_(2), scratch_(8) {}
+  explicit TestMachine(uint64_t seed)
+      : MachineState(kPartitions), random(seed), pool_(2), scratch_(8) {}
 
   HostBuffer host_buffer(BufferId id) const override { return buffers_[static_cast<size_t>(id)]; }
   void bind(BufferId id, const std::byte* data, int64_t stride) override {

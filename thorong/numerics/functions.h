@@ -6,11 +6,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
 
 namespace thorong::numerics {
+
+// NaNs of plain C++ arithmetic differ between hosts in sign and payload; those of the functions
+// below are this one.
+inline float canonical(float value) {
+  return value == value ? value : std::numeric_limits<float>::quiet_NaN();
+}
 
 // One row each: THORONG_UNARY(enumerator, name, meaning). Names are StableHLO's where it has the
 // function.

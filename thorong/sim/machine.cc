@@ -42,7 +42,8 @@ bool is_set(const bool* flag) {
 }  // namespace
 
 Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options)
-    : pool_(pool),
+    : isa::MachineState(core.partitions),
+      pool_(pool),
       options_(options),
       partitions_(core.partitions),
       sbuf_bytes_(core.sbuf_bytes_per_partition),

@@ -41,6 +41,11 @@ def operator_that_is_no_activation(a: Any) -> Any:
 
 
 @case(goes_on=False)
+def operator_that_does_not_reduce(a: Any) -> Any:
+    nisa.tensor_reduce(tile(elements=1), nl.divide, tile(), axis=1)  # wrong: operator
+
+
+@case(goes_on=False)
 def bitwise_and_arithmetic(a: Any) -> Any:
     x = tile(dtype=nl.int32)
     nisa.tensor_scalar(x, x, nl.add, 1, op1=nl.bitwise_and, operand1=3)  # wrong: operator

@@ -30,7 +30,7 @@ bool accepts(const Graph& graph, const Node& node) {
   bool known =
       function == "add" || function == "maximum" || function == "minimum" || function == "multiply";
   return known && numerics::is_float(format) && format != Format::kFloat64 &&
-         !reduced_dims(node).empty();
+         !reduced_dims(node).empty() && !combines_nothing(graph, node);
 }
 
 // One box of results: all parts of its reduction.

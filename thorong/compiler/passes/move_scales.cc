@@ -5,13 +5,16 @@
 //   before   q = x + bias;  s = dot_general(view(q), k);  t = s * 0.125
 //   after    q = (x + bias) * 0.125;  t = dot_general(view(q), k)
 //
+// Only where the tensor engine takes operands with fp32's range: in a narrower one (fp16, fp8) the
+// scaled operand may be subnormal, or infinite, where the other is neither.
+//
 // Done where the operand has fewer elements than the product and an elementwise node makes it, so
 // that the factor joins that node's pass: attention scores are many, queries few.
 #include <cmath>
 #include <map>
 #include <vector>
 
-#include "thorong/compiler/groups.h"
+#include "thorong/compiler/codegen.h"
 #include "thorong/compiler/passes/match.h"
 #include "thorong/compiler/passes/passes.h"
 
@@ -29,7 +32,8 @@ bool is_power_of_two(double value) {
 
 class Scales {
  public:
-  explicit Scales(const Graph& graph) : graph_(graph), readers_(graph.values.size()) {
+  Scales(const Graph& graph, const isa::CoreParameters& core, const CompileOptions& options)
+      : graph_(graph), core_(core), options_(options), readers_(graph.values.size()) {
     for (const Node& node : graph.nodes) {
       for (ValueId v : node.inputs) {
         if (v >= 0) ++readers_[static_cast<size_t>(v)];
@@ -59,6 +63,11 @@ class Scales {
     }
   }
 
+  bool has_range_of_fp32(ValueId operand) const {
+    Format format = matmul_format(graph_.type(operand).format, core_, options_);
+    return numerics::info(format).exponent_bits == numerics::info(Format::kFloat32).exponent_bits;
+  }
+
   void find(const Node& node) {
     bool divides = node.op->name == "divide";
     if (!divides && node.op->name != "multiply") return;
@@ -70,7 +79,7 @@ class Scales {
       if (graph_.type(product) != graph_.type(node.outputs[0])) continue;
       for (ValueId operand : dot->inputs) {
         ValueId made = source(operand);
-        if (made < 0 || factors.contains(made) ||
+        if (made < 0 || factors.contains(made) || !has_range_of_fp32(operand) ||
             graph_.type(made).elements() >= graph_.type(product).elements())
           continue;
         factors[made] = divides ? 1 / *factor : *factor;
@@ -81,6 +90,8 @@ class Scales {
   }
 
   const Graph& graph_;
+  const isa::CoreParameters& core_;
+  const CompileOptions& options_;
   std::vector<int> readers_;
 };
 
@@ -97,8 +108,8 @@ Result<ValueId> scaled(Graph& graph, ValueId v, double factor, const std::string
 
 }  // namespace
 
-Status move_scales(Graph& graph) {
-  Scales scales(graph);
+Status move_scales(Graph& graph, const isa::CoreParameters& core, const CompileOptions& options) {
+  Scales scales(graph, core, options);
   if (scales.factors.empty()) return ok_status();
   Graph next = graph;
   next.nodes.clear();

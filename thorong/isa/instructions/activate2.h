@@ -54,7 +54,8 @@ struct activate2 {
   }
 
   static void prelu(float* values, float slope, size_t n) {
-    for (size_t i = 0; i < n; ++i) values[i] = values[i] < 0 ? values[i] * slope : values[i];
+    for (size_t i = 0; i < n; ++i)
+      values[i] = values[i] < 0 ? numerics::canonical(values[i] * slope) : values[i];
   }
 
   static Status assemble(Binding& call) {
@@ -79,7 +80,8 @@ struct activate2 {
   static Cost cost(const CoreParameters& core, const Program& program,
                    const Instruction& instruction) {
     Cost cost = streaming_cost(core, program, instruction, 1, false, 2);
-    if (program.has_operand(instruction, 5)) cost.cycles += core.scalar_reduce_cycles;
+    if (program.has_operand(instruction, 5) || reduce_command(instruction) != ReduceCommand::kIdle)
+      cost.cycles += core.scalar_reduce_cycles;
     return cost;
   }
 

@@ -56,11 +56,10 @@ struct activation {
                           const float* row, size_t n) {
     if (command == ReduceCommand::kIdle)
       return numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
-    float& kept =
-        machine.engines.scalar_accumulators[static_cast<size_t>(lane) % EngineState::kLanes];
+    float& kept = machine.engines.scalar_accumulators[static_cast<size_t>(lane)];
     if (command == ReduceCommand::kReset) return kept = 0;
     float total = numerics::reduce(numerics::BinaryFunction::kAdd, row, n);
-    return kept = command == ReduceCommand::kReduce ? kept + total : total;
+    return kept = command == ReduceCommand::kReduce ? numerics::canonical(kept + total) : total;
   }
 
   static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,
@@ -96,7 +95,8 @@ struct activation {
                    const Instruction& instruction) {
     bool copy = unary(instruction.function0) == numerics::UnaryFunction::kCopy;
     Cost cost = streaming_cost(core, program, instruction, 1, copy);
-    if (program.has_operand(instruction, 4)) cost.cycles += core.scalar_reduce_cycles;
+    if (program.has_operand(instruction, 4) || reduce_command(instruction) != ReduceCommand::kIdle)
+      cost.cycles += core.scalar_reduce_cycles;
     return cost;
   }
 

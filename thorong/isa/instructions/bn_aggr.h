@@ -29,7 +29,7 @@ struct bn_aggr {
         squares = squares + row[i + 2] + delta * delta * (count * share);
         count = total;
       }
-      std::array<float, 2> result{mean, squares / count};
+      std::array<float, 2> result{numerics::canonical(mean), numerics::canonical(squares / count)};
       store_row(out, p, result.data(), rounding);
     }
   }

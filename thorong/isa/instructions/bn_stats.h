@@ -16,8 +16,8 @@ struct bn_stats {
     for (size_t i = first; i < n; i += 2) scratch[count++] = row[i];
     float mean = 0, squares = 0;
     if (count > 0) {
-      mean = numerics::reduce(numerics::BinaryFunction::kAdd, scratch, count) /
-             static_cast<float>(count);
+      mean = numerics::canonical(numerics::reduce(numerics::BinaryFunction::kAdd, scratch, count) /
+                                 static_cast<float>(count));
       numerics::apply_scalar(numerics::BinaryFunction::kSubtract, scratch, mean, false, scratch,
                              count);
       numerics::apply(numerics::UnaryFunction::kSquare, scratch, scratch, count);

@@ -6,12 +6,14 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/instructions/nc_matmul.h"
+#include "thorong/isa/instructions/quantize_mx.h"
 
 namespace thorong::isa::instructions {
 
@@ -41,8 +43,11 @@ struct nc_matmul_mx {
       load_integers(scale, p / 32 * 32 + p % 32 / 8, codes.data());
       for (size_t i = 0; i < n; ++i) {
         for (size_t q = 0; q < 4; ++q) {
-          rows[(static_cast<size_t>(p) * 4 + q) * n + i] = std::ldexp(
-              element(operand.pattern->packed, words[i], q), static_cast<int>(codes[i]) - 127);
+          rows[(static_cast<size_t>(p) * 4 + q) * n + i] =
+              codes[i] == quantize_mx::kNanScale
+                  ? std::numeric_limits<float>::quiet_NaN()
+                  : std::ldexp(element(operand.pattern->packed, words[i], q),
+                               static_cast<int>(codes[i]) - 127);
         }
       }
     }

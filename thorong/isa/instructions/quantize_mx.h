@@ -2,7 +2,7 @@
 // quantize_mx: groups of 8 partitions x 4 elements share a scale X = 2^(floor(log2(largest
 // magnitude)) - (Emax - 1)); out packs the four elements in / X as fp8, the first in the lowest
 // byte; scale[32 q + g, j] is the biased exponent of group g of the q-th 32 partitions. A group of
-// zeros has the least scale.
+// zeros has the least scale, one with an infinity the largest, one with a NaN the code of NaN.
 #pragma once
 
 #include <algorithm>
@@ -45,13 +45,21 @@ struct quantize_mx {
     }
   }
 
+  // E8M0's codes (OCP Microscaling Formats 1.0, 5.4.1): no infinity, and 2^(code - 127) otherwise.
+  static constexpr int kLargestScale = 254, kNanScale = 255;
+
   static int64_t scale_code(const float* values, size_t stride, int largest_exponent) {
     float most = 0;
     for (size_t r = 0; r < 8; ++r) {
-      for (size_t i = 0; i < 4; ++i) most = std::max(most, std::fabs(values[r * stride + i]));
+      for (size_t i = 0; i < 4; ++i) {
+        float value = values[r * stride + i];
+        if (std::isnan(value)) return kNanScale;
+        most = std::max(most, std::fabs(value));
+      }
     }
     if (most == 0) return 0;
-    return std::clamp(std::ilogb(most) - (largest_exponent - 1) + 127, 0, 254);
+    if (std::isinf(most)) return kLargestScale;
+    return std::clamp(std::ilogb(most) - (largest_exponent - 1) + 127, 0, kLargestScale);
   }
 
   static int64_t pack(const float* values, int64_t code, Format format) {

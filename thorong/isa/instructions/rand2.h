@@ -23,13 +23,13 @@ struct rand2 {
     std::vector<float> row(n);
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
       auto lane = static_cast<uint32_t>(out.pattern->start_partition + p);
-      auto& state = machine.engines.vector_random[lane % EngineState::kLanes];
+      auto& state = machine.engines.vector_random[lane];
       float low = least.at(p), width = most.at(p) - low;
       for (size_t i = 0; i < n; ++i) {
         float scaled =
             unit_float(xorwow(state.data() + i % 4 * 6, lane * 4 + static_cast<uint32_t>(i % 4))) *
             width;
-        row[i] = low + scaled;
+        row[i] = numerics::canonical(low + scaled);
       }
       store_row(out, p, row.data(), machine.rounding());
     }

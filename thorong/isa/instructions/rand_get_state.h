@@ -17,7 +17,7 @@ struct rand_get_state {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     std::vector<int64_t> words(static_cast<size_t>(out.elements));
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
-      auto lane = static_cast<size_t>(out.pattern->start_partition + p) % EngineState::kLanes;
+      auto lane = static_cast<size_t>(out.pattern->start_partition + p);
       const auto& state = instruction.queue == Queue::kVector ? machine.engines.vector_random[lane]
                                                               : machine.engines.gpsimd_random[lane];
       for (size_t i = 0; i < words.size() && i < state.size(); ++i) words[i] = state[i];

@@ -18,7 +18,7 @@ struct rand_set_state {
     std::vector<int64_t> words(static_cast<size_t>(in.elements));
     for (int64_t p = 0; p < in.pattern->partitions; ++p) {
       load_integers(in, p, words.data());
-      auto lane = static_cast<size_t>(in.pattern->start_partition + p) % EngineState::kLanes;
+      auto lane = static_cast<size_t>(in.pattern->start_partition + p);
       auto& state = instruction.queue == Queue::kVector ? machine.engines.vector_random[lane]
                                                         : machine.engines.gpsimd_random[lane];
       for (size_t i = 0; i < words.size() && i < state.size(); ++i)

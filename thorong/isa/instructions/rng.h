@@ -21,10 +21,9 @@ struct rng {
     for (int64_t p = 0; p < out.pattern->partitions; ++p) {
       auto lane = static_cast<uint32_t>(out.pattern->start_partition + p);
       for (size_t i = 0; i < n; ++i) {
-        row[i] =
-            instruction.queue == Queue::kVector
-                ? counted_bits(machine.engines.vector_seed, machine.engines.vector_drawn++)
-                : xorwow(machine.engines.gpsimd_random[lane % EngineState::kLanes].data(), lane);
+        row[i] = instruction.queue == Queue::kVector
+                     ? counted_bits(machine.engines.vector_seed, machine.engines.vector_drawn++)
+                     : xorwow(machine.engines.gpsimd_random[lane].data(), lane);
       }
       store_integers(out, p, row.data());
     }

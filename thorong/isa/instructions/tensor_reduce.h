@@ -22,6 +22,12 @@ struct tensor_reduce {
     size_t length = 0, step = 0;
     std::vector<int32_t> starts, offsets;
   };
+  // What numerics::reduce_windows knows.
+  static bool in_windows(Alu op) {
+    using numerics::BinaryFunction;
+    return op == alu(BinaryFunction::kAdd) || op == alu(BinaryFunction::kMultiply) ||
+           op == alu(BinaryFunction::kMaximum) || op == alu(BinaryFunction::kMinimum);
+  }
   static Windows windows(const Operand& in, size_t group) {
     Windows result;
     const AccessPattern& pattern = *in.pattern;
@@ -66,7 +72,7 @@ struct tensor_reduce {
     size_t group = n / results;
     bool negate = (instruction.flags & kNegate) != 0;
     Alu op = alu(instruction.function0);
-    Windows side_by_side = is_binary(op) ? windows(in, group) : Windows{};
+    Windows side_by_side = in_windows(op) ? windows(in, group) : Windows{};
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
       float* scratch_in = thread_scratch(0, n);
       float* scratch_out = thread_scratch(1, results);
@@ -120,6 +126,7 @@ struct tensor_reduce {
   }
 
   static Status check(const Binding& call) {
+    THORONG_RETURN_IF_ERROR(reduces(call, alu(call.instruction.function0)));
     THORONG_RETURN_IF_ERROR(same_partitions(call, 0, 1));
     std::vector<int64_t> axes = call[3].integers;
     auto rank = static_cast<int64_t>(call[2].shape.size());

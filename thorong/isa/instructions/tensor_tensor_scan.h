@@ -44,7 +44,7 @@ struct tensor_tensor_scan {
         op1 == alu(BinaryFunction::kAdd)) {  // the recurrence of state space models
       for (size_t i = 0; i < n; ++i) {
         float product = a[i] * r;
-        target[i] = r = product + b[i];
+        target[i] = r = numerics::canonical(product + b[i]);
       }
       return;
     }
