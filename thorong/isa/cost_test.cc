@@ -214,8 +214,14 @@ TEST(CustomOpCost, IsElementsAndOperationsOverLanes) {
   EXPECT_EQ(on_gpsimd.cycles, 150 + 14080 / 128);
   EXPECT_EQ(on_gpsimd.events.gpsimd_ops, 14080);
   EXPECT_EQ(on_gpsimd.events.hbm_bytes, 12e6);
-  const Cost on_host = one.cost(Opcode::custom_op, Queue::kHost);
-  EXPECT_DOUBLE_EQ(on_host.occupied_s, 12e6 / 6e9);
+  CoreParameters core = trainium1();
+  core.to_host_bytes_per_s = 6e9, core.to_host_large_bytes_per_s = 2e9, core.large_bytes = 8e6;
+  core.to_device_bytes_per_s = 12e9;
+  Cost on_host = one.cost(Opcode::custom_op, Queue::kHost, core);
+  EXPECT_DOUBLE_EQ(on_host.occupied_s, 6e6 / 6e9 + 6e6 / 12e9) << "inputs out, outputs back in";
+  core.large_bytes = 5e6;
+  on_host = one.cost(Opcode::custom_op, Queue::kHost, core);
+  EXPECT_DOUBLE_EQ(on_host.occupied_s, 6e6 / 2e9 + 6e6 / 12e9);
   EXPECT_EQ(on_host.events.host_bytes, 12e6);
   EXPECT_EQ(on_host.cycles, 0);
 }
