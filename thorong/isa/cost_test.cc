@@ -195,6 +195,20 @@ TEST(DmaCost, ARepeatedRowIsReadOnceFromHbm) {
   EXPECT_EQ(cost.events.sbuf_bytes, 128 * 1024);
 }
 
+TEST(DmaCost, ComputeBoundByHbmHasNoFixedTimeLeft) {
+  One sum;
+  sum.operand(Space::kHbm, Format::kFloat32, 128, {10});
+  const auto listed = static_cast<int64_t>(sum.program.patterns.size()) - 1;
+  sum.program.integers = {2, listed, listed};
+  sum.instruction.extra = 0, sum.instruction.flags |= kListedOperands;
+  CoreParameters core = trainium1();
+  core.hbm_core_bytes_per_s = 1e9;  // 15 us for three tensors of 5120 bytes
+  const Cost cost = sum.cost(Opcode::dma_compute, Queue::kDmaStore, core);
+  EXPECT_DOUBLE_EQ(cost.occupied_s, 3 * 5120 / 1e9);
+  ASSERT_GT(cost.occupied_s, core.dma_fixed_s);
+  EXPECT_DOUBLE_EQ(cost.latency_s, core.dma_latency_s + core.dma_completion_s);
+}
+
 TEST(CustomOpCost, IsElementsAndOperationsOverLanes) {
   struct Nothing final : Call {
     bool execute(const std::vector<const std::byte*>&, const std::vector<std::byte*>&,
