@@ -138,9 +138,22 @@ TEST(WriteFile, WritesAllPartsAndReplaces) {
   ASSERT_TRUE(write_file_atomically(path, second).ok());
   EXPECT_EQ(*read_text_file(path), "abcd");
   EXPECT_EQ(folder.entries(), 1U);
-  EXPECT_EQ(fs::status(path).permissions(), fs::perms(0644));
   ASSERT_TRUE(write_file_atomically(folder.file("empty"), {}).ok());
   EXPECT_EQ(*read_text_file(folder.file("empty")), "");
+}
+
+TEST(WriteFile, NewFilesFollowTheUmaskAndOldOnesKeepTheirMode) {
+  const Folder folder;
+  const std::string_view parts[] = {"text"};
+  const mode_t before = ::umask(0027);
+  EXPECT_TRUE(write_file_atomically(folder.file("new"), parts).ok());
+  EXPECT_TRUE(write_file_atomically(folder.file("old"), parts).ok());
+  ::umask(before);
+  EXPECT_EQ(fs::status(folder.file("new")).permissions(), fs::perms(0640));
+  ::chmod(folder.file("old").c_str(), 0604);
+  fs::create_symlink(folder.file("old"), folder.file("link"));
+  EXPECT_TRUE(write_file_atomically(folder.file("link"), parts).ok());
+  EXPECT_EQ(fs::status(folder.file("old")).permissions(), fs::perms(0604));
 }
 
 TEST(WriteFile, LeavesNothingWhereItCannotWrite) {

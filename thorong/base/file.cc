@@ -105,6 +105,19 @@ std::string behind_links(const std::string& path) {
   return at.string();
 }
 
+// A new file beside `target`, open for writing, with the mode that new files get here; -1 with
+// errno set when there can be none. `name` receives its path.
+int create_beside(const std::string& target, std::string& name) {
+  constexpr int kMostTries = 1000;  // names of this process that were left behind, or are in use
+  int descriptor = -1;
+  for (int i = 0; i < kMostTries && descriptor < 0; ++i) {
+    name = target + "." + std::to_string(::getpid()) + "-" + std::to_string(i);
+    descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0 && errno != EEXIST) break;
+  }
+  return descriptor;
+}
+
 }  // namespace
 
 Status check_place(const std::string& path, bool is_folder) {
@@ -131,8 +144,9 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
     return write_through(path, parts);
   // What a symbolic link points to is replaced, not the link.
   const std::string target = behind_links(path);
-  std::string temporary = target + ".XXXXXX";
-  int descriptor = ::mkstemp(temporary.data());
+  const bool replaces = ::stat(target.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  std::string temporary;
+  int descriptor = create_beside(target, temporary);
   if (descriptor < 0) {
     return io_error("cannot create a file there: " + system_reason() +
                         ". Choose a folder that exists and is writable.",
@@ -140,7 +154,8 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
   }
   bool good = true;
   for (std::string_view part : parts) good = good && write_all(descriptor, part);
-  good = good && ::fchmod(descriptor, 0644) == 0 && ::fsync(descriptor) == 0;
+  if (replaces) good = good && ::fchmod(descriptor, info.st_mode & 0777) == 0;
+  good = good && ::fsync(descriptor) == 0;
   std::string reason = good ? "" : system_reason();
   good = (::close(descriptor) == 0) && good;
   if (good && ::rename(temporary.c_str(), target.c_str()) != 0) {

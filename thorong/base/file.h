@@ -33,8 +33,8 @@ class MappedFile {
 };
 
 // Writes `parts` one after the other to a temporary file beside `path`, syncs and renames it. On
-// any error nothing of it is left. A symbolic link stays one; a device or a pipe is written to
-// directly. Error: io with the system's reason.
+// any error nothing of it is left. The file keeps its mode if there is one. A symbolic link stays
+// one; a device or a pipe is written to directly. Error: io with the system's reason.
 Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts);
 
 // Whether a file could be created at `path` as far as one can know before, so that a long run does

@@ -50,11 +50,7 @@ double TileBuilder::estimate_s(Opcode opcode, Queue queue,
   isa::Instruction instruction = make(opcode, queue, operands, scalars);
   isa::Cost cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
   program_.patterns.resize(before);
-  double hz = queue == Queue::kTensor   ? core_.tensor_hz
-              : queue == Queue::kVector ? core_.vector_hz
-              : queue == Queue::kScalar ? core_.scalar_hz
-                                        : core_.gpsimd_hz;
-  return cost.cycles / hz + cost.occupied_s;
+  return cost.cycles / isa::clock_hz(core_, queue) + cost.occupied_s;
 }
 
 Queue TileBuilder::cheaper_engine(Opcode vector_opcode, const Scalars& vector_scalars,
@@ -134,7 +130,7 @@ BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format for
   buffer.role = role;
   buffer.format = format;
   buffer.row_bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
-  AddressSpace& region = role == isa::BufferRole::kScratch ? scratch_ : lasting_;
+  sim::AddressSpace& region = role == isa::BufferRole::kScratch ? scratch_ : lasting_;
   buffer.address = region.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes)).value_or(0);
   buffer.index = index;
   return add_buffer(std::move(buffer));

@@ -201,6 +201,20 @@ TEST(DmaCost, ARepeatedRowIsReadOnceFromHbm) {
   EXPECT_EQ(cost.events.sbuf_bytes, 128 * 1024);
 }
 
+TEST(DmaCost, ComputeBoundByHbmHasNoFixedTimeLeft) {
+  One sum;
+  sum.operand(Space::kHbm, Format::kFloat32, 128, {10});
+  const auto listed = static_cast<int64_t>(sum.program.patterns.size()) - 1;
+  sum.program.integers = {2, listed, listed};
+  sum.instruction.extra = 0, sum.instruction.flags |= kListedOperands;
+  CoreParameters core = trainium1();
+  core.hbm_core_bytes_per_s = 1e9;  // 15 us for three tensors of 5120 bytes
+  const Cost cost = sum.cost(Opcode::dma_compute, Queue::kDmaStore, core);
+  EXPECT_DOUBLE_EQ(cost.occupied_s, 3 * 5120 / 1e9);
+  ASSERT_GT(cost.occupied_s, core.dma_fixed_s);
+  EXPECT_DOUBLE_EQ(cost.latency_s, core.dma_latency_s + core.dma_completion_s);
+}
+
 TEST(CustomOpCost, IsElementsAndOperationsOverLanes) {
   struct Nothing final : Call {
     bool execute(const std::vector<const std::byte*>&, const std::vector<std::byte*>&,
@@ -220,8 +234,14 @@ TEST(CustomOpCost, IsElementsAndOperationsOverLanes) {
   EXPECT_EQ(on_gpsimd.cycles, 150 + 14080 / 128);
   EXPECT_EQ(on_gpsimd.events.gpsimd_ops, 14080);
   EXPECT_EQ(on_gpsimd.events.hbm_bytes, 12e6);
-  const Cost on_host = one.cost(Opcode::custom_op, Queue::kHost);
-  EXPECT_DOUBLE_EQ(on_host.occupied_s, 12e6 / 6e9);
+  CoreParameters core = trainium1();
+  core.to_host_bytes_per_s = 6e9, core.to_host_large_bytes_per_s = 2e9, core.large_bytes = 8e6;
+  core.to_device_bytes_per_s = 12e9;
+  Cost on_host = one.cost(Opcode::custom_op, Queue::kHost, core);
+  EXPECT_DOUBLE_EQ(on_host.occupied_s, 6e6 / 6e9 + 6e6 / 12e9) << "inputs out, outputs back in";
+  core.large_bytes = 5e6;
+  on_host = one.cost(Opcode::custom_op, Queue::kHost, core);
+  EXPECT_DOUBLE_EQ(on_host.occupied_s, 6e6 / 2e9 + 6e6 / 12e9);
   EXPECT_EQ(on_host.events.host_bytes, 12e6);
   EXPECT_EQ(on_host.cycles, 0);
 }

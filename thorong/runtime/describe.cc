@@ -134,9 +134,7 @@ double host_copy_s(const Program& program) {
   double in = 0, out = 0;
   for (const Signature& s : program.inputs) in += static_cast<double>(s.type.bytes());
   for (const Signature& s : program.outputs) out += static_cast<double>(s.type.bytes());
-  double rate = out > program.core.large_bytes ? program.core.to_host_large_bytes_per_s
-                                               : program.core.to_host_bytes_per_s;
-  return in / program.core.to_device_bytes_per_s + out / rate;
+  return isa::host_copy_s(program.core, in, out);
 }
 
 double host_bytes(const Program& program) {

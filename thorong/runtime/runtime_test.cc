@@ -3,6 +3,8 @@
 // without values, and what is said of wrong inputs.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "frontends/onnx/model_writer.h"
 #include "thorong/runtime/inputs.h"
 #include "thorong/runtime/session.h"
@@ -104,6 +106,36 @@ TEST(Executable, AgreesWithTheReference) {
   const double in_bf16 = run(options).errors.at("z").max_abs;
   EXPECT_GT(in_bf16, 1e-4);
   EXPECT_LT(in_bf16, 0.2);
+}
+
+TEST(Executable, ANotANumberIsNoAgreement) {
+  // y = x a + x b, which fp16 operands make infinity minus infinity; z is NaN in both.
+  onnx::TestGraph graph;
+  graph.initializers = {onnx::float_tensor("a", {2, 1}, {1e6F, 0}),
+                        onnx::float_tensor("b", {2, 1}, {0, -1e6F})};
+  graph.nodes = {onnx::node("MatMul", {"x", "a"}, {"p"}), onnx::node("MatMul", {"x", "b"}, {"q"}),
+                 onnx::node("Add", {"p", "q"}, {"y"}), onnx::node("Log", {"x"}, {"z"})};
+  graph.inputs = {onnx::value_info("x", 1, {{1}, {2}})};
+  graph.outputs = {onnx::value_info("y", 1, {{1}, {1}}), onnx::value_info("z", 1, {{1}, {2}})};
+  const std::string bytes = onnx::model(graph.bytes());
+  Options options;
+  options.auto_cast = compiler::AutoCast::kMatmult;
+  options.auto_cast_type = Format::kFloat16;
+  options.against_reference = true;
+  auto program = compile_bytes(std::as_bytes(std::span(bytes.data(), bytes.size())), options);
+  ASSERT_TRUE(program.ok()) << program.status().to_string();
+  auto executable = Executable::load(*program);
+  ASSERT_TRUE(executable.ok()) << executable.status().to_string();
+  auto result =
+      (*executable)->execute({{"x", Tensor::from_doubles({Format::kFloat32, {1, 2}}, {-1, -2})}});
+  ASSERT_TRUE(result.ok()) << result.status().to_string();
+  ASSERT_TRUE(std::isnan(result->outputs[0].tensor.to_doubles()[0]));
+  EXPECT_TRUE(std::isinf(result->errors.at("y").max_abs));
+  EXPECT_TRUE(std::isinf(result->errors.at("y").max_rel));
+  EXPECT_TRUE(std::isinf(result->errors.at("y").rms));
+  ASSERT_TRUE(std::isnan(result->outputs[1].tensor.to_doubles()[0]));
+  EXPECT_EQ(result->errors.at("z").max_abs, 0);
+  EXPECT_EQ(result->errors.at("z").rms, 0);
 }
 
 TEST(Executable, TimesDoNotDependOnValues) {

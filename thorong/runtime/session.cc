@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "thorong/base/file.h"
 #include "thorong/chip/loader.h"
@@ -95,16 +96,21 @@ onnx::ImportOptions import_options(const Options& options) {
 
 report::OutputError compare(const ops::Tensor& value, const ops::Tensor& reference) {
   report::OutputError error;
-  double squares = 0, largest = 0;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double squares = 0;
   int64_t n = value.type.elements();
   for (int64_t i = 0; i < n; ++i) {
     double a = numerics::load_as_double(value.type.format, value.data, static_cast<size_t>(i));
     double b =
         numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
-    double difference = a == b ? 0.0 : std::fabs(a - b);
+    bool same = a == b || (std::isnan(a) && std::isnan(b));
+    double difference = same ? 0.0 : std::fabs(a - b);
+    if (std::isnan(difference)) difference = kInfinity;  // a NaN on one side
     error.max_abs = std::max(error.max_abs, difference);
-    largest = std::max(largest, std::fabs(b));
-    if (b != 0.0) error.max_rel = std::max(error.max_rel, difference / std::fabs(b));
+    if (!same && b != 0.0) {
+      double relative = std::isinf(difference) ? kInfinity : difference / std::fabs(b);
+      error.max_rel = std::max(error.max_rel, relative);
+    }
     squares += difference * difference;
   }
   error.rms = n > 0 ? std::sqrt(squares / static_cast<double>(n)) : 0;

@@ -89,20 +89,23 @@ class Tracker {
       const AccessPattern& pattern = program_.operand(instruction, i);
       // A matmul's PSUM destination is read too; waiting as for a write covers that.
       bool write = (isa::spec(instruction.opcode).writes >> i & 1) != 0;
-      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, write);
-      if (pattern.indirect < 0) continue;
-      const auto& indirect = program_.indirects[static_cast<size_t>(pattern.indirect)];
-      const AccessPattern& index = program_.patterns[static_cast<size_t>(indirect.index)];
-      access(index.buffer, range_of(program_, index), instruction.queue, count, false);
+      operand(pattern, instruction.queue, count, write);
     }
     for (int64_t listed : program_.listed_operands(instruction)) {
-      const AccessPattern& pattern = program_.patterns[static_cast<size_t>(listed)];
-      access(pattern.buffer, range_of(program_, pattern), instruction.queue, count, false);
+      operand(program_.patterns[static_cast<size_t>(listed)], instruction.queue, count, false);
     }
     waits_.emit(instruction, needed_);
   }
 
  private:
+  // A pattern whose rows an index tile picks reads that tile too.
+  void operand(const AccessPattern& pattern, Queue queue, int32_t count, bool write) {
+    access(pattern.buffer, range_of(program_, pattern), queue, count, write);
+    if (pattern.indirect < 0) return;
+    const auto& indirect = program_.indirects[static_cast<size_t>(pattern.indirect)];
+    operand(program_.patterns[static_cast<size_t>(indirect.index)], queue, count, false);
+  }
+
   Range whole(isa::BufferId id) const {
     return whole_range(program_.buffers[static_cast<size_t>(id)]);
   }
@@ -112,8 +115,8 @@ class Tracker {
     needed = std::max(needed, access.count);
   }
 
-  // First touch of a buffer: whatever used its addresses before must have finished. What sticks out
-  // of an older buffer on either side stays known.
+  // First touch of a buffer, or first since another was at its addresses: whatever used them before
+  // must have finished. What sticks out of an older buffer on either side stays known.
   void open(isa::BufferId id) {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(id)];
     auto& map = by_address_[static_cast<size_t>(buffer.space)];
@@ -127,7 +130,9 @@ class Tracker {
         ++it;
         continue;
       }
+      if (old.id != id) live_[static_cast<size_t>(old.id)] = false;
       for (const Access& a : accesses_[static_cast<size_t>(old.id)]) {
+        if (old.id == id) break;  // its own records say more
         last[static_cast<size_t>(a.queue)] = std::max(last[static_cast<size_t>(a.queue)], a.count);
       }
       it = map.erase(it);

@@ -119,6 +119,39 @@ TEST(Semaphores, APartlyReusedAddressIsNotForgotten) {
   EXPECT_EQ(waits_of(b.program, 3), (Waits{{Queue::kVector, 1}}));
 }
 
+TEST(Semaphores, ABufferThatComesBackWaitsForWhatWasAtItsAddress) {
+  ProgramBuilder b;
+  const auto first = b.buffer(Space::kSbuf, 0, 100), second = b.buffer(Space::kSbuf, 0, 100),
+             other = b.buffer(Space::kSbuf, 4000, 100), hbm = b.buffer(Space::kHbm, 0, 100);
+  b.copy(b.part(first, 0, 100), b.part(other, 0, 100));            // 0
+  b.load(b.part(second, 0, 100), b.part(hbm, 0, 100));             // 1 takes first's address
+  b.activate(kExp, b.part(first, 0, 100), b.part(other, 0, 100));  // 2 takes it back
+  b.store(b.part(hbm, 0, 100), b.part(first, 0, 100));             // 3
+  insert_semaphores(b.program);
+  EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kVector, 1}}));
+  EXPECT_EQ(waits_of(b.program, 2).at(Queue::kDmaLoad), 1);
+  EXPECT_EQ(waits_of(b.program, 3).at(Queue::kScalar), 1);
+}
+
+TEST(Semaphores, ListedOperandsWaitForTheirIndices) {
+  ProgramBuilder b;
+  const auto table = b.buffer(Space::kHbm, 0, 100), out = b.buffer(Space::kSbuf, 0, 10),
+             index = b.buffer(Space::kSbuf, 4000, 1, Format::kInt32);
+  b.add(Opcode::memset, Queue::kGpsimd, {b.part(index, 0, 1)});
+  AccessPattern read = b.part(table, 0, 10);
+  read.indirect = 0;
+  b.program.indirects.resize(1);
+  b.program.indirects[0].index = static_cast<int32_t>(b.program.patterns.size());
+  b.program.patterns.push_back(b.part(index, 0, 1));
+  const auto listed = static_cast<int64_t>(b.program.patterns.size());
+  b.program.patterns.push_back(read);
+  b.program.integers = {1, listed};
+  isa::Instruction& sum = b.add(Opcode::dma_compute, Queue::kDmaMove, {b.part(out, 0, 10)});
+  sum.extra = 0, sum.flags |= isa::kListedOperands;
+  insert_semaphores(b.program);
+  EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kGpsimd, 1}}));
+}
+
 TEST(Semaphores, ManyRecordsStayCorrect) {
   // More tiles of one buffer than records are kept: the reader still waits for all writers.
   ProgramBuilder b;

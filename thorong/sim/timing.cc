@@ -21,19 +21,6 @@ int64_t picoseconds(double cycles, double hz) {
 }
 int64_t picoseconds(double seconds) { return static_cast<int64_t>(std::ceil(seconds * 1e12)); }
 
-double clock_hz(const CoreParameters& core, Queue queue) {
-  switch (queue) {
-    case Queue::kTensor:
-      return core.tensor_hz;
-    case Queue::kVector:
-      return core.vector_hz;
-    case Queue::kScalar:
-      return core.scalar_hz;
-    default:
-      return core.gpsimd_hz;
-  }
-}
-
 // Which lookup table an activation needs; 0: in every table.
 int activation_table(const Instruction& instruction) {
   using numerics::UnaryFunction;
@@ -158,7 +145,7 @@ class Clockwork {
 
   int64_t duration(const Instruction& instruction, const Cost& cost, int64_t start) {
     if (instruction.queue == Queue::kHost) return picoseconds(cost.occupied_s);
-    int64_t ps = picoseconds(cost.cycles, clock_hz(core_, instruction.queue));
+    int64_t ps = picoseconds(cost.cycles, isa::clock_hz(core_, instruction.queue));
     if (instruction.queue == Queue::kTensor && ramp_ps_ > 0) ps = ramped(start, ps);
     if (instruction.queue == Queue::kScalar && instruction.opcode == activation_) {
       int table = activation_table(instruction);
@@ -212,7 +199,7 @@ bool is_dma(Queue queue) {
 
 int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
   if (is_dma(queue) || queue == Queue::kHost) return picoseconds(cost.occupied_s);
-  return picoseconds(cost.cycles, clock_hz(core, queue));
+  return picoseconds(cost.cycles, isa::clock_hz(core, queue));
 }
 
 int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }

@@ -25,16 +25,17 @@ struct custom_op {
   static Cost cost(const CoreParameters& core, const Program& program,
                    const Instruction& instruction) {
     const Call& call = *program.calls[static_cast<size_t>(instruction.extra)];
-    double bytes = 0;
-    auto add = [&](BufferId id) {
-      bytes += static_cast<double>(program.buffers[static_cast<size_t>(id)].row_bytes);
+    auto sum = [&](const std::vector<BufferId>& ids) {
+      double bytes = 0;
+      for (BufferId id : ids)
+        bytes += static_cast<double>(program.buffers[static_cast<size_t>(id)].row_bytes);
+      return bytes;
     };
-    for (BufferId id : call.inputs) add(id);
-    for (BufferId id : call.outputs) add(id);
+    double in = sum(call.inputs), out = sum(call.outputs), bytes = in + out;
     Cost cost;
     cost.events.hbm_bytes = bytes;
-    if (instruction.queue == Queue::kHost) {
-      cost.occupied_s = bytes / core.to_host_bytes_per_s;
+    if (instruction.queue == Queue::kHost) {  // which takes the inputs and gives the outputs back
+      cost.occupied_s = host_copy_s(core, out, in);
       cost.events.host_bytes = bytes;
       return cost;
     }

@@ -99,14 +99,14 @@ struct dma_compute {
     double rate = core.dma_engines * core.dma_engine_bytes_per_s * core.dma_compute_fraction;
     Cost cost;
     cost.events.dma_bytes = each * (sources + 1);
-    cost.occupied_s = each * sources / rate;
-    cost.latency_s = core.dma_latency_s + core.dma_completion_s +
-                     std::max(0.0, core.dma_fixed_s - cost.occupied_s);
     cost.events.dma_descriptors = core.dma_engines;
     count_operand(program, out, cost.events);
     for (int64_t listed : program.listed_operands(instruction))
       count_operand(program, program.patterns[static_cast<size_t>(listed)], cost.events);
-    cost.occupied_s = std::max(cost.occupied_s, cost.events.hbm_bytes / core.hbm_core_bytes_per_s);
+    cost.occupied_s =
+        std::max(each * sources / rate, cost.events.hbm_bytes / core.hbm_core_bytes_per_s);
+    cost.latency_s = core.dma_latency_s + core.dma_completion_s +
+                     std::max(0.0, core.dma_fixed_s - cost.occupied_s);
     return cost;
   }
 
