@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -49,6 +49,29 @@ def test_classes_without_a_decorator_have_an_initializer() -> None:
     for wrong in (lambda: Plain(1, 2.0, [], 4), lambda: Plain(1, rows=1), lambda: Plain(columns=1)):
         with pytest.raises(TypeError, match="Plain: expected each of .rows, factor, names. at most once, found"):
             wrong()
+
+
+def test_values_without_annotations_are_fields() -> None:
+    """With and without @dataclass; methods, classes and what instances would share are none."""
+
+    class Bare(nl.NKIObject):
+        index = None
+        offset = 3
+        shared: ClassVar[int] = 7
+        table = [1]
+
+        class Inner:
+            pass
+
+        @property
+        def both(self) -> int:
+            return self.index + self.offset
+
+    assert Bare(1).both == 4
+    with pytest.raises(TypeError, match="index, offset"):
+        Bare(table=[2])
+    decorated = dataclass(Bare)
+    assert decorated(index=1, offset=2).both == 3 and decorated().index is None
 
 
 def test_arrays_in_objects_become_tensors() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from enum import Enum
 from typing import Any
 
@@ -44,21 +45,16 @@ class DType(str):
         return f"nki.language.{self}"
 
 
-class _ObjectType(type):
-    """Makes objects of classes under @dataclass by NKIObject's initializer, which is less strict than a data class's."""
+class NKIObject:
+    """Base class of objects that kernels take. Each class works like a data class, with or without @dataclass: what its body
+    annotates or sets to a plain value is a field, and the initializer takes the fields and calls `__post_init__` at the end, unless
+    the class defines one."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        fields = cls.__dict__.get("__dataclass_fields__")
-        if fields is None or "__init__" not in cls.__dict__ or not cls.__dict__["__init__"].__code__.co_filename.startswith("<"):
-            return super().__call__(*args, **kwargs)
-        made = cls.__new__(cls)
-        NKIObject.__init__(made, *args, **kwargs)
-        return made
-
-
-class NKIObject(metaclass=_ObjectType):
-    """Base class of objects that kernels take. Each class works like a data class, with or without @dataclass: it has
-    the initializer that its annotations ask for unless it defines one, which calls `__post_init__` at the end."""
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = _own_annotations(cls)
+        values = {name: value for name, value in cls.__dict__.items() if not name.startswith("_") and name not in known}
+        cls.__annotations__ = {**known, **{name: Any for name, value in values.items() if _is_plain(value)}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = _annotated(type(self))
@@ -77,11 +73,22 @@ class NKIObject(metaclass=_ObjectType):
         """What a class does after its values are set; nothing unless it says so."""
 
 
+def _own_annotations(kind: type) -> dict[str, Any]:
+    """A class's annotations without its bases'."""
+    found = kind.__dict__.get("__annotations__")
+    return found if found is not None else getattr(kind, "__annotations__", {}) if sys.version_info >= (3, 14) else {}
+
+
+def _is_plain(value: Any) -> bool:
+    """A value that may be a field's default: no method, property or class, and nothing that instances would share and change."""
+    return not hasattr(value, "__get__") and not isinstance(value, type) and type(value).__hash__ is not None
+
+
 def _annotated(kind: type) -> list[str]:
     """The names that a class and its bases annotate, the bases' first."""
     found: dict[str, None] = {}
     for base in reversed(kind.__mro__):
-        found.update({name: None for name, hint in base.__dict__.get("__annotations__", {}).items() if "ClassVar" not in str(hint)})
+        found.update({name: None for name, hint in _own_annotations(base).items() if "ClassVar" not in str(hint)})
     return list(found)
 
 

@@ -71,7 +71,7 @@ def frameworks(work: Path) -> Path:
     write(folder / "torch_xla" / "core" / "__init__.py", "")
     write(folder / "torch_xla" / "core" / "xla_model.py", "import torch\n\n\ndef xla_device():\n    return torch.device('cpu')\n\n\n"
           "def mark_step():\n    pass\n")  # fmt: skip
-    write(folder / "torch_neuronx.py", "")
+    write(folder / "torch_neuronx.py", "from nki import jit as nki_jit\n")
     return folder
 
 
