@@ -366,6 +366,31 @@ def test_an_impossible_place_is_refused_before_the_run(
     rejected(thorong, "run", tmp_path / "m.onnx", option, tmp_path / name, says=f"{says}.*Choose a folder")
 
 
+def test_nothing_that_is_read_is_overwritten(thorong: Command, tmp_path: Path) -> None:
+    """The model, its weights, inputs and chips, by any spelling; two views in one file; an output on an input."""
+    model = make_mlp(tmp_path / "m.onnx")
+    (tmp_path / "out").mkdir()
+    data = tmp_path / "out" / "y.npy"
+    np.save(data, np.zeros((4, 64), np.float32))
+    chip = tmp_path / "keep.yaml"
+    chip.write_text("base: trainium1\nname: keep\n", encoding="utf-8")
+    (tmp_path / "link").symlink_to(model)
+    before = {path: path.read_bytes() for path in (model, data, chip)}
+    given = ("--dim", "batch=4", "--input", f"x={data}")
+    for command, *words in (
+        ("run", *given, "--report", tmp_path / "out" / ".." / "m.onnx"),
+        ("run", *given, "--trace", tmp_path / "link"),
+        ("run", *given, "--trace", data),
+        ("run", *given, "--out", tmp_path / "out"),
+        ("run", *given, "--chip", chip, "--report", chip),
+        ("compare", *given, "--chips", chip, "--report", chip),
+        ("run", *given, "--report", tmp_path / "r", "--trace", tmp_path / "r"),
+    ):
+        rejected(thorong, command, model, *words, says="would overwrite .* Choose another file")
+    assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "r").exists()
+    assert thorong("run", model, *given, "--report", "/dev/null", "--trace", "/dev/null").status == 0
+
+
 def test_stdout_on_a_full_disk_is_an_error(thorong: Command, tmp_path: Path) -> None:
     """A result that cannot be printed is not a success."""
     model = make_conv(tmp_path / "m.onnx")

@@ -75,6 +75,15 @@ def test_out_writes_files(model: Path, inputs: dict[str, Any], tmp_path: Path) -
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "y.npy"), result.outputs["y"])
 
 
+def test_views_do_not_overwrite_what_is_read(model: Path, inputs: dict[str, Any], tmp_path: Path) -> None:
+    """The model, and one file for two views."""
+    before = model.read_bytes()
+    for views in ({"report": model}, {"report": tmp_path / "r", "trace": str(tmp_path / "r")}):
+        with pytest.raises(package.InvalidArgument, match="would overwrite"):
+            package.run(model, inputs=inputs, **views)
+    assert model.read_bytes() == before and not (tmp_path / "r").exists()
+
+
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})

@@ -94,11 +94,25 @@ Status RunOptions::resolve() {
   }
   for (const std::string& text : inputs) {
     THORONG_TRY(auto pair, split(text, "--input"));
+    input_places.push_back({"--input " + pair.first, pair.second});
     auto tensor = runtime::read_input_file(pair.second);
     if (!tensor.ok()) return tensor.status().at("--input " + pair.first);
     options.inputs[pair.first] = std::move(tensor).value();
   }
   return ok_status();
+}
+
+std::vector<Place> RunOptions::read_places() const {
+  std::vector<Place> places{{"the model", model}, {"--chip", options.chip}};
+  places.insert(places.end(), input_places.begin(), input_places.end());
+  return places;
+}
+
+std::vector<Place> RunOptions::written_places() const {
+  std::vector<Place> places;
+  if (!report.empty()) places.push_back({"--report", report});
+  if (!trace.empty()) places.push_back({"--trace", trace});
+  return places;
 }
 
 }  // namespace thorong::cli

@@ -14,6 +14,9 @@ namespace {
 
 Status compare(RunOptions& run, const std::vector<std::string>& chips) {
   THORONG_RETURN_IF_ERROR(run.resolve());
+  std::vector<Place> read = run.read_places();
+  for (const std::string& chip : chips) read.push_back({"--chips", chip});
+  THORONG_RETURN_IF_ERROR(check_overwrites(read, run.written_places()));
   if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
   std::vector<report::Result> results;
   for (const std::string& chip : chips.empty() ? chip::shipped_chips() : chips) {
