@@ -239,6 +239,8 @@ def run(
     given: dict[str, Any] = dict(options)
     views = {name: given.pop(name, None) for name in ("out", "report", "trace")}
     views = {name: os.fspath(path) for name, path in views.items() if path is not None}
+    if "out" in views and options.get("timing_only"):
+        raise InvalidArgument("needs values, and timing_only computes none. Leave one of them out.", "out")
     _check_overwrites({"the model": model, "chip": chip}, views)
     result = compile(model, chip=chip, inputs=inputs, **given).load()(inputs)
     if "out" in views:

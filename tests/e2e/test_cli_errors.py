@@ -232,7 +232,11 @@ def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
         (["--dim", "batch=4", "--repeat", "0"], "repeat"),
         (["--dim", "batch=4", "--threads", "-1"], "threads"),
         (["--dim", "batch=4", "--no-such-option"], "no-such-option"),
-        (["--dim", "batch=4", "--input", "x"], "x|NAME=FILE"),
+        (["--dim", "batch=4", "--input", "x"], "'x' is not NAME=FILE"),
+        (["--dim", "batch"], "'batch' is not NAME=N"),
+        (["--dim", "batch=4", "--dim", "batch=8"], "'batch' is given twice"),
+        (["--dim", "batch=4", "--timing-only", "--against", "reference"], "--against: needs values"),
+        (["--dim", "batch=4", "--timing-only", "--out", "out"], "--out: needs values"),
         (["--dim", "batch=4", "--input", "x=/nonexistent/x.npy"], "nonexistent"),
     ],
 )
@@ -262,6 +266,23 @@ def test_broken_array_files_are_refused(content: bytes, thorong: Command, tmp_pa
     """An .npy that is none."""
     (tmp_path / "in.npy").write_bytes(content)
     rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", f"x={tmp_path / 'in.npy'}", says="in\\.npy")
+
+
+def test_an_input_given_twice_is_refused(thorong: Command, tmp_path: Path) -> None:
+    """The second would replace the first in silence."""
+    np.save(tmp_path / "in.npy", np.zeros((4, 64), np.float32))
+    word = f"x={tmp_path / 'in.npy'}"
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", word, "--input", word, says="'x' is given twice")
+
+
+def test_a_type_without_a_cast_is_named(thorong: Command, tmp_path: Path) -> None:
+    """One line on stderr and one among the hints; none with a cast."""
+    model = make_conv(tmp_path / "m.onnx")
+    done = thorong("run", model, "--auto-cast-type", "fp16", "--timing-only", "--json")
+    assert done.stderr == "thorong: --auto-cast-type fp16 has no effect without --auto-cast matmult or all.\n"
+    assert any("fp16 has no effect" in hint for hint in done.json()["hints"])
+    done = thorong("run", model, "--auto-cast-type", "fp16", "--auto-cast", "all", "--timing-only", "--json")
+    assert not done.stderr and not any("no effect" in hint for hint in done.json()["hints"])
 
 
 def edit_chip(pattern: str, replacement: str, path: Path) -> Path:

@@ -84,6 +84,13 @@ def test_views_do_not_overwrite_what_is_read(model: Path, inputs: dict[str, Any]
     assert model.read_bytes() == before and not (tmp_path / "r").exists()
 
 
+def test_values_are_not_asked_of_a_run_without(model: Path, tmp_path: Path) -> None:
+    """timing_only with out or against."""
+    for option in ({"out": tmp_path / "out"}, {"against": "reference"}):
+        with pytest.raises(package.InvalidArgument, match="timing_only computes none"):
+            package.run(model, dims={"batch": 2}, timing_only=True, **option)
+
+
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})

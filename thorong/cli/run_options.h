@@ -19,6 +19,7 @@ struct RunOptions {
   std::vector<Place> input_places;
   runtime::Options options;
   bool json = false, verbose = false;
+  const CLI::Option* auto_cast_type_option = nullptr;
 
   void add_to(CLI::App& command);
   // Reads inputs and words into `options`. Errors name the option.

@@ -258,6 +258,12 @@ void add_not_modelled(const Program& program, report::Result& result) {
 
 // One line when a cast would help: fp32 products take several passes through the array.
 void add_hints(const Program& program, report::Result& result) {
+  if (program.options.auto_cast == compiler::AutoCast::kNone &&
+      program.options.auto_cast_type_given) {
+    result.hints.push_back(
+        fmt::format("--auto-cast-type {} has no effect without --auto-cast matmult or all.",
+                    result.auto_cast_type));
+  }
   if (program.options.auto_cast != compiler::AutoCast::kNone || !program.core.fp32_operands) return;
   double fp32_s = 0;
   auto matmul = static_cast<uint16_t>(isa::Opcode::nc_matmul);
