@@ -224,6 +224,11 @@ def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
         (["--dim", "batch=0"], "batch"),
         (["--dim", "batch=four"], "four|batch"),
         (["--dim", "batch=4", "--chip", "trainum1"], "did you mean 'trainium1'\\? Shipped"),
+        (["--dim", "batch=4", "--chip", "inf2"], "no chip 'inf2', but instances with the chip 'inferentia2'"),
+        (["--dim", "batch=4", "--chip", "trn1n.32xlarge"], "the chip 'trainium1'"),
+        (["--dim", "batch=4", "--chip", "trn3"], "the chip 'trainium3'"),
+        (["--dim", "batch=4", "--chips", "trainium1"], "run has no option '--chips'; did you mean '--chip'\\?"),
+        (["--dim", "batch=4", "--report", "/tmp"], "/tmp: is a folder; name a file in it"),
         (["--dim", "batch=4", "--chip", "gpu"], "no chip 'gpu'\\. Shipped: 'inferentia1', .* 'trainium3'"),
         (["--dim", "batch=4", "--auto-cast", "sometimes"], "sometimes|matmult"),
         (["--dim", "batch=4", "--auto-cast", "all", "--auto-cast-type", "fp13"], "fp13|bf16"),
@@ -412,6 +417,13 @@ def test_nothing_that_is_read_is_overwritten(thorong: Command, tmp_path: Path) -
     assert thorong("run", model, *given, "--report", "/dev/null", "--trace", "/dev/null").status == 0
 
 
+def test_names_of_chips_may_have_spaces_around(thorong: Command, tmp_path: Path) -> None:
+    """As people type lists."""
+    done = thorong("compare", make_conv(tmp_path / "m.onnx"), "--timing-only", "--chips", "trainium1, trainium2", "--json")
+    assert done.status == 0, done.stderr
+    rejected(thorong, "compare", tmp_path / "m.onnx", "--chip", "trainium1", says="did you mean '--chips'")
+
+
 def test_stdout_on_a_full_disk_is_an_error(thorong: Command, tmp_path: Path) -> None:
     """A result that cannot be printed is not a success."""
     model = make_conv(tmp_path / "m.onnx")
@@ -474,7 +486,9 @@ def test_the_model_may_stand_after_the_options(thorong: Command, tmp_path: Path)
 
 def test_no_command_and_an_unknown_one(thorong: Command) -> None:
     """Both are the user's mistake; help is not."""
-    assert thorong().status == 2
+    bare = thorong()
+    assert bare.status == 2 and not bare.stdout
+    assert bare.stderr == thorong("--help").stdout
     unknown = thorong("compair")
     assert unknown.status == 2
     assert "no command 'compair'; did you mean 'compare'?" in unknown.stderr
