@@ -90,6 +90,7 @@ void bind_results(nb::module_& module) {
   nb::class_<Result>(module, "Result")
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())
+      .def("to_table", [](const Result& r) { return report::to_table(r, false); })
       .def("write_html", write_html, Release())
       .def(
           "write_trace",

@@ -94,6 +94,7 @@ std::string percent(double share) {
 }
 
 std::string model_name(const Result& result) {
+  if (result.model_path == kBytesPath && !result.graph_name.empty()) return result.graph_name;
   std::string name = result.model_path.substr(result.model_path.find_last_of('/') + 1);
   size_t dot = name.find_last_of('.');
   if (dot != std::string::npos && dot > 0) name.resize(dot);

@@ -355,7 +355,7 @@ report::Result describe(const Program& program) {
   const Options& options = program.options;
   result.thorong_version = THORONG_VERSION;
   result.model_path = program.model_path, result.model_sha256 = program.model_sha256,
-  result.model_format = program.model_format;
+  result.model_format = program.model_format, result.graph_name = program.graph.name;
   result.chip = program.chip.name, result.chip_title = program.chip.title;
   result.schedule = options.schedule == sim::Schedule::kVendor ? "vendor" : "best";
   result.auto_cast = auto_cast_name(options.auto_cast),
