@@ -30,8 +30,8 @@ void RunOptions::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX file")->required()->type_name("MODEL.onnx");
   command
       .add_option("--input", inputs,
-                  "An input's values: .npy, .npz or .pb (TensorProto). Repeatable; missing inputs "
-                  "are seeded random values")
+                  "An input's values: .npy, .npz (the array of that name, or the only one) or .pb "
+                  "(TensorProto). Repeatable; missing inputs are seeded random values")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
   command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")
@@ -113,7 +113,7 @@ Status RunOptions::resolve() {
     THORONG_TRY(auto pair, split(text, "--input", "NAME=FILE"));
     if (options.inputs.contains(pair.first)) return given_twice("--input", pair.first);
     input_places.push_back({"--input " + pair.first, pair.second});
-    auto tensor = runtime::read_input_file(pair.second);
+    auto tensor = runtime::read_input_file(pair.second, pair.first);
     if (!tensor.ok()) return tensor.status().at("--input " + pair.first);
     options.inputs[pair.first] = std::move(tensor).value();
   }
