@@ -22,6 +22,7 @@ pytest.importorskip("onnx", reason="needs onnx to make models")
 from command import Command, Done
 from models import make_conv, make_matmul, make_mlp, tensor
 from onnx import TensorProto, helper
+from onnx.numpy_helper import from_array
 
 
 def rejected(thorong: Command, *args: object, says: str = "") -> Done:
@@ -212,6 +213,14 @@ def test_a_missing_model_and_a_folder_are_refused(thorong: Command, tmp_path: Pa
     rejected(thorong, "run", tmp_path, says=re.escape(tmp_path.name))
 
 
+def test_an_array_is_no_model(thorong: Command, tmp_path: Path) -> None:
+    """The arguments in the wrong order."""
+    np.save(tmp_path / "x.npy", np.zeros(3, np.float32))
+    np.savez(tmp_path / "x.npz", a=np.zeros(3, np.float32))
+    rejected(thorong, "run", tmp_path / "x.npy", says="x\\.npy: the file is not an ONNX model: it is a NumPy array")
+    rejected(thorong, "run", tmp_path / "x.npz", says="it is a zip archive")
+
+
 def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
     """The symbol and the option that binds it."""
     rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), says="(?s)(?=.*batch)(?=.*--dim)")
@@ -273,6 +282,17 @@ def test_broken_array_files_are_refused(content: bytes, thorong: Command, tmp_pa
     rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", f"x={tmp_path / 'in.npy'}", says="in\\.npy")
 
 
+def test_an_archive_of_arrays_gives_the_one_of_the_inputs_name(thorong: Command, tmp_path: Path) -> None:
+    """Several arrays: the name decides; one alone may have any name; else the names are listed."""
+    model, zeros = make_mlp(tmp_path / "m.onnx"), np.zeros((4, 64), np.float32)
+    np.savez(tmp_path / "two.npz", a=np.ones(3, np.float32), x=zeros)
+    np.savez(tmp_path / "one.npz", whatever=zeros)
+    np.savez(tmp_path / "none.npz", a=zeros, b=zeros)
+    for name in ("two", "one"):
+        assert thorong("run", model, "--input", f"x={tmp_path / name}.npz").status == 0
+    rejected(thorong, "run", model, "--input", f"x={tmp_path / 'none.npz'}", says="no array 'x'; it holds: a, b\\. Save")
+
+
 def test_an_input_given_twice_is_refused(thorong: Command, tmp_path: Path) -> None:
     """The second would replace the first in silence."""
     np.save(tmp_path / "in.npy", np.zeros((4, 64), np.float32))
@@ -288,6 +308,19 @@ def test_a_type_without_a_cast_is_named(thorong: Command, tmp_path: Path) -> Non
     assert any("fp16 has no effect" in hint for hint in done.json()["hints"])
     done = thorong("run", model, "--auto-cast-type", "fp16", "--auto-cast", "all", "--timing-only", "--json")
     assert not done.stderr and not any("no effect" in hint for hint in done.json()["hints"])
+
+
+def test_an_index_beyond_the_table_names_model_and_input(thorong: Command, tmp_path: Path) -> None:
+    """A fault of the machine that the user's file caused, here behind a sum."""
+    nodes = [helper.make_node("Add", ["i", "one"], ["j"]), helper.make_node("Gather", ["t", "j"], ["y"], "lookup")]
+    weights = [from_array(np.zeros((10, 8), np.float32), "t"), from_array(np.array(1, np.int64), "one")]
+    model = unchecked(
+        tmp_path / "m.onnx", nodes, [tensor("i", [2], TensorProto.INT64)], [tensor("y", [2, 8])], initializer=weights
+    )
+    np.save(tmp_path / "i.npy", np.array([1, 10], np.int64))
+    done = thorong("run", model, "--input", f"i={tmp_path / 'i.npy'}")
+    assert done.status == 3
+    assert re.search(r"m\.onnx: lookup: .* row 11 of a table of 10 rows .*from input 'i'; check", done.stderr), done.stderr
 
 
 def edit_chip(pattern: str, replacement: str, path: Path) -> Path:
