@@ -4,7 +4,9 @@
 // instruction in a stream that keeps the engine busy.
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "thorong/chip/loader.h"
@@ -52,27 +54,89 @@ Result<uint16_t> opcode_of(const std::string& name) {
                    "instruction");
 }
 
-isa::Queue queue_of(const Request& request, const std::string& mnemonic) {
-  if (mnemonic.starts_with("nc_")) return isa::Queue::kTensor;
-  if (mnemonic.starts_with("dma_")) return isa::Queue::kDmaLoad;
-  bool scalar = request.engine.empty() ? mnemonic == "activation" : request.engine == "scalar";
-  return scalar                       ? isa::Queue::kScalar
-         : request.engine == "gpsimd" ? isa::Queue::kGpsimd
-                                      : isa::Queue::kVector;
+// The engine of the instruction, or the one that is asked for if it is one of them.
+Result<isa::Queue> queue_of(const Request& request, const isa::InstructionSpec& spec) {
+  if (request.engine.empty()) return spec.engine;
+  std::string names;
+  for (size_t q = 0; q < isa::kQueues; ++q) {
+    auto queue = static_cast<isa::Queue>(q);
+    if (queue != spec.engine && (spec.engines & isa::on(queue)) == 0) continue;
+    if (isa::name(queue) == request.engine) return queue;
+    names += (names.empty() ? "" : " or ") + std::string(isa::name(queue));
+  }
+  return invalid_argument(
+      fmt::format("{} runs on {}, not on '{}'.", spec.mnemonic, names, request.engine), "--engine");
 }
 
-// One instruction on buffers of its own: sources where the request says, the result in SBUF (of the
-// tensor engine: PSUM).
+// Why an instruction cannot be timed by itself; empty if it can.
+std::string needs_more(const std::string& mnemonic) {
+  static const std::map<std::string, std::string> kReasons = {
+      {"custom_op", "an operator of a model"},
+      {"dma_gather", "a table in HBM"},
+      {"dma_compute", "a list of tensors"},
+      {"local_gather", "an index and its limits"},
+      {"topk", "the number of values"},
+      {"quantize_mx", "packed elements and scales"},
+      {"nc_matmul_mx", "packed elements and scales"},
+      {"core_barrier", "a second core"},
+      {"sendrecv", "a second core"}};
+  auto it = kReasons.find(mnemonic);
+  return it == kReasons.end() ? "" : it->second;
+}
+
+// Operands that do not have --elements elements a partition.
+int64_t elements_of(const std::string& mnemonic, int operand, int64_t elements) {
+  struct Row {
+    std::string_view mnemonic;
+    int operand;
+    int64_t elements;
+  };
+  static constexpr Row kRows[] = {{"tensor_reduce", 0, 1},
+                                  {"bn_stats", 0, 6},
+                                  {"bn_aggr", 0, 2},
+                                  {"max8", 0, 8},
+                                  {"nc_find_index8", 0, 8},
+                                  {"nc_find_index8", 2, 8},
+                                  {"range_select", 2, 1},
+                                  {"range_select", 3, 1},
+                                  {"nc_match_replace8", 2, 8},
+                                  {"set_rng_seed", 1, 1},
+                                  {"scalar_tensor_tensor", 2, 1}};
+  for (const Row& row : kRows) {
+    if (row.mnemonic == mnemonic && row.operand == operand) return row.elements;
+  }
+  return elements;
+}
+
+// Whether a call must name a tile for this operand.
+bool is_needed(const isa::InstructionSpec& spec, int operand) {
+  if (spec.operands[static_cast<size_t>(operand)].empty()) return false;
+  if (spec.parameters.empty()) return true;
+  for (const isa::Parameter& parameter : spec.parameters) {
+    bool tile = parameter.kind == isa::ParameterKind::kTile;
+    // A column or a tile rather than a number, where it is the usual call.
+    bool either =
+        parameter.kind == isa::ParameterKind::kTileOrNumber &&
+        (spec.mnemonic == "scalar_tensor_tensor" || spec.mnemonic == "tensor_copy_predicated");
+    if ((tile || either) && parameter.slot == operand)
+      return std::string_view(parameter.by_default).empty();
+  }
+  return false;
+}
+
+// One instruction on buffers of its own: the first source where the request says, the result in
+// SBUF (of the tensor engine: PSUM).
 Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
             numerics::Format format) {
-  const std::string& mnemonic = isa::spec(opcode).mnemonic;
-  isa::Queue queue = queue_of(request, mnemonic);
+  const isa::InstructionSpec& spec = isa::spec(opcode);
+  const std::string& mnemonic = spec.mnemonic;
+  if (std::string more = needs_more(mnemonic); !more.empty())
+    return unsupported(mnemonic + " needs " + more + "; time it in a model or kernel.",
+                       "instruction");
+  THORONG_TRY(isa::Queue queue, queue_of(request, spec));
   int64_t elements = request.elements, partitions = request.partitions;
-  auto sbuf = [&](int64_t p, int64_t n) {
-    return builder.dense(builder.allocate_stream(format, n), p, {n});
-  };
   bool from_psum = request.source == "psum";
-  bool fits = 4 * elements * static_cast<int64_t>(numerics::byte_size(format)) <=
+  bool fits = 5 * elements * static_cast<int64_t>(numerics::byte_size(format)) <=
               builder.stream_capacity_bytes();
   bool bank = elements <= builder.psum_elements();
   if (!fits || ((from_psum || queue == isa::Queue::kTensor) && !bank)) {
@@ -81,38 +145,31 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
                     elements, builder.psum_elements(), builder.stream_capacity_bytes()),
         "--elements");
   }
+  auto sbuf = [&](int64_t n) {
+    return builder.dense(builder.allocate_stream(format, n), partitions, {n});
+  };
   auto op = static_cast<compiler::Opcode>(opcode);
   if (mnemonic == "nc_matmul") {
-    AccessPattern stationary = sbuf(partitions, partitions), moving = sbuf(partitions, elements);
+    AccessPattern stationary = sbuf(partitions), moving = sbuf(elements);
     builder.emit(op, queue, {builder.psum(partitions, elements), stationary, moving});
     return ok_status();
   }
-  AccessPattern in =
-      from_psum ? builder.psum(partitions, elements, format) : sbuf(partitions, elements);
-  if (mnemonic == "nc_transpose") {
-    builder.emit(
-        op, queue,
-        {builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format), in});
-  } else if (mnemonic == "tensor_reduce") {
-    builder.emit(op, queue, {sbuf(partitions, 1), in},
-                 {.function0 = static_cast<uint8_t>(numerics::BinaryFunction::kAdd)});
-  } else if (mnemonic == "tensor_tensor") {
-    builder.emit(op, queue, {sbuf(partitions, elements), in, sbuf(partitions, elements)});
-  } else if (mnemonic == "scalar_tensor_tensor") {
-    builder.emit(op, queue,
-                 {sbuf(partitions, elements), in, sbuf(partitions, 1), sbuf(partitions, elements)});
-  } else if (mnemonic == "select") {
-    builder.emit(
-        op, queue,
-        {sbuf(partitions, elements), in, sbuf(partitions, elements), sbuf(partitions, elements)});
-  } else if (mnemonic == "memset") {
-    builder.emit(op, queue, {in});
-  } else if (mnemonic == "custom_op" || mnemonic == "dma_gather") {
-    return unsupported(mnemonic + " depends on a table or an operator; time it in a model.",
-                       "instruction");
-  } else {
-    builder.emit(op, queue, {sbuf(partitions, elements), in});
+  std::array<AccessPattern, isa::kMaxOperands> operands;  // absent: buffer -1
+  for (int i = 0; i < static_cast<int>(spec.operands.size()); ++i) {
+    if (!is_needed(spec, i)) continue;
+    int64_t n = elements_of(mnemonic, i, elements);
+    operands[static_cast<size_t>(i)] =
+        i == 1 && from_psum ? builder.psum(partitions, n, format) : sbuf(n);
   }
+  if (mnemonic == "nc_transpose")
+    operands[0] =
+        builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format);
+  if (mnemonic == "tensor_partition_reduce") operands[0].partitions = 1;
+  auto function =
+      mnemonic == "tensor_reduce" ? numerics::BinaryFunction::kAdd : numerics::BinaryFunction{};
+  builder.emit(op, queue,
+               {operands[0], operands[1], operands[2], operands[3], operands[4], operands[5]},
+               {.function0 = static_cast<uint8_t>(function)});
   return ok_status();
 }
 
