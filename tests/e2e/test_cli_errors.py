@@ -368,6 +368,15 @@ def test_a_sound_chip_file_passes(thorong: Command) -> None:
         assert done.status == 0, done.stderr
 
 
+def test_a_peak_above_the_budget_is_noted(thorong: Command, tmp_path: Path) -> None:
+    """It passes up to twice the budget, and says so."""
+    chip = tmp_path / "mine.yaml"
+    for budget, status, says in ((500, 0, ""), (300, 0, "Up to 200 % passes"), (100, 2, "2 times package.power_budget_w")):
+        chip.write_text(f"base: trainium2\nset: {{package.power_budget_w: {budget}}}\n", encoding="utf-8")
+        done = thorong("verify-chip", chip)
+        assert done.status == status and says in done.stdout + done.stderr and ("note:" in done.stdout) == (budget == 300)
+
+
 def test_a_model_that_does_not_fit_says_how_much_it_needs(thorong: Command, tmp_path: Path) -> None:
     """Three fp32 matrices of 60,000 squared are 43 GB; inferentia1 has 8 GiB."""
     model = make_matmul(tmp_path / "m.onnx", 60_000)

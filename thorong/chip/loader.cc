@@ -190,7 +190,14 @@ Result<Chip> load(const std::string& name_or_path) {
     THORONG_TRY(path, shipped_path(name_or_path));
   }
   THORONG_TRY(const std::string text, read_chip_file(path));
-  return build_verified(text, path, Walk{.files_allowed = true, .chain = {identity(path)}});
+  THORONG_TRY(Chip chip, build_verified(text, path,
+                                        Walk{.files_allowed = true, .chain = {identity(path)}}));
+  // A copy of a shipped file that was changed is another chip, whatever name it still states.
+  const fs::path shipped = fs::path(chips_folder()) / (chip.name + ".yaml");
+  std::error_code error;
+  if (fs::exists(shipped, error) && identity(shipped.string()) != identity(path))
+    chip.name = fs::path(path).stem().string();
+  return chip;
 }
 
 Result<Chip> parse(std::string_view yaml, const std::string& where, bool allow_base_files) {
