@@ -109,7 +109,7 @@ std::string headline(const Result& result) {
   std::string text = fmt::format("{} on {}: {} a run, {}", model_name(result), chip_name(result),
                                  human(result.latency_s, "s"), human(result.energy_j, "J"));
   if (result.cost.usd_per_million) {
-    text += fmt::format(", {} per million", dollars(*result.cost.usd_per_million));
+    text += fmt::format(", {} per million samples", dollars(*result.cost.usd_per_million));
   } else {
     text += ", price unknown";
   }
