@@ -311,11 +311,21 @@ ModelProto Parser::model(std::string_view bytes) {
   return result;
 }
 
+// What is often given by mistake; empty for anything else.
+std::string known_format(std::span<const std::byte> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x93NUMPY")) return "it is a NumPy array (.npy)";
+  if (text.starts_with("PK\3\4")) return "it is a zip archive (.npz, or saved by torch.save)";
+  return "";
+}
+
 // Runs `parse` and turns what it throws into a Status.
 template <typename T, typename Parse>
 Result<T> guarded(const char* what, std::span<const std::byte> bytes, Parse&& parse) {
   if (bytes.empty())
     return invalid_argument(std::string("the file is empty; expected ") + what + ".");
+  if (const std::string known = known_format(bytes); !known.empty())
+    return invalid_argument(std::string("the file is not ") + what + ": " + known + ".");
   std::string reason;
   try {
     return parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
@@ -323,8 +333,8 @@ Result<T> guarded(const char* what, std::span<const std::byte> bytes, Parse&& pa
     reason = error.reason;
   } catch (const protozero::end_of_buffer_exception&) {
     reason = "a field is longer than the file; the file may be cut off";
-  } catch (const protozero::exception& error) {
-    reason = error.what();
+  } catch (const protozero::exception&) {
+    reason = "its bytes are no protobuf message";
   } catch (const std::bad_alloc&) {
     return resource_exhausted(std::string("not enough memory to read ") + what + ".");
   }

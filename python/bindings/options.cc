@@ -68,6 +68,7 @@ void read_option(const std::string& name, nb::handle value, runtime::Options& op
   } else if (name == "auto_cast_type") {
     options.auto_cast_type = value_or_throw(
         runtime::parse_auto_cast_type(word(name, value, "'bf16', 'fp16', 'tf32' or 'fp8_e4m3'")));
+    options.auto_cast_type_given = true;
   } else if (name == "rounding") {
     options.stochastic_rounding = choice(name, value, "rne", "stochastic");
   } else if (name == "schedule") {
@@ -93,6 +94,10 @@ void read_option(const std::string& name, nb::handle value, runtime::Options& op
 runtime::Options read_options(const nb::dict& given) {
   runtime::Options options;
   for (auto [name, value] : given) read_option(nb::cast<std::string>(name), value, options);
+  if (options.timing_only && options.against_reference) {
+    throw StatusError(invalid_argument(
+        "needs values, and timing_only computes none. Leave one of them out.", "against"));
+  }
   return options;
 }
 

@@ -72,7 +72,7 @@ nb::dict timeline_names(const Result& result) {
 // What a notebook shows first, as people read it.
 std::vector<std::pair<std::string, std::string>> summary(const Result& result) {
   const report::Cost& cost = result.cost;
-  std::string price = cost.usd_per_million ? report::dollars(*cost.usd_per_million) + " per million"
+  std::string price = cost.usd_per_million ? report::dollars(*cost.usd_per_million) + " per million samples"
                                            : "unknown: " + report::cost_reason(cost);
   return {{"latency", report::human(result.latency_s, "s")},
           {"on the device", report::human(result.device_s, "s")},
@@ -90,6 +90,7 @@ void bind_results(nb::module_& module) {
   nb::class_<Result>(module, "Result")
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())
+      .def("to_table", [](const Result& r) { return report::to_table(r, false); })
       .def("write_html", write_html, Release())
       .def(
           "write_trace",

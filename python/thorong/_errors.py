@@ -111,7 +111,16 @@ _CLASSES: dict[str, type[Error]] = {kind.code: kind for kind in Error.__subclass
 
 def _in_python(text: str) -> str:
     """The command's option names as the package spells them: --auto-cast-type becomes auto_cast_type."""
+    dims = re.findall(r"--dim (\S+?)=(\w+)", text)
+    if dims:
+        given = ", ".join(f'"{name}": {size}' for name, size in dims)
+        text = re.sub(r"--dim \S+?=\w+( --dim \S+?=\w+)*", lambda _: f"dims={{{given}}}", text)
+        text = text.replace("or give the inputs' files", "or give the inputs")
+    text = re.sub(r"--(input|dim) ([\w./-]+)", r"\1s['\2']", text)
     text = re.sub(r"--(input|dim)\b", r"\1s", text)
+    text = re.sub(r"--timing-only\b", "timing_only=True", text)
+    words = "none|matmult|all|bf16|fp16|tf32|fp8_e4m3|vendor|best|rne|stochastic"
+    text = re.sub(rf"--([a-z-]+) ({words})\b", lambda found: f'{found[1].replace("-", "_")}="{found[2]}"', text)
     return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found.group(1).replace("-", "_"), text)
 
 

@@ -17,6 +17,14 @@ from . import _core
 from ._arrays import to_array
 
 
+class _Outputs(dict[str, NDArray[Any]]):
+    """Arrays by name; a name that is not there is answered with those that are."""
+
+    def __missing__(self, name: object) -> NDArray[Any]:
+        there = ", ".join(map(repr, self)) or "none: a run with timing_only computes no values"
+        raise KeyError(f"the model has no output {name!r}; outputs: {there}")
+
+
 class Result:
     """The values and figures of one run. Made by `thorong.run` and `Executable`.
 
@@ -84,7 +92,7 @@ class Result:
     @cached_property
     def outputs(self) -> dict[str, NDArray[Any]]:
         """The outputs by name, in the model's shapes and types (ml_dtypes for bf16 and fp8); empty with timing_only."""
-        return dict(zip(self._figures["outputs"], map(to_array, self._core.outputs())))
+        return _Outputs(zip(self._figures["outputs"], map(to_array, self._core.outputs())))
 
     @property
     def errors(self) -> dict[str, dict[str, float]]:
@@ -161,6 +169,10 @@ class Result:
 
     def __repr__(self) -> str:
         return f"<thorong.Result: {self._core.headline()}>"
+
+    def __str__(self) -> str:
+        """The table that `thorong run` prints."""
+        return self._core.to_table().rstrip("\n")
 
     def _repr_html_(self) -> str:
         rows = "".join(

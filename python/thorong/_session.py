@@ -239,6 +239,9 @@ def run(
     given: dict[str, Any] = dict(options)
     views = {name: given.pop(name, None) for name in ("out", "report", "trace")}
     views = {name: os.fspath(path) for name, path in views.items() if path is not None}
+    if "out" in views and options.get("timing_only"):
+        raise InvalidArgument("needs values, and timing_only computes none. Leave one of them out.", "out")
+    _check_overwrites({"the model": model, "chip": chip}, views)
     result = compile(model, chip=chip, inputs=inputs, **given).load()(inputs)
     if "out" in views:
         result._core.write_outputs(views["out"])  # before anything reads the JSON: it states the files
@@ -247,6 +250,18 @@ def run(
     if "trace" in views:
         result.trace(views["trace"])
     return result
+
+
+def _check_overwrites(read: dict[str, Any], views: dict[str, str]) -> None:
+    """Refuses a view that would replace what is read, or another view."""
+    taken = {os.path.realpath(path): what for what, path in read.items() if isinstance(path, (str, os.PathLike))}
+    for what in ("report", "trace"):
+        path = os.path.realpath(views.get(what, os.devnull))
+        if os.path.exists(path) and not os.path.isfile(path):
+            continue  # a device is written to, not replaced
+        if path in taken:
+            raise InvalidArgument(f"would overwrite '{views[what]}', which is {taken[path]}. Choose another file.", what)
+        taken[path] = what
 
 
 def _signatures(core: list[_core.Signature]) -> tuple[Signature, ...]:

@@ -22,6 +22,7 @@ pytest.importorskip("onnx", reason="needs onnx to make models")
 from command import Command, Done
 from models import make_conv, make_matmul, make_mlp, tensor
 from onnx import TensorProto, helper
+from onnx.numpy_helper import from_array
 
 
 def rejected(thorong: Command, *args: object, says: str = "") -> Done:
@@ -212,6 +213,14 @@ def test_a_missing_model_and_a_folder_are_refused(thorong: Command, tmp_path: Pa
     rejected(thorong, "run", tmp_path, says=re.escape(tmp_path.name))
 
 
+def test_an_array_is_no_model(thorong: Command, tmp_path: Path) -> None:
+    """The arguments in the wrong order."""
+    np.save(tmp_path / "x.npy", np.zeros(3, np.float32))
+    np.savez(tmp_path / "x.npz", a=np.zeros(3, np.float32))
+    rejected(thorong, "run", tmp_path / "x.npy", says="x\\.npy: the file is not an ONNX model: it is a NumPy array")
+    rejected(thorong, "run", tmp_path / "x.npz", says="it is a zip archive")
+
+
 def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
     """The symbol and the option that binds it."""
     rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), says="(?s)(?=.*batch)(?=.*--dim)")
@@ -224,6 +233,11 @@ def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
         (["--dim", "batch=0"], "batch"),
         (["--dim", "batch=four"], "four|batch"),
         (["--dim", "batch=4", "--chip", "trainum1"], "did you mean 'trainium1'\\? Shipped"),
+        (["--dim", "batch=4", "--chip", "inf2"], "no chip 'inf2', but instances with the chip 'inferentia2'"),
+        (["--dim", "batch=4", "--chip", "trn1n.32xlarge"], "the chip 'trainium1'"),
+        (["--dim", "batch=4", "--chip", "trn3"], "the chip 'trainium3'"),
+        (["--dim", "batch=4", "--chips", "trainium1"], "run has no option '--chips'; did you mean '--chip'\\?"),
+        (["--dim", "batch=4", "--report", "/tmp"], "/tmp: is a folder; name a file in it"),
         (["--dim", "batch=4", "--chip", "gpu"], "no chip 'gpu'\\. Shipped: 'inferentia1', .* 'trainium3'"),
         (["--dim", "batch=4", "--auto-cast", "sometimes"], "sometimes|matmult"),
         (["--dim", "batch=4", "--auto-cast", "all", "--auto-cast-type", "fp13"], "fp13|bf16"),
@@ -232,7 +246,11 @@ def test_unbound_dimensions_are_named(thorong: Command, tmp_path: Path) -> None:
         (["--dim", "batch=4", "--repeat", "0"], "repeat"),
         (["--dim", "batch=4", "--threads", "-1"], "threads"),
         (["--dim", "batch=4", "--no-such-option"], "no-such-option"),
-        (["--dim", "batch=4", "--input", "x"], "x|NAME=FILE"),
+        (["--dim", "batch=4", "--input", "x"], "'x' is not NAME=FILE"),
+        (["--dim", "batch"], "'batch' is not NAME=N"),
+        (["--dim", "batch=4", "--dim", "batch=8"], "'batch' is given twice"),
+        (["--dim", "batch=4", "--timing-only", "--against", "reference"], "--against: needs values"),
+        (["--dim", "batch=4", "--timing-only", "--out", "out"], "--out: needs values"),
         (["--dim", "batch=4", "--input", "x=/nonexistent/x.npy"], "nonexistent"),
     ],
 )
@@ -262,6 +280,47 @@ def test_broken_array_files_are_refused(content: bytes, thorong: Command, tmp_pa
     """An .npy that is none."""
     (tmp_path / "in.npy").write_bytes(content)
     rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", f"x={tmp_path / 'in.npy'}", says="in\\.npy")
+
+
+def test_an_archive_of_arrays_gives_the_one_of_the_inputs_name(thorong: Command, tmp_path: Path) -> None:
+    """Several arrays: the name decides; one alone may have any name; else the names are listed."""
+    model, zeros = make_mlp(tmp_path / "m.onnx"), np.zeros((4, 64), np.float32)
+    np.savez(tmp_path / "two.npz", a=np.ones(3, np.float32), x=zeros)
+    np.savez(tmp_path / "one.npz", whatever=zeros)
+    np.savez(tmp_path / "none.npz", a=zeros, b=zeros)
+    for name in ("two", "one"):
+        assert thorong("run", model, "--input", f"x={tmp_path / name}.npz").status == 0
+    rejected(thorong, "run", model, "--input", f"x={tmp_path / 'none.npz'}", says="no array 'x'; it holds: a, b\\. Save")
+
+
+def test_an_input_given_twice_is_refused(thorong: Command, tmp_path: Path) -> None:
+    """The second would replace the first in silence."""
+    np.save(tmp_path / "in.npy", np.zeros((4, 64), np.float32))
+    word = f"x={tmp_path / 'in.npy'}"
+    rejected(thorong, "run", make_mlp(tmp_path / "m.onnx"), "--input", word, "--input", word, says="'x' is given twice")
+
+
+def test_a_type_without_a_cast_is_named(thorong: Command, tmp_path: Path) -> None:
+    """One line on stderr and one among the hints; none with a cast."""
+    model = make_conv(tmp_path / "m.onnx")
+    done = thorong("run", model, "--auto-cast-type", "fp16", "--timing-only", "--json")
+    assert done.stderr == "thorong: --auto-cast-type fp16 has no effect without --auto-cast matmult or all.\n"
+    assert any("fp16 has no effect" in hint for hint in done.json()["hints"])
+    done = thorong("run", model, "--auto-cast-type", "fp16", "--auto-cast", "all", "--timing-only", "--json")
+    assert not done.stderr and not any("no effect" in hint for hint in done.json()["hints"])
+
+
+def test_an_index_beyond_the_table_names_model_and_input(thorong: Command, tmp_path: Path) -> None:
+    """A fault of the machine that the user's file caused, here behind a sum."""
+    nodes = [helper.make_node("Add", ["i", "one"], ["j"]), helper.make_node("Gather", ["t", "j"], ["y"], "lookup")]
+    weights = [from_array(np.zeros((10, 8), np.float32), "t"), from_array(np.array(1, np.int64), "one")]
+    model = unchecked(
+        tmp_path / "m.onnx", nodes, [tensor("i", [2], TensorProto.INT64)], [tensor("y", [2, 8])], initializer=weights
+    )
+    np.save(tmp_path / "i.npy", np.array([1, 10], np.int64))
+    done = thorong("run", model, "--input", f"i={tmp_path / 'i.npy'}")
+    assert done.status == 3
+    assert re.search(r"m\.onnx: lookup: .* row 11 of a table of 10 rows .*from input 'i'; check", done.stderr), done.stderr
 
 
 def edit_chip(pattern: str, replacement: str, path: Path) -> Path:
@@ -307,6 +366,15 @@ def test_a_sound_chip_file_passes(thorong: Command) -> None:
     for path in sorted((Path(__file__).parents[2] / "chips").glob("*.yaml")):
         done = thorong("verify-chip", path)
         assert done.status == 0, done.stderr
+
+
+def test_a_peak_above_the_budget_is_noted(thorong: Command, tmp_path: Path) -> None:
+    """It passes up to twice the budget, and says so."""
+    chip = tmp_path / "mine.yaml"
+    for budget, status, says in ((500, 0, ""), (300, 0, "Up to 200 % passes"), (100, 2, "2 times package.power_budget_w")):
+        chip.write_text(f"base: trainium2\nset: {{package.power_budget_w: {budget}}}\n", encoding="utf-8")
+        done = thorong("verify-chip", chip)
+        assert done.status == status and says in done.stdout + done.stderr and ("note:" in done.stdout) == (budget == 300)
 
 
 def test_a_model_that_does_not_fit_says_how_much_it_needs(thorong: Command, tmp_path: Path) -> None:
@@ -364,6 +432,38 @@ def test_an_impossible_place_is_refused_before_the_run(
     """A run of hours does not end with this: the message comes before the model is read."""
     (tmp_path / "m.onnx").write_bytes(b"no model")
     rejected(thorong, "run", tmp_path / "m.onnx", option, tmp_path / name, says=f"{says}.*Choose a folder")
+
+
+def test_nothing_that_is_read_is_overwritten(thorong: Command, tmp_path: Path) -> None:
+    """The model, its weights, inputs and chips, by any spelling; two views in one file; an output on an input."""
+    model = make_mlp(tmp_path / "m.onnx")
+    (tmp_path / "out").mkdir()
+    data = tmp_path / "out" / "y.npy"
+    np.save(data, np.zeros((4, 64), np.float32))
+    chip = tmp_path / "keep.yaml"
+    chip.write_text("base: trainium1\nname: keep\n", encoding="utf-8")
+    (tmp_path / "link").symlink_to(model)
+    before = {path: path.read_bytes() for path in (model, data, chip)}
+    given = ("--dim", "batch=4", "--input", f"x={data}")
+    for command, *words in (
+        ("run", *given, "--report", tmp_path / "out" / ".." / "m.onnx"),
+        ("run", *given, "--trace", tmp_path / "link"),
+        ("run", *given, "--trace", data),
+        ("run", *given, "--out", tmp_path / "out"),
+        ("run", *given, "--chip", chip, "--report", chip),
+        ("compare", *given, "--chips", chip, "--report", chip),
+        ("run", *given, "--report", tmp_path / "r", "--trace", tmp_path / "r"),
+    ):
+        rejected(thorong, command, model, *words, says="would overwrite .* Choose another file")
+    assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "r").exists()
+    assert thorong("run", model, *given, "--report", "/dev/null", "--trace", "/dev/null").status == 0
+
+
+def test_names_of_chips_may_have_spaces_around(thorong: Command, tmp_path: Path) -> None:
+    """As people type lists."""
+    done = thorong("compare", make_conv(tmp_path / "m.onnx"), "--timing-only", "--chips", "trainium1, trainium2", "--json")
+    assert done.status == 0, done.stderr
+    rejected(thorong, "compare", tmp_path / "m.onnx", "--chip", "trainium1", says="did you mean '--chips'")
 
 
 def test_stdout_on_a_full_disk_is_an_error(thorong: Command, tmp_path: Path) -> None:
@@ -428,7 +528,9 @@ def test_the_model_may_stand_after_the_options(thorong: Command, tmp_path: Path)
 
 def test_no_command_and_an_unknown_one(thorong: Command) -> None:
     """Both are the user's mistake; help is not."""
-    assert thorong().status == 2
+    bare = thorong()
+    assert bare.status == 2 and not bare.stdout
+    assert bare.stderr == thorong("--help").stdout
     unknown = thorong("compair")
     assert unknown.status == 2
     assert "no command 'compair'; did you mean 'compare'?" in unknown.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ pytest.importorskip("onnx", reason="needs onnx to make models")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime as the reference")
 pytest.importorskip("ml_dtypes", reason="needs ml_dtypes to read outputs")
 
-from command import CHIPS, Command, assert_close, read_outputs
+from command import CHIPS, ROOT, Command, assert_close, read_outputs
 from models import make_conv, make_fixed_mlp, make_matmul, make_mlp, run_reference, save_graph, tensor
 from onnx import TensorProto, helper, numpy_helper
 
@@ -219,3 +220,44 @@ def test_json_alone_leaves_stderr_empty(thorong: Command, tmp_path: Path) -> Non
     """Progress and logs go to stderr only on a terminal or with -v."""
     done = thorong("run", make_conv(tmp_path / "m.onnx"), "--json")
     assert done.status == 0 and done.stderr == "" and done.json()
+
+
+@pytest.mark.parametrize(("cast", "used", "unused"), [("none", "float32", "bfloat16"), ("all", "bfloat16", "float32")])
+def test_assumed_figures_had_a_part(cast: str, used: str, unused: str, thorong: Command, tmp_path: Path) -> None:
+    """No energies of other formats, no rates of copies or transposes that were not made, no areas and words."""
+    result = thorong.run(make_matmul(tmp_path / "m.onnx", 256), "--auto-cast", cast, "--schedule", "best", "--timing-only")
+    facts = {fact["fact"] for fact in result["assumed"]}
+    assert f"tensor.pj_per_mac_{used}" in facts and "host.bytes_per_second_to_host" in facts
+    absent = {
+        f"tensor.pj_per_mac_{unused}", "host.bytes_per_second_to_host_large", "host.large_bytes", "package.die_mm2",
+        "hbm.technology", "dma.transpose_fraction_hbm", "control.vendor_overlap",
+    }  # fmt: skip
+    assert not facts & absent
+    large = thorong.run(make_matmul(tmp_path / "m.onnx", 2048), "--auto-cast", cast, "--timing-only")
+    facts = {fact["fact"] for fact in large["assumed"]}
+    assert "host.bytes_per_second_to_host_large" in facts and "host.bytes_per_second_to_host" not in facts
+
+
+def test_a_changed_copy_of_a_chip_is_called_by_its_file(thorong: Command, tmp_path: Path) -> None:
+    """Two columns of one name would tell nothing."""
+    copy = tmp_path / "faster.yaml"
+    copy.write_text((ROOT / "chips" / "trainium1.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    words = ("compare", make_conv(tmp_path / "m.onnx"), "--timing-only", "--chips")
+    assert [each["chip"] for each in thorong(*words, f"trainium1,{copy}", "--json").json()["results"]] == ["trainium1", "faster"]
+    shipped = ROOT / "chips" / "trainium1.yaml"
+    assert thorong.run(words[1], "--timing-only", "--chip", shipped)["chip"] == "trainium1"
+
+
+def test_the_first_line_says_per_million_of_what(thorong: Command, tmp_path: Path) -> None:
+    """A run may hold many samples."""
+    lines = thorong("run", make_conv(tmp_path / "m.onnx"), "--timing-only").stdout.splitlines()
+    assert " a run, " in lines[0] and lines[0].endswith(" per million samples.")
+
+
+def test_columns_of_a_chip_stay_apart(thorong: Command) -> None:
+    """Each figure's key, value with its unit as people write it, kind and source."""
+    for chip in CHIPS:
+        text = thorong("chip", chip).stdout
+        rows = [line for line in text.split("\npackage (package)")[1].splitlines() if line.startswith("  ") and line[2] != "-"]
+        assert all(re.match(r"  \w+  +\S.*  +(published|measured|recalled|derived|calibrated|assumed) +\S", row) for row in rows)
+        assert " Hz " in text and " pJ " in text and not re.search(r"\d (hz|pj|w) ", text)

@@ -51,6 +51,20 @@ def test_says_what_it_lacks(thorong: Command, name: str) -> None:
     assert re.search(f"{name} needs .*; time it in a model or kernel", done.stderr)
 
 
+def test_a_product_that_the_chip_lacks_is_named(thorong: Command) -> None:
+    """fp32 on Inferentia1 is a cast; nowhere else."""
+    for chip, dtype, expected in (("inferentia1", "fp32", True), ("inferentia1", "bf16", False), ("trainium1", "fp32", False)):
+        words = ("instruction", "nc_matmul", "--chip", chip, "--dtype", dtype)
+        assert ("no fp32 product" in thorong(*words).stdout) == expected
+        assert ("note" in thorong(*words, "--json").json()) == expected
+
+
+def test_cycles_are_those_of_engines(thorong: Command) -> None:
+    """A DMA ring has none to print."""
+    assert " cycles)" in thorong("instruction", "tensor_copy").stdout
+    assert "cycles)" not in thorong("instruction", "dma_copy").stdout
+
+
 def test_engines_are_those_that_have_the_instruction(thorong: Command) -> None:
     """--engine chooses among them only."""
     assert thorong("instruction", "tensor_copy", "--engine", "gpsimd", "--json").json()["engine"] == "gpsimd"

@@ -75,6 +75,22 @@ def test_out_writes_files(model: Path, inputs: dict[str, Any], tmp_path: Path) -
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "y.npy"), result.outputs["y"])
 
 
+def test_views_do_not_overwrite_what_is_read(model: Path, inputs: dict[str, Any], tmp_path: Path) -> None:
+    """The model, and one file for two views."""
+    before = model.read_bytes()
+    for views in ({"report": model}, {"report": tmp_path / "r", "trace": str(tmp_path / "r")}):
+        with pytest.raises(package.InvalidArgument, match="would overwrite"):
+            package.run(model, inputs=inputs, **views)
+    assert model.read_bytes() == before and not (tmp_path / "r").exists()
+
+
+def test_values_are_not_asked_of_a_run_without(model: Path, tmp_path: Path) -> None:
+    """timing_only with out or against."""
+    for option in ({"out": tmp_path / "out"}, {"against": "reference"}):
+        with pytest.raises(package.InvalidArgument, match="timing_only computes none"):
+            package.run(model, dims={"batch": 2}, timing_only=True, **option)
+
+
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})
@@ -116,6 +132,39 @@ def test_wrong_input_raises_the_packages_errors(model: Path, tmp_path: Path) -> 
     with pytest.raises(package.Error, match="63|64"):
         package.run(str(model), inputs={"x": np.zeros((4, 63), np.float32)})
     assert issubclass(package.InternalError, Exception) and hasattr(package, "MachineFault")
+
+
+def test_errors_speak_python(model: Path) -> None:
+    """Keywords, not the command's options."""
+    with pytest.raises(package.FailedPrecondition, match=r'Say them with dims={"batch": N}, or give the inputs\.'):
+        package.run(model)
+    with pytest.raises(package.NotFound, match=r"^dims\['rows'\]: "):
+        package.run(model, dims={"batch": 2, "rows": 3})
+    from thorong._errors import make
+
+    text = "Say them with --dim a=N --dim b.0=N; --auto-cast all, --timing-only, --report."
+    assert make("io", text, "--input x", {}).args == (
+        'Say them with dims={"a": N, "b.0": N}; auto_cast="all", timing_only=True, report.',
+        "inputs['x']",
+    )
+
+
+def test_a_missing_output_names_those_there_are(model: Path) -> None:
+    """The usual slip after a look at another model."""
+    result = package.run(model, dims={"batch": 2})
+    with pytest.raises(KeyError, match="no output 'p'.*'y'"):
+        result.outputs["p"]
+    assert "p" not in result.outputs and result.outputs.get("p") is None
+    with pytest.raises(KeyError, match="timing_only"):
+        package.run(model, dims={"batch": 2}, timing_only=True).outputs["y"]
+
+
+def test_print_gives_the_table(model: Path, thorong: Command) -> None:
+    """What the command prints; a model of bytes is called by its graph's name."""
+    result = package.run(model, dims={"batch": 2}, timing_only=True)
+    assert str(result) + "\n" == thorong("run", model, "--dim", "batch=2", "--timing-only").stdout
+    proto = onnx.load(model)
+    assert repr(package.run(proto, dims={"batch": 2})).startswith(f"<thorong.Result: {proto.graph.name} on ")
 
 
 def test_outputs_have_the_declared_type(tmp_path: Path) -> None:

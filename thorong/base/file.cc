@@ -118,10 +118,15 @@ int create_beside(const std::string& target, std::string& name) {
   return descriptor;
 }
 
+Status is_a_folder(const std::string& path) {
+  return io_error("is a folder; name a file in it.", path);
+}
+
 }  // namespace
 
 Status check_place(const std::string& path, bool is_folder) {
   std::error_code error;
+  if (!is_folder && std::filesystem::is_directory(path, error)) return is_a_folder(path);
   std::filesystem::path folder = std::filesystem::absolute(path, error);
   if (!is_folder) folder = folder.parent_path();
   while (is_folder && !std::filesystem::exists(folder, error) && folder.has_relative_path()) {
@@ -142,6 +147,7 @@ Status write_file_atomically(const std::string& path, std::span<const std::strin
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
     return write_through(path, parts);
+  if (S_ISDIR(info.st_mode)) return is_a_folder(path);
   // What a symbolic link points to is replaced, not the link.
   const std::string target = behind_links(path);
   const bool replaces = ::stat(target.c_str(), &info) == 0 && S_ISREG(info.st_mode);

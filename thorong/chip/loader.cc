@@ -55,13 +55,30 @@ Result<std::string> read_chip_file(const std::string& path) {
   return read_text_file(path);
 }
 
+// The shipped chip whose instances are called so ("trn1", "trn1.2xlarge"); empty if none is.
+std::string chip_of_instances(const std::string& name, const std::vector<std::string>& shipped) {
+  if (name.empty()) return "";
+  for (const std::string& candidate : shipped) {
+    const Result<Chip> chip = load(candidate);
+    if (!chip.ok()) continue;
+    for (const Instance& instance : chip->instances) {
+      const std::string family = instance.name.substr(0, instance.name.find_first_of(". "));
+      if (name == instance.name || name == family) return candidate;
+    }
+  }
+  return "";
+}
+
 Status unknown_chip(const std::string& name) {
   const std::vector<std::string> shipped = shipped_chips();
   const std::string have =
       shipped.empty()
           ? "No chips were found in " + chips_folder() + "; set THORONG_CHIPS to their folder"
           : "Shipped: " + list_names(shipped) + "; a file's name must end in .yaml";
-  const std::string hint = did_you_mean(name, shipped);
+  const std::string chip = chip_of_instances(name, shipped);
+  const std::string hint =
+      chip.empty() ? did_you_mean(name, shipped)
+                   : ", but instances with the chip '" + chip + "'; give that name.";
   return not_found("there is no chip '" + name.substr(0, 60) + "'" +
                    (hint.empty() ? ". " : hint + " ") + have);
 }
@@ -173,7 +190,14 @@ Result<Chip> load(const std::string& name_or_path) {
     THORONG_TRY(path, shipped_path(name_or_path));
   }
   THORONG_TRY(const std::string text, read_chip_file(path));
-  return build_verified(text, path, Walk{.files_allowed = true, .chain = {identity(path)}});
+  THORONG_TRY(Chip chip, build_verified(text, path,
+                                        Walk{.files_allowed = true, .chain = {identity(path)}}));
+  // A copy of a shipped file that was changed is another chip, whatever name it still states.
+  const fs::path shipped = fs::path(chips_folder()) / (chip.name + ".yaml");
+  std::error_code error;
+  if (fs::exists(shipped, error) && identity(shipped.string()) != identity(path))
+    chip.name = fs::path(path).stem().string();
+  return chip;
 }
 
 Result<Chip> parse(std::string_view yaml, const std::string& where, bool allow_base_files) {

@@ -10,6 +10,10 @@
 
 namespace thorong::chip {
 
+// Static plus peak dynamic power may exceed the budget by this factor before it counts as a
+// contradiction: the peaks are never held all at once, and the energies are estimates.
+constexpr double kPowerMargin = 2;
+
 // The folder of the shipped chips: $THORONG_CHIPS, else beside the installed program/package, else
 // the source tree's.
 std::string chips_folder();

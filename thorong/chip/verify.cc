@@ -14,10 +14,6 @@
 namespace thorong::chip {
 namespace {
 
-// Static plus peak dynamic power may exceed the budget by this factor before it counts as a
-// contradiction: the peaks are never held all at once, and the energies are estimates.
-constexpr double kPowerMargin = 2;
-
 class Checker {
  public:
   explicit Checker(const Chip& chip) : chip_(chip) {}

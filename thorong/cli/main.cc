@@ -84,6 +84,26 @@ Status check_subcommand(const CLI::App& app, const std::string& word) {
       "command line");
 }
 
+// The first option that the subcommand does not have, with the nearest that it has; ok if there is
+// none.
+Status check_options(const CLI::App& command, const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (!name.starts_with("--") || name == "--") continue;
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string hint = chip::did_you_mean(name, names);
+    return invalid_argument("thorong " + command.get_name() + " has no option '" +
+                                name.substr(0, 60) + "'" + (hint.empty() ? "." : hint) +
+                                " (thorong " + command.get_name() + " --help lists them)",
+                            "command line");
+  }
+  return ok_status();
+}
+
 int run(int argc, char** argv) {
   CLI::App app{
       "Thorong runs unmodified programs on models of Amazon's Inferentia and Trainium chips and "
@@ -101,12 +121,21 @@ int run(int argc, char** argv) {
   exit.json = g_json;
   if (argc > 1 && argv[1][0] != '-') exit.status = check_subcommand(app, argv[1]);
   if (!exit.status.ok()) return report(exit);
+  if (argc == 1) {
+    std::fputs(app.help().c_str(), stderr);
+    return exit_status(Code::kInvalidArgument);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    exit.status = invalid_argument(
-        std::string(error.what()) + " (thorong --help lists commands and options)", "command line");
+    const CLI::App* command = app.get_subcommand_no_throw(argv[1]);
+    if (command != nullptr) exit.status = check_options(*command, {argv + 2, argv + argc});
+    if (exit.status.ok())
+      exit.status =
+          invalid_argument(std::string(error.what()) +
+                               " (thorong --help lists commands and options)",
+                           "command line");
   }
   return report(exit);
 }

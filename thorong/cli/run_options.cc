@@ -2,19 +2,26 @@
 #include "thorong/cli/run_options.h"
 
 #include <charconv>
+#include <cstdio>
 
 #include "thorong/runtime/inputs.h"
 
 namespace thorong::cli {
 namespace {
 
+// `form`: "NAME=FILE".
 Result<std::pair<std::string, std::string>> split(const std::string& text,
-                                                  const std::string& option) {
+                                                  const std::string& option,
+                                                  const std::string& form) {
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-    return invalid_argument("'" + text + "' is not NAME=VALUE.", option);
+    return invalid_argument("'" + text + "' is not " + form + ".", option);
   }
   return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Status given_twice(const std::string& option, const std::string& name) {
+  return invalid_argument("'" + name + "' is given twice. Give it once.", option);
 }
 
 }  // namespace
@@ -23,8 +30,8 @@ void RunOptions::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX file")->required()->type_name("MODEL.onnx");
   command
       .add_option("--input", inputs,
-                  "An input's values: .npy, .npz or .pb (TensorProto). Repeatable; missing inputs "
-                  "are seeded random values")
+                  "An input's values: .npy, .npz (the array of that name, or the only one) or .pb "
+                  "(TensorProto). Repeatable; missing inputs are seeded random values")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
   command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")
@@ -35,10 +42,11 @@ void RunOptions::add_to(CLI::App& command) {
                   "What is cast down: none, matmult (operands of matrix products), all")
       ->type_name("WHAT")
       ->capture_default_str();
-  command
-      .add_option("--auto-cast-type", auto_cast_type, "To which format: bf16, fp16, tf32, fp8_e4m3")
-      ->type_name("TYPE")
-      ->capture_default_str();
+  auto_cast_type_option = command
+                              .add_option("--auto-cast-type", auto_cast_type,
+                                          "To which format: bf16, fp16, tf32, fp8_e4m3")
+                              ->type_name("TYPE")
+                              ->capture_default_str();
   command.add_option("--rounding", rounding, "rne (nearest even) or stochastic")
       ->type_name("MODE")
       ->capture_default_str();
@@ -72,6 +80,11 @@ Status RunOptions::resolve() {
   set_verbose(verbose);
   THORONG_TRY(options.auto_cast, runtime::parse_auto_cast(auto_cast));
   THORONG_TRY(options.auto_cast_type, runtime::parse_auto_cast_type(auto_cast_type));
+  options.auto_cast_type_given = auto_cast_type_option->count() > 0;
+  if (options.auto_cast_type_given && options.auto_cast == compiler::AutoCast::kNone)
+    std::fprintf(stderr,
+                 "thorong: --auto-cast-type %s has no effect without --auto-cast matmult or all.\n",
+                 auto_cast_type.c_str());
   if (rounding != "rne" && rounding != "stochastic")
     return invalid_argument("'" + rounding + "' is not rne or stochastic.", "--rounding");
   options.stochastic_rounding = rounding == "stochastic";
@@ -81,8 +94,12 @@ Status RunOptions::resolve() {
   if (!against.empty() && against != "reference")
     return invalid_argument("'" + against + "' is not reference.", "--against");
   options.against_reference = !against.empty();
+  if (options.timing_only && (options.against_reference || !out.empty())) {
+    return invalid_argument("needs values, and --timing-only computes none. Leave one of them out.",
+                            out.empty() ? "--against" : "--out");
+  }
   for (const std::string& text : dims) {
-    THORONG_TRY(auto pair, split(text, "--dim"));
+    THORONG_TRY(auto pair, split(text, "--dim", "NAME=N"));
     int64_t value = 0;
     auto [end, error] =
         std::from_chars(pair.second.data(), pair.second.data() + pair.second.size(), value);
@@ -90,15 +107,30 @@ Status RunOptions::resolve() {
       return invalid_argument("'" + pair.second + "' is not a size of at least 1.",
                               "--dim " + pair.first);
     }
-    options.dims[pair.first] = value;
+    if (!options.dims.emplace(pair.first, value).second) return given_twice("--dim", pair.first);
   }
   for (const std::string& text : inputs) {
-    THORONG_TRY(auto pair, split(text, "--input"));
-    auto tensor = runtime::read_input_file(pair.second);
+    THORONG_TRY(auto pair, split(text, "--input", "NAME=FILE"));
+    if (options.inputs.contains(pair.first)) return given_twice("--input", pair.first);
+    input_places.push_back({"--input " + pair.first, pair.second});
+    auto tensor = runtime::read_input_file(pair.second, pair.first);
     if (!tensor.ok()) return tensor.status().at("--input " + pair.first);
     options.inputs[pair.first] = std::move(tensor).value();
   }
   return ok_status();
+}
+
+std::vector<Place> RunOptions::read_places() const {
+  std::vector<Place> places{{"the model", model}, {"--chip", options.chip}};
+  places.insert(places.end(), input_places.begin(), input_places.end());
+  return places;
+}
+
+std::vector<Place> RunOptions::written_places() const {
+  std::vector<Place> places;
+  if (!report.empty()) places.push_back({"--report", report});
+  if (!trace.empty()) places.push_back({"--trace", trace});
+  return places;
 }
 
 }  // namespace thorong::cli

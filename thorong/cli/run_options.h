@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "thorong/cli/commands.h"
+#include "thorong/cli/overwrites.h"
 #include "thorong/runtime/session.h"
 
 namespace thorong::cli {
@@ -15,12 +16,17 @@ struct RunOptions {
                      schedule = "vendor", against;
   std::string out, report, trace;
   std::vector<std::string> inputs, dims;
+  std::vector<Place> input_places;
   runtime::Options options;
   bool json = false, verbose = false;
+  const CLI::Option* auto_cast_type_option = nullptr;
 
   void add_to(CLI::App& command);
   // Reads inputs and words into `options`. Errors name the option.
   Status resolve();
+  // The files that are read and those that are written, as far as the options tell.
+  std::vector<Place> read_places() const;
+  std::vector<Place> written_places() const;
 };
 
 }  // namespace thorong::cli

@@ -80,7 +80,7 @@ std::string basis_sections(const Result& result) {
                                             : "not known, because no measured row is comparable";
   out += section_html(
       "assumed", "Where each figure comes from",
-      "Assumed or calibrated facts that moved this result, strongest first. Expected error: " +
+      "Assumed or calibrated facts of blocks that took part, by the block's share of time or energy. Expected error: " +
           escaped(error) + ".",
       assumed_html(result));
   out += section_html("how", "How this was run", "", how_run_html(result));

@@ -36,7 +36,7 @@ const Figure kFigures[] = {
      false},
     {"Energy", "of one run; less is better", [](const Result& r) { return r.energy_j; },
      [](double v) { return human(v, "J"); }, true},
-    {"Cost", "per million at full throughput; less is better",
+    {"Cost", "per million samples at full throughput; less is better",
      [](const Result& r) {
        return r.cost.usd_per_million.value_or(std::numeric_limits<double>::quiet_NaN());
      },
@@ -135,7 +135,7 @@ std::string table_html(std::span<const Result> results) {
   out += table_row("Energy a run", results, [](const Result& r) { return human(r.energy_j, "J"); });
   out += table_row("Average power", results,
                    [](const Result& r) { return human(r.average_power_w, "W"); });
-  out += table_row("Cost per million", results, [](const Result& r) {
+  out += table_row("Cost per million samples", results, [](const Result& r) {
     return r.cost.usd_per_million ? dollars(*r.cost.usd_per_million)
                                   : "unknown: " + cost_reason(r.cost);
   });

@@ -41,7 +41,7 @@ std::string memory_note(int64_t peak, int64_t capacity) {
 }
 
 std::string cost_card(const Cost& cost) {
-  std::string note = "per million at full throughput<br>" + escaped(cost_basis(cost));
+  std::string note = "per million samples at full throughput<br>" + escaped(cost_basis(cost));
   std::string reason = cost_reason(cost);
   if (!reason.empty()) note += "<br>" + escaped(reason);
   return card("Cost", cost.usd_per_million ? dollars(*cost.usd_per_million) : "unknown", note);

@@ -136,6 +136,14 @@ std::string file_stem(const std::string& name) {
   return stem.empty() ? "_" : stem;
 }
 
+std::vector<std::string> output_files(const std::vector<Output>& outputs,
+                                      const std::string& directory) {
+  const fs::path folder(directory.empty() ? "." : directory);
+  std::vector<std::string> paths;
+  for (const std::string& name : file_names(outputs)) paths.push_back((folder / name).string());
+  return paths;
+}
+
 Status write_outputs(Result& result, const std::string& directory) {
   const fs::path folder(directory.empty() ? "." : directory);
   Cleanup cleanup;

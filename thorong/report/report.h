@@ -47,5 +47,8 @@ thorong::Result<ops::Tensor> parse_npz(std::span<const std::byte> bytes, const s
 // Writes each output as DIR/NAME.npy (contract), sets Output::file; creates DIR; on error nothing
 // new is left behind.
 Status write_outputs(Result& result, const std::string& directory);
+// The files that write_outputs would write, one an output.
+std::vector<std::string> output_files(const std::vector<Output>& outputs,
+                                      const std::string& directory);
 
 }  // namespace thorong::report

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "thorong/ops/graph.h"
@@ -131,9 +132,13 @@ struct Roofline {
   double hbm_bytes_per_s = 0;  // of one core
 };
 
+// The path of a model that was given as bytes.
+constexpr std::string_view kBytesPath = "<bytes>";
+
 struct Result {
   std::string thorong_version;
   std::string model_path, model_sha256, model_format;
+  std::string graph_name;  // the title of a model without a file
   std::string chip, chip_title;
   int cores_used = 1;
   std::string schedule, auto_cast, auto_cast_type, rounding;

@@ -51,7 +51,7 @@ std::string summary(const Result& result, const Style& style) {
   std::string basis_text = basis;
   if (!reason.empty()) basis_text += (basis.empty() ? "" : "; ") + reason;
   grid.row({"Cost", cost.usd_per_million ? dollars(*cost.usd_per_million) : "unknown",
-            cost.usd_per_million ? "per million at full throughput; " + basis_text : basis_text});
+            cost.usd_per_million ? "per million samples at full throughput; " + basis_text : basis_text});
   grid.row({"HBM", human_bytes(result.hbm_peak_bytes),
             fmt::format("{}; {} moved", of_capacity(result.hbm_capacity_bytes),
                         human_bytes(result.hbm_traffic_bytes))});
@@ -219,7 +219,7 @@ std::string basis(const Result& result, const Style& style) {
     }
     facts.push_back(fmt::format("{} = {} ({}): {}", fact.fact, fact.value, fact.kind, fact.source));
   }
-  text += bullets(style, "Assumed, strongest first", facts);
+  text += bullets(style, "Assumed or calibrated, by their block's share", facts);
   text += section(style, "Expected error");
   std::string error = result.expected_error ? expected_error_text(*result.expected_error)
                                             : "not known: no measured row is comparable";
@@ -262,7 +262,7 @@ const ComparisonRow kComparison[] = {
     {"energy a run", [](const Result& r) { return human(r.energy_j, "J"); },
      [](const Result& r) { return r.energy_j; }, -1},
     {"average power", [](const Result& r) { return human(r.average_power_w, "W"); }, nullptr, 0},
-    {"cost per million",
+    {"cost per million samples",
      [](const Result& r) {
        return r.cost.usd_per_million ? dollars(*r.cost.usd_per_million) : std::string("unknown");
      },

@@ -94,6 +94,7 @@ std::string percent(double share) {
 }
 
 std::string model_name(const Result& result) {
+  if (result.model_path == kBytesPath && !result.graph_name.empty()) return result.graph_name;
   std::string name = result.model_path.substr(result.model_path.find_last_of('/') + 1);
   size_t dot = name.find_last_of('.');
   if (dot != std::string::npos && dot > 0) name.resize(dot);
@@ -108,7 +109,7 @@ std::string headline(const Result& result) {
   std::string text = fmt::format("{} on {}: {} a run, {}", model_name(result), chip_name(result),
                                  human(result.latency_s, "s"), human(result.energy_j, "J"));
   if (result.cost.usd_per_million) {
-    text += fmt::format(", {} per million", dollars(*result.cost.usd_per_million));
+    text += fmt::format(", {} per million samples", dollars(*result.cost.usd_per_million));
   } else {
     text += ", price unknown";
   }

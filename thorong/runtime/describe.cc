@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
@@ -191,6 +192,40 @@ void add_cost(const Program& program, report::Result& result) {
   }
 }
 
+// Whether a figure of a block that took part had no part itself: an energy of a format that no
+// product had, a rate of copies that were not made, a word or area that nothing computes with.
+bool is_idle(const Program& program, const std::string& path) {
+  static const std::set<std::string> kNowhere = {"package.die_mm2", "package.area_budget_mm2",
+                                                 "package.technology_nm", "hbm.technology"};
+  const isa::CoreParameters& core = program.core;
+  if (kNowhere.contains(path) || path.ends_with(".area_mm2")) return true;
+  auto any = [&](auto condition) {
+    for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
+      if (condition(program.tiles.instructions[i], program.timing.costs[i].events)) return true;
+    }
+    return false;
+  };
+  constexpr std::string_view kMac = "tensor.pj_per_mac_";
+  if (path.starts_with(kMac)) {
+    return !any([&](const isa::Instruction&, const isa::Events& events) {
+      std::string_view used = numerics::name(events.mac_format);
+      return events.macs > 0 && used.starts_with(std::string_view(path).substr(kMac.size()));
+    });
+  }
+  if (path.find("transpose") != std::string::npos && path.starts_with("dma.")) {
+    return !any([&](const isa::Instruction& instruction, const isa::Events&) {
+      return isa::spec(instruction.opcode).mnemonic == "dma_transpose";
+    });
+  }
+  if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
+  double out = 0;
+  for (const Signature& s : program.outputs) out += static_cast<double>(s.type.bytes());
+  if (path == "host.bytes_per_second_to_host") return out > core.large_bytes;
+  if (path == "host.bytes_per_second_to_host_large" || path == "host.large_bytes")
+    return out <= core.large_bytes;
+  return false;
+}
+
 // Which part of latency or energy goes through a figure's block: orders the list of assumed facts.
 double weight(const report::Result& result, const std::string& path) {
   auto share = [&](double part, double whole) { return whole > 0 ? part / whole : 0; };
@@ -225,7 +260,7 @@ void add_assumed(const Program& program, report::Result& result) {
       if (figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated) continue;
       std::string path = block.name + "." + key;
       double effect = weight(result, path);
-      if (effect <= 0.0005) continue;  // did not move this result
+      if (effect <= 0.0005 || is_idle(program, path)) continue;  // did not move this result
       std::string value =
           figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
       result.assumed.push_back(
@@ -257,6 +292,12 @@ void add_not_modelled(const Program& program, report::Result& result) {
 
 // One line when a cast would help: fp32 products take several passes through the array.
 void add_hints(const Program& program, report::Result& result) {
+  if (program.options.auto_cast == compiler::AutoCast::kNone &&
+      program.options.auto_cast_type_given) {
+    result.hints.push_back(
+        fmt::format("--auto-cast-type {} has no effect without --auto-cast matmult or all.",
+                    result.auto_cast_type));
+  }
   if (program.options.auto_cast != compiler::AutoCast::kNone || !program.core.fp32_operands) return;
   double fp32_s = 0;
   auto matmul = static_cast<uint16_t>(isa::Opcode::nc_matmul);
@@ -348,7 +389,7 @@ report::Result describe(const Program& program) {
   const Options& options = program.options;
   result.thorong_version = THORONG_VERSION;
   result.model_path = program.model_path, result.model_sha256 = program.model_sha256,
-  result.model_format = program.model_format;
+  result.model_format = program.model_format, result.graph_name = program.graph.name;
   result.chip = program.chip.name, result.chip_title = program.chip.title;
   result.schedule = options.schedule == sim::Schedule::kVendor ? "vendor" : "best";
   result.auto_cast = auto_cast_name(options.auto_cast),

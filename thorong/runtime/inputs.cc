@@ -99,10 +99,15 @@ Result<std::vector<ops::Tensor>> complete_inputs(const std::vector<Signature>& d
   return tensors;
 }
 
-Result<ops::Tensor> read_input_file(const std::string& path) {
+Result<ops::Tensor> read_input_file(const std::string& path, const std::string& input) {
   if (path.ends_with(".pb")) return onnx::read_tensor_pb(path);
   THORONG_TRY(auto file, MappedFile::open(path));
-  if (path.ends_with(".npz")) return report::parse_npz(file->bytes(), "", path);
+  if (path.ends_with(".npz")) {
+    auto named = report::parse_npz(file->bytes(), input, path);
+    if (named.status().code() != Code::kNotFound) return named;
+    auto only = report::parse_npz(file->bytes(), "", path);  // whatever its name
+    return only.ok() ? only : named;
+  }
   return report::parse_npy(file->bytes(), path);
 }
 

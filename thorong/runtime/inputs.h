@@ -19,7 +19,8 @@ Result<std::vector<ops::Tensor>> complete_inputs(const std::vector<Signature>& d
                                                  uint64_t seed, bool timing_only,
                                                  std::vector<std::string>* random);
 
-// NAME.npy, NAME.npz or NAME.pb (a serialised TensorProto).
-Result<ops::Tensor> read_input_file(const std::string& path);
+// NAME.npy, NAME.npz (its only array, or the one named `input`) or NAME.pb (a serialised
+// TensorProto).
+Result<ops::Tensor> read_input_file(const std::string& path, const std::string& input = "");
 
 }  // namespace thorong::runtime

@@ -12,6 +12,7 @@
 #include "thorong/chip/loader.h"
 #include "thorong/compiler/compile.h"
 #include "thorong/ops/operator.h"
+#include "thorong/runtime/explain_fault.h"
 #include "thorong/runtime/inputs.h"
 
 namespace thorong::runtime {
@@ -171,7 +172,7 @@ Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> 
   std::copy(bytes.begin(), bytes.end(), copy);
   auto model = onnx::import_bytes({copy, bytes.size()}, owner.owner, "", import_options(options));
   double seconds = watch.seconds();
-  return compile_model(std::move(model), options, seconds, "<bytes>");
+  return compile_model(std::move(model), options, seconds, std::string(report::kBytesPath));
 }
 
 Executable::Executable(std::shared_ptr<const Program> program)
@@ -238,7 +239,10 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
     Stopwatch watch;
     THORONG_RETURN_IF_ERROR(write_inputs(inputs));
     machine_->set_executed(executed);
-    THORONG_RETURN_IF_ERROR(machine_->run(program_->tiles, interrupted));
+    const Status ran = machine_->run(program_->tiles, interrupted);
+    if (ran.code() == Code::kMachineFault && !faults().empty())
+      return explain_fault(ran, faults().front().operator_name, *program_);
+    THORONG_RETURN_IF_ERROR(ran);
     double seconds = watch.seconds();
     shortest = i == 0 ? seconds : std::min(shortest, seconds);
   }

@@ -28,6 +28,7 @@ struct Options {
   std::map<std::string, int64_t> dims;
   compiler::AutoCast auto_cast = compiler::AutoCast::kNone;
   numerics::Format auto_cast_type = numerics::Format::kBfloat16;
+  bool auto_cast_type_given = false;  // without auto_cast it has no effect, which a hint says
   bool stochastic_rounding = false;
   uint64_t seed = 0;
   bool timing_only = false;

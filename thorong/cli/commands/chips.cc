@@ -3,6 +3,7 @@
 // of, whether it fits together.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -57,6 +58,32 @@ ordered_json figure_json(const chip::Figure& figure) {
   return json;
 }
 
+// As people write it; figures state units in small letters.
+std::string unit_text(const std::string& unit) {
+  if (unit == "hz") return "Hz";
+  if (unit == "w") return "W";
+  if (unit == "pj") return "pJ";
+  return unit;
+}
+
+void print_blocks(const chip::Chip& chip) {
+  auto text = [](const chip::Figure& figure) {
+    return figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, unit_text(figure.unit))
+                               : figure.text;
+  };
+  size_t keys = 0, values = 0;
+  for (const chip::Block& block : chip.blocks) {
+    for (const auto& [key, figure] : block.parameters)
+      keys = std::max(keys, key.size()), values = std::max(values, text(figure).size());
+  }
+  for (const chip::Block& block : chip.blocks) {
+    fmt::print("\n{} ({})\n", block.name, block.type);
+    for (const auto& [key, figure] : block.parameters)
+      fmt::print("  {:<{}}  {:<{}}  {:<11} {}\n", key, keys, text(figure), values,
+                 chip::name(figure.kind), figure.source);
+  }
+}
+
 Status show_chip(const std::string& name, bool json) {
   THORONG_TRY(auto chip, chip::load(name));
   chip::RollUp up = chip::roll_up(chip);
@@ -106,14 +133,7 @@ Status show_chip(const std::string& name, bool json) {
   for (const auto& i : chip.instances)
     fmt::print("  instance   {}: {} chip(s), ${:.3f} an hour ({}, {})\n", i.name, i.chips,
                i.usd_per_hour, i.price_kind, i.price_date);
-  for (const chip::Block& block : chip.blocks) {
-    fmt::print("\n{} ({})\n", block.name, block.type);
-    for (const auto& [key, figure] : block.parameters) {
-      std::string value =
-          figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
-      fmt::print("  {:<38}{:<22}{:<11}{}\n", key, value, chip::name(figure.kind), figure.source);
-    }
-  }
+  print_blocks(chip);
   fmt::print("\nnot modelled\n");
   for (const std::string& text : chip.not_modelled) fmt::print("  - {}\n", text);
   return ok_status();
@@ -128,6 +148,13 @@ Status verify_chip(const std::string& file) {
       "peak of a budget of {:.0f} W.\n",
       file, up.cores, up.peak_bf16_flops / 1e12, up.memory_bytes_per_s / 1e9,
       up.static_w + up.peak_dynamic_w, up.power_budget_w);
+  const double share = (up.static_w + up.peak_dynamic_w) / up.power_budget_w;
+  if (share > 1)
+    fmt::print(
+        "note: that is {:.0f} % of package.power_budget_w. Up to {:.0f} % passes, because all "
+        "arrays and the memory are never at full rate at once and energies are estimates; raise "
+        "the budget if the chip is meant to be cooled for it.\n",
+        share * 100, chip::kPowerMargin * 100);
   return ok_status();
 }
 

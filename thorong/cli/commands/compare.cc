@@ -12,8 +12,17 @@
 namespace thorong::cli {
 namespace {
 
-Status compare(RunOptions& run, const std::vector<std::string>& chips) {
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
+}
+
+Status compare(RunOptions& run, std::vector<std::string> chips) {
+  for (std::string& chip : chips) chip = trimmed(chip);
   THORONG_RETURN_IF_ERROR(run.resolve());
+  std::vector<Place> read = run.read_places();
+  for (const std::string& chip : chips) read.push_back({"--chips", chip});
+  THORONG_RETURN_IF_ERROR(check_overwrites(read, run.written_places()));
   if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
   std::vector<report::Result> results;
   for (const std::string& chip : chips.empty() ? chip::shipped_chips() : chips) {

@@ -198,6 +198,11 @@ Status time_instruction(const Request& request) {
   double warm_visible_s = static_cast<double>(warm.end_ps) * 1e-12;
   for (double part : sim::instruction_energy(core, timing.costs[0], 0)) joules += part;
   const isa::InstructionSpec& spec = isa::spec(opcode);
+  const double cycles = timing.costs[0].cycles;
+  std::string note;
+  if (spec.mnemonic == "nc_matmul" && format == numerics::Format::kFloat32 &&
+      !core.fp32_operands)
+    note = "this chip has no fp32 product: the operands are cast to bfloat16";
   if (request.json) {
     nlohmann::ordered_json json{{"instruction", spec.mnemonic},
                                 {"chip", chip.name},
@@ -209,16 +214,18 @@ Status time_instruction(const Request& request) {
                                 {"warm_visible_s", warm_visible_s},
                                 {"energy_j", joules},
                                 {"source", spec.source}};
+    if (!note.empty()) json["note"] = note;
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
   fmt::print(
-      "{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns ({:.0f} cycles)\n  visible   after "
+      "{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns{}\n  visible   after "
       "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {:.1f} nJ\n  rule    "
       "  {}\n",
       spec.mnemonic, chip.title, spec.summary, isa::name(instruction.queue), seconds * 1e9,
-      timing.costs[0].cycles, visible * 1e9, warm_s * 1e9, warm_visible_s * 1e9, joules * 1e9,
+      cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9, warm_visible_s * 1e9, joules * 1e9,
       spec.source);
+  if (!note.empty()) fmt::print("  note      {}\n", note);
   return ok_status();
 }
 

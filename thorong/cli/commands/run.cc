@@ -31,10 +31,24 @@ Status write_views(const RunOptions& run, report::Result& result) {
 }
 
 Status check_places(const RunOptions& run) {
+  THORONG_RETURN_IF_ERROR(check_overwrites(run.read_places(), run.written_places()));
   if (!run.out.empty()) THORONG_RETURN_IF_ERROR(check_place(run.out, true));
   if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
   if (!run.trace.empty()) THORONG_RETURN_IF_ERROR(check_place(run.trace));
   return ok_status();
+}
+
+// What only the model tells: files beside it with its weights, and the names below --out.
+Status check_model_places(const RunOptions& run, const runtime::Program& program) {
+  std::vector<Place> read = run.read_places(), written = run.written_places();
+  for (const auto& file : program.files) read.push_back({"a file of the model", file->path()});
+  if (!run.out.empty()) {
+    std::vector<report::Output> outputs(program.outputs.size());
+    for (size_t i = 0; i < outputs.size(); ++i) outputs[i].name = program.outputs[i].name;
+    for (const std::string& path : report::output_files(outputs, run.out))
+      written.push_back({"--out", path});
+  }
+  return check_overwrites(read, written);
 }
 
 Status run_model(RunOptions& run) {
@@ -42,6 +56,7 @@ Status run_model(RunOptions& run) {
   THORONG_RETURN_IF_ERROR(check_places(run));
   progress("reading and compiling " + run.model + " for " + run.options.chip + " ...");
   THORONG_TRY(auto program, runtime::compile_file(run.model, run.options));
+  THORONG_RETURN_IF_ERROR(check_model_places(run, *program));
   progress(run.options.timing_only ? "timing ..." : "executing ...");
   THORONG_TRY(auto executable, runtime::Executable::load(program));
   THORONG_TRY(auto result, executable->execute(run.options.inputs));
