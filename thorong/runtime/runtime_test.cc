@@ -170,7 +170,7 @@ TEST(Executable, RepeatsGiveTheBitsOfOneRun) {
 }
 
 TEST(Executable, StopsWhenInterrupted) {
-  const bool now = true;
+  const std::atomic<bool> now{true};
   Options options;
   options.interrupted = &now;
   auto program = compiled(options);

@@ -224,7 +224,7 @@ std::vector<ops::Tensor> Executable::read_outputs() {
 }
 
 Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given,
-                                           const bool* interrupted) {
+                                           const std::atomic<bool>* interrupted) {
   const Options& options = program_->options;
   if (interrupted == nullptr) interrupted = options.interrupted;
   report::Result result = describe(*program_);

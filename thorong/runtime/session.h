@@ -6,6 +6,7 @@
 //   stay between executions. One thread at a time.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,7 +36,7 @@ struct Options {
   int threads = 0;  // 0: all
   int repeat = 1;
   sim::Schedule schedule = sim::Schedule::kVendor;
-  const bool* interrupted = nullptr;  // polled between instructions
+  const std::atomic<bool>* interrupted = nullptr;  // polled between instructions
 };
 
 // "none", "matmult", "all"; "bf16", "fp16", "tf32", "fp8_e4m3".
@@ -76,7 +77,7 @@ class Executable {
   // against_reference apply. `interrupted`: polled between instructions in place of the options'
   // own.
   Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs,
-                                 const bool* interrupted = nullptr);
+                                 const std::atomic<bool>* interrupted = nullptr);
   const Program& program() const { return *program_; }
   // What stopped the last execution when its error was kMachineFault.
   const std::vector<sim::Fault>& faults() const { return machine_->faults(); }

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -35,8 +34,8 @@ int64_t padded_row_bytes(const isa::Buffer& buffer) {
   return bytes % 1024 == 0 ? bytes + kLine : bytes;
 }
 
-bool is_set(const bool* flag) {
-  return flag != nullptr && *static_cast<const volatile bool*>(flag);
+bool is_set(const std::atomic<bool>* flag) {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -181,7 +180,7 @@ void Machine::prepare_threads(const isa::Program& program) {
   }
 }
 
-void Machine::execute_in_order(const isa::Program& program, const bool* interrupted) {
+void Machine::execute_in_order(const isa::Program& program, const std::atomic<bool>* interrupted) {
   auto table = isa::instruction_table();
   for (current_ = 0; current_ < program.instructions.size() && faults_.empty(); ++current_) {
     const isa::Instruction& instruction = program.instructions[current_];
@@ -194,7 +193,8 @@ void Machine::execute_in_order(const isa::Program& program, const bool* interrup
   }
 }
 
-void Machine::execute_side_by_side(const isa::Program& program, const bool* interrupted) {
+void Machine::execute_side_by_side(const isa::Program& program,
+                                   const std::atomic<bool>* interrupted) {
   auto table = isa::instruction_table();
   WorkList work(dependencies_, parts_);
   std::atomic<bool> stopped{false};
@@ -227,7 +227,7 @@ void Machine::execute_side_by_side(const isa::Program& program, const bool* inte
                 "instructions of the program wait for each other");
 }
 
-Status Machine::run(const isa::Program& program, const bool* interrupted) {
+Status Machine::run(const isa::Program& program, const std::atomic<bool>* interrupted) {
   program_ = &program;
   faults_.clear();
   stopped_ = false;

@@ -8,6 +8,7 @@
 // address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -48,7 +49,7 @@ class Machine final : public isa::MachineState {
   // Runs all instructions, with the results that program order gives; with several threads those
   // that do not depend on each other side by side. Stops at the first fault in program order.
   // `interrupted` is polled between instructions.
-  Status run(const isa::Program& program, const bool* interrupted = nullptr);
+  Status run(const isa::Program& program, const std::atomic<bool>* interrupted = nullptr);
   // The executed-instruction count, which keys the random bits of stochastic rounding; set back to
   // repeat a run exactly.
   uint64_t executed() const { return executed_; }
@@ -66,8 +67,8 @@ class Machine final : public isa::MachineState {
 
  private:
   class Worker;
-  void execute_in_order(const isa::Program& program, const bool* interrupted);
-  void execute_side_by_side(const isa::Program& program, const bool* interrupted);
+  void execute_in_order(const isa::Program& program, const std::atomic<bool>* interrupted);
+  void execute_side_by_side(const isa::Program& program, const std::atomic<bool>* interrupted);
   void prepare_threads(const isa::Program& program);
   void add_fault(const isa::Instruction& instruction, size_t index, std::string message);
   numerics::Rounding rounding_of(size_t instruction) const;

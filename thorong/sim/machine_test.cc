@@ -172,7 +172,7 @@ TEST_F(MachineTest, CanBeInterrupted) {
   b.add(Opcode::memset, Queue::kVector, {b.part(x, 0, 10)});
   Machine machine(core, pool, {});
   ASSERT_TRUE(machine.load(b.program).ok());
-  const bool now = true, never = false;
+  const std::atomic<bool> now{true}, never{false};
   EXPECT_EQ(machine.run(b.program, &now).code(), Code::kInterrupted);
   EXPECT_TRUE(machine.run(b.program, &never).ok());
 }
