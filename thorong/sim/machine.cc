@@ -20,10 +20,15 @@ constexpr int64_t kHostBytesPerByte = 5;
 constexpr int64_t kLine = 64;
 
 // Address space without memory behind it until touched.
-std::byte* reserve(size_t bytes) {
+Result<std::byte*> reserve(size_t bytes, const char* memory) {
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  THORONG_CHECK(data != MAP_FAILED, "the host refuses address space for the machine's memories");
+  if (data == MAP_FAILED) {
+    return resource_exhausted(
+        "the host has no address space for the " + std::to_string(bytes) + " bytes of the chip's " +
+            memory + ". Model a smaller one, lift the limit (ulimit -v), or use --timing-only.",
+        memory);
+  }
   return static_cast<std::byte*>(data);
 }
 
@@ -48,13 +53,11 @@ Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, Machin
       psum_bytes_(core.psum_banks * core.psum_bank_bytes) {
   sbuf_reserved_ = static_cast<size_t>(partitions_ * sbuf_bytes_ * kHostBytesPerByte + (1 << 20));
   psum_reserved_ = static_cast<size_t>(partitions_ * psum_bytes_ * kHostBytesPerByte + (1 << 20));
-  sbuf_ = reserve(sbuf_reserved_);
-  psum_ = reserve(psum_reserved_);
 }
 
 Machine::~Machine() {
-  ::munmap(sbuf_, sbuf_reserved_);
-  ::munmap(psum_, psum_reserved_);
+  if (sbuf_ != nullptr) ::munmap(sbuf_, sbuf_reserved_);
+  if (psum_ != nullptr) ::munmap(psum_, psum_reserved_);
 }
 
 isa::HostBuffer Machine::place(const isa::Buffer& buffer) const {
@@ -66,6 +69,12 @@ Status Machine::load(const isa::Program& program) {
   buffers_.clear();
   hbm_.clear();
   parts_.clear();
+  if (sbuf_ == nullptr) {
+    THORONG_TRY(sbuf_, reserve(sbuf_reserved_, "sbuf"));
+  }
+  if (psum_ == nullptr) {
+    THORONG_TRY(psum_, reserve(psum_reserved_, "psum"));
+  }
   if (pool_.threads() > 1) prepare_threads(program);
   for (const isa::Buffer& buffer : program.buffers) {
     if (buffer.space != isa::Space::kHbm) {

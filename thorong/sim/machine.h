@@ -41,8 +41,8 @@ class Machine final : public isa::MachineState {
   Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options);
   ~Machine() override;
 
-  // Gives host memory to the program's HBM buffers: constants as the program holds them, the rest
-  // zero-filled.
+  // Gives host memory to SBUF and PSUM, and to the program's HBM buffers: constants as the program
+  // holds them, the rest zero-filled. Error: the host has not that much.
   Status load(const isa::Program& program);
   // Cells of an input or output buffer (host_cell of its format).
   std::byte* hbm_data(isa::BufferId buffer);
