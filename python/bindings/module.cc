@@ -143,6 +143,12 @@ NB_MODULE(_core, module) {
   nb::class_<Executable>(module, "Executable").def("execute", execute);
   module.def("compile_file", compile_file);
   module.def("compile_bytes", compile_bytes);
+  module.def(
+      "check_places",
+      [](const std::string& out, const std::string& report, const std::string& trace) {
+        throw_if_error(thorong::runtime::check_places({out, report, trace}));
+      },
+      nb::arg("out") = "", nb::arg("report") = "", nb::arg("trace") = "");
   module.def("set_chips_folder", &thorong::chip::set_chips_folder);
   module.def("shipped_chips", &thorong::chip::shipped_chips);
   module.def("chip_names", chip_names);

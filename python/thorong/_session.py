@@ -239,6 +239,7 @@ def run(
     given: dict[str, Any] = dict(options)
     views = {name: given.pop(name, None) for name in ("out", "report", "trace")}
     views = {name: os.fspath(path) for name, path in views.items() if path is not None}
+    _core.check_places(**views)  # before a long run
     result = compile(model, chip=chip, inputs=inputs, **given).load()(inputs)
     if "out" in views:
         result._core.write_outputs(views["out"])  # before anything reads the JSON: it states the files

@@ -75,6 +75,16 @@ def test_out_writes_files(model: Path, inputs: dict[str, Any], tmp_path: Path) -
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "y.npy"), result.outputs["y"])
 
 
+def test_places_are_checked_before_the_run(tmp_path: Path) -> None:
+    """A report that could not be written is found before anything is read."""
+    for places, words in (
+        ({"report": tmp_path}, "is a folder"),
+        ({"trace": tmp_path / "none" / "trace.json"}, "No such file"),
+    ):
+        with pytest.raises(package.IoError, match=words):
+            package.run("no_such_model.onnx", **places)
+
+
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})

@@ -13,7 +13,7 @@ namespace thorong::cli {
 struct RunOptions {
   std::string model, auto_cast = "none", auto_cast_type = "bf16", rounding = "rne",
                      schedule = "vendor", against;
-  std::string out, report, trace;
+  runtime::Places places;
   std::vector<std::string> inputs, dims;
   runtime::Options options;
   bool json = false, verbose = false;

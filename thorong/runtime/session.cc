@@ -174,6 +174,13 @@ Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> 
   return compile_model(std::move(model), options, seconds, "<bytes>");
 }
 
+Status check_places(const Places& places) {
+  if (!places.out.empty()) THORONG_RETURN_IF_ERROR(check_place(places.out, true));
+  if (!places.report.empty()) THORONG_RETURN_IF_ERROR(check_place(places.report));
+  if (!places.trace.empty()) THORONG_RETURN_IF_ERROR(check_place(places.trace));
+  return ok_status();
+}
+
 Executable::Executable(std::shared_ptr<const Program> program)
     : program_(std::move(program)), pool_(std::make_unique<ThreadPool>(program_->options.threads)) {
   const Options& options = program_->options;

@@ -70,6 +70,14 @@ Result<std::shared_ptr<const Program>> compile_file(const std::string& path,
 Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes,
                                                      const Options& options);
 
+// Where the views of a result go; empty: nowhere.
+struct Places {
+  std::string out;  // a folder
+  std::string report, trace;
+};
+// Whether they can be written as far as one can know before the run. Error: io.
+Status check_places(const Places& places);
+
 class Executable {
  public:
   static Result<std::unique_ptr<Executable>> load(std::shared_ptr<const Program> program);
