@@ -14,8 +14,7 @@ namespace thorong::isa {
 // A chip's figures as plain numbers; names as in the chip file.
 struct CoreParameters {
   // tensor
-  double tensor_hz, rows, columns, moving_max_columns, tensor_min_issue_cycles, load_speedup,
-      hidden_load_min_columns;
+  double tensor_hz, rows, columns, moving_max_columns, tensor_min_issue_cycles;
   double passes_float32, passes_tfloat32, passes_16bit, passes_float8, passes_int8,
       transpose_factor_float32;
   double tensor_fixed_latency_cycles, clock_ramp_s, clock_ramp_fraction;

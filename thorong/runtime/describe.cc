@@ -199,6 +199,7 @@ double weight(const report::Result& result, const std::string& path) {
       if (e.name.starts_with(name)) busy += e.busy_s;
     }
     return share(busy, result.latency_s);
+  if (key == "load_speedup" || key == "hidden_load_min_columns") return 0;  // loads are hidden
   };
   auto energy = [&](EnergyComponent c) { return share(result.energy_by[at(c)], result.energy_j); };
   std::string block = path.substr(0, path.find('.')), key = path.substr(path.find('.') + 1);
@@ -241,6 +242,11 @@ void add_not_modelled(const Program& program, report::Result& result) {
   if (!program.core.fp32_operands) {
     result.not_modelled.push_back(
         "This chip has no fp32 matrix product: float32 operands of matmuls and convolutions are "
+  if (program.timing.count[static_cast<size_t>(Queue::kTensor)] > 0) {
+    result.not_modelled.push_back(
+        "Loading stationary tiles into the array is taken as hidden behind the products before, "
+        "also where a product stands alone.");
+  }
         "cast to "
         "bfloat16, also with --auto-cast none. All figures below the engine level are assumed.");
   }
