@@ -28,7 +28,6 @@ void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
              const std::vector<int64_t>& steps, Format format, std::byte* out) {
   Format declared = tensor.type.format, cell = isa::host_cell(format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
-  std::vector<int64_t> index(sizes.size(), 0);
   int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();
   Shape outer(sizes.begin(), sizes.empty() ? sizes.end() : sizes.end() - 1);
   std::vector<int64_t> outer_index(outer.size(), 0);

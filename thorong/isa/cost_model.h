@@ -53,6 +53,7 @@ struct CoreParameters {
 };
 
 CoreParameters core_parameters(const chip::Chip& chip);
+
 // Of the engine whose queue it is; queues without one of their own run at GpSimd's.
 inline double clock_hz(const CoreParameters& core, Queue queue) {
   switch (queue) {
@@ -73,7 +74,6 @@ inline double host_copy_s(const CoreParameters& core, double to_device, double t
       to_host > core.large_bytes ? core.to_host_large_bytes_per_s : core.to_host_bytes_per_s;
   return to_device / core.to_device_bytes_per_s + to_host / rate;
 }
-
 
 // Counted events of one instruction; energy = events x the chip's table.
 struct Events {
