@@ -26,6 +26,8 @@ Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<con
     }
     model.external_files = std::move(proto.external_files);
     return model;
+  } catch (const OutOfMemory& error) {
+    return resource_exhausted(error.what());
   } catch (const std::bad_alloc&) {
     return resource_exhausted("there is not enough memory to import the model.");
   } catch (const std::length_error&) {

@@ -41,6 +41,8 @@ void rethrow_as_ours(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const StatusError&) {
     throw;
+  } catch (const OutOfMemory& lack) {
+    throw StatusError(resource_exhausted(lack.what(), "host"));
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& other) {

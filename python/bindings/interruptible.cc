@@ -3,7 +3,6 @@
 
 #include <nanobind/nanobind.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -24,10 +23,10 @@ struct Work {
   std::mutex mutex;
   std::condition_variable changed;
   bool done = false;
-  bool interrupted = false;  // read by the core through a plain pointer
+  std::atomic<bool> interrupted{false};
   std::exception_ptr error;
 
-  void run(const std::function<void(const bool*)>& body) {
+  void run(const std::function<void(const std::atomic<bool>*)>& body) {
     try {
       body(&interrupted);
     } catch (...) {
@@ -46,7 +45,7 @@ struct Work {
 
 }  // namespace
 
-void interruptible(const std::function<void(const bool*)>& body) {
+void interruptible(const std::function<void(const std::atomic<bool>*)>& body) {
   Work work;
   std::optional<nb::python_error> raised;
   {
@@ -56,7 +55,7 @@ void interruptible(const std::function<void(const bool*)>& body) {
       nb::gil_scoped_acquire acquire;
       if (raised || PyErr_CheckSignals() == 0) continue;
       raised.emplace();
-      std::atomic_ref<bool>(work.interrupted).store(true);
+      work.interrupted.store(true);
     }
     thread.join();
   }

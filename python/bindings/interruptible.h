@@ -3,6 +3,7 @@
 // a KeyboardInterrupt.
 #pragma once
 
+#include <atomic>
 #include <functional>
 
 namespace thorong::python {
@@ -12,6 +13,6 @@ namespace thorong::python {
 // becomes true, the work's end is awaited and the handler's exception propagates. Exceptions of the
 // work propagate too. Call with the GIL held; `work` runs without it and must not touch Python
 // objects.
-void interruptible(const std::function<void(const bool* interrupted)>& work);
+void interruptible(const std::function<void(const std::atomic<bool>* interrupted)>& work);
 
 }  // namespace thorong::python

@@ -43,27 +43,29 @@ struct Executable {
 template <typename Function>
 auto run_interruptibly(Function work) {
   std::optional<decltype(work(nullptr))> result;
-  interruptible([&](const bool* interrupted) { result.emplace(work(interrupted)); });
+  interruptible([&](const std::atomic<bool>* interrupted) { result.emplace(work(interrupted)); });
   return value_or_throw(std::move(*result));
 }
 
 Program compile_file(const std::string& path, const nb::dict& given, Inputs inputs) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
-  return {run_interruptibly([&](const bool*) { return runtime::compile_file(path, options); })};
+  return {run_interruptibly(
+      [&](const std::atomic<bool>*) { return runtime::compile_file(path, options); })};
 }
 
 Program compile_bytes(const nb::bytes& model, const nb::dict& given, Inputs inputs) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
   std::span bytes(static_cast<const std::byte*>(model.data()), model.size());
-  return {run_interruptibly([&](const bool*) { return runtime::compile_bytes(bytes, options); })};
+  return {run_interruptibly(
+      [&](const std::atomic<bool>*) { return runtime::compile_bytes(bytes, options); })};
 }
 
 std::unique_ptr<Executable> load(const Program& program) {
   auto executable = std::make_unique<Executable>();
-  executable->core =
-      run_interruptibly([&](const bool*) { return runtime::Executable::load(program.core); });
+  executable->core = run_interruptibly(
+      [&](const std::atomic<bool>*) { return runtime::Executable::load(program.core); });
   return executable;
 }
 
@@ -96,7 +98,7 @@ std::optional<FaultPlace> fault_place(const runtime::Executable& executable) {
 }
 
 report::Result execute_locked(Executable& executable, const Inputs& inputs,
-                              const bool* interrupted) {
+                              const std::atomic<bool>* interrupted) {
   const std::lock_guard<std::mutex> lock(executable.mutex);
   if (executable.broken) {
     throw StatusError(failed_precondition(
@@ -112,7 +114,7 @@ report::Result execute_locked(Executable& executable, const Inputs& inputs,
 }
 
 report::Result execute(Executable& executable, const Inputs& inputs) {
-  return run_interruptibly([&](const bool* interrupted) {
+  return run_interruptibly([&](const std::atomic<bool>* interrupted) {
     return Result<report::Result>(execute_locked(executable, inputs, interrupted));
   });
 }
@@ -141,6 +143,12 @@ NB_MODULE(_core, module) {
   nb::class_<Executable>(module, "Executable").def("execute", execute);
   module.def("compile_file", compile_file);
   module.def("compile_bytes", compile_bytes);
+  module.def(
+      "check_places",
+      [](const std::string& out, const std::string& report, const std::string& trace) {
+        throw_if_error(thorong::runtime::check_places({out, report, trace}));
+      },
+      nb::arg("out") = "", nb::arg("report") = "", nb::arg("trace") = "");
   module.def("set_chips_folder", &thorong::chip::set_chips_folder);
   module.def("shipped_chips", &thorong::chip::shipped_chips);
   module.def("chip_names", chip_names);

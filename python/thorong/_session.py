@@ -242,6 +242,7 @@ def run(
     if "out" in views and options.get("timing_only"):
         raise InvalidArgument("needs values, and timing_only computes none. Leave one of them out.", "out")
     _check_overwrites({"the model": model, "chip": chip}, views)
+    _core.check_places(**views)  # before a long run
     result = compile(model, chip=chip, inputs=inputs, **given).load()(inputs)
     if "out" in views:
         result._core.write_outputs(views["out"])  # before anything reads the JSON: it states the files

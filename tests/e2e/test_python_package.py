@@ -91,6 +91,16 @@ def test_values_are_not_asked_of_a_run_without(model: Path, tmp_path: Path) -> N
             package.run(model, dims={"batch": 2}, timing_only=True, **option)
 
 
+def test_places_are_checked_before_the_run(tmp_path: Path) -> None:
+    """A report that could not be written is found before anything is read."""
+    for places, words in (
+        ({"report": tmp_path}, "is a folder"),
+        ({"trace": tmp_path / "none" / "trace.json"}, "No such file"),
+    ):
+        with pytest.raises(package.IoError, match=words):
+            package.run("no_such_model.onnx", **places)
+
+
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})

@@ -201,6 +201,29 @@ TEST(WriteFile, DevicesAndLinksStayWhatTheyAre) {
   EXPECT_EQ(folder.entries(), 2U);
 }
 
+TEST(CheckPlace, FoldersLinksAndDevicesAreWhatTheWriterTakesThemFor) {
+  const Folder folder;
+  const std::string_view parts[] = {"text"};
+  const auto agrees = [&](const std::string& path) {
+    const Status checked = check_place(path);
+    EXPECT_EQ(checked.ok(), write_file_atomically(path, parts).ok()) << path;
+    return checked;
+  };
+  fs::create_directory(folder.file("here"));
+  EXPECT_NE(agrees(folder.file("here")).message().find("is a folder"), std::string::npos);
+  fs::create_symlink(folder.file("here"), folder.file("to_folder"));
+  EXPECT_FALSE(agrees(folder.file("to_folder")).ok());
+  fs::create_symlink("here/new", folder.file("to_new"));
+  EXPECT_TRUE(agrees(folder.file("to_new")).ok());
+  fs::create_symlink(folder.file("none/new"), folder.file("to_nowhere"));
+  EXPECT_EQ(agrees(folder.file("to_nowhere")).code(), Code::kIo);
+  EXPECT_FALSE(check_place(folder.file("to_nowhere"), true).ok());
+  EXPECT_FALSE(check_place(folder.file("to_nowhere/deep"), true).ok());
+  if (fs::is_character_file("/dev/null")) {
+    EXPECT_TRUE(agrees("/dev/null").ok());
+  }
+}
+
 TEST(CheckPlace, SaysBeforeARunWhereNothingCanBeWritten) {
   const Folder folder;
   std::ofstream(folder.file("taken")) << "x";

@@ -126,10 +126,20 @@ Status is_a_folder(const std::string& path) {
 
 Status check_place(const std::string& path, bool is_folder) {
   std::error_code error;
-  if (!is_folder && std::filesystem::is_directory(path, error)) return is_a_folder(path);
-  std::filesystem::path folder = std::filesystem::absolute(path, error);
+  struct stat info {};
+  const bool exists = !is_folder && ::stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode))
+    return is_a_folder(path);
+  if (exists && !S_ISREG(info.st_mode)) {
+    if (::access(path.c_str(), W_OK) == 0) return ok_status();
+    return io_error("cannot write there: " + system_reason() + ". Choose another place.", path);
+  }
+  std::filesystem::path folder =
+      std::filesystem::absolute(is_folder ? path : behind_links(path), error);
   if (!is_folder) folder = folder.parent_path();
-  while (is_folder && !std::filesystem::exists(folder, error) && folder.has_relative_path()) {
+  // A link that points nowhere is there, and no folder.
+  while (is_folder && !std::filesystem::exists(std::filesystem::symlink_status(folder, error)) &&
+         folder.has_relative_path()) {
     folder = folder.parent_path();
   }
   if (::access(folder.c_str(), W_OK | X_OK) == 0 && std::filesystem::is_directory(folder, error))

@@ -37,9 +37,9 @@ class MappedFile {
 // one; a device or a pipe is written to directly. Error: io with the system's reason.
 Status write_file_atomically(const std::string& path, std::span<const std::string_view> parts);
 
-// Whether a file could be created at `path` as far as one can know before, so that a long run does
-// not fail at its end; or, with `is_folder`, files in a folder `path`, which need not exist yet.
-// Error: io.
+// Whether write_file_atomically could write to `path` as far as one can know before, so that a long
+// run does not fail at its end; or, with `is_folder`, files in a folder `path`, which need not
+// exist yet. Error: io.
 Status check_place(const std::string& path, bool is_folder = false);
 
 Result<std::string> read_text_file(const std::string& path);

@@ -4,9 +4,10 @@
 // A Status is either ok or an error with a code, a message and the place ("model.onnx: node
 // 'conv1'"). Result<T> holds a value or such a Status. Bugs of ours never travel this way: they go
 // through THORONG_CHECK (check.h). Faults of the simulated machine are a third kind and part of a
-// run's result (sim/fault.h).
+// run's result (sim/machine.h). Only a host without memory throws, as in the standard library.
 #pragma once
 
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -88,6 +89,19 @@ inline Status io_error(std::string message, std::string where = {}) {
 inline Status internal_error(std::string message, std::string where = {}) {
   return {Code::kInternal, std::move(message), std::move(where)};
 }
+
+// The host has no memory for so many bytes of `what`. The boundaries (command, Python) make
+// kResourceExhausted of it.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  OutOfMemory(size_t bytes, const std::string& what)
+      : text_("the host has no memory for " + std::to_string(bytes) + " bytes of " + what +
+              ". Run on a larger machine, or with --timing-only.") {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
 
 template <typename T>
 class [[nodiscard]] Result {

@@ -177,6 +177,9 @@ int main(int argc, char** argv) {
   thorong::set_check_handler(thorong::cli::on_bug);
   try {
     return thorong::cli::run(argc, argv);
+  } catch (const thorong::OutOfMemory& error) {
+    return thorong::cli::report(
+        {thorong::resource_exhausted(error.what(), "host"), thorong::cli::g_json});
   } catch (const std::bad_alloc&) {
     return thorong::cli::report(
         {thorong::resource_exhausted(

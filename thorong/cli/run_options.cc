@@ -121,16 +121,16 @@ Status RunOptions::resolve() {
 }
 
 std::vector<Place> RunOptions::read_places() const {
-  std::vector<Place> places{{"the model", model}, {"--chip", options.chip}};
-  places.insert(places.end(), input_places.begin(), input_places.end());
-  return places;
+  std::vector<Place> read{{"the model", model}, {"--chip", options.chip}};
+  read.insert(read.end(), input_places.begin(), input_places.end());
+  return read;
 }
 
 std::vector<Place> RunOptions::written_places() const {
-  std::vector<Place> places;
-  if (!report.empty()) places.push_back({"--report", report});
-  if (!trace.empty()) places.push_back({"--trace", trace});
-  return places;
+  std::vector<Place> written;
+  if (!places.report.empty()) written.push_back({"--report", places.report});
+  if (!places.trace.empty()) written.push_back({"--trace", places.trace});
+  return written;
 }
 
 }  // namespace thorong::cli

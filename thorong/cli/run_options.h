@@ -14,7 +14,7 @@ namespace thorong::cli {
 struct RunOptions {
   std::string model, auto_cast = "none", auto_cast_type = "bf16", rounding = "rne",
                      schedule = "vendor", against;
-  std::string out, report, trace;
+  runtime::Places places;
   std::vector<std::string> inputs, dims;
   std::vector<Place> input_places;
   runtime::Options options;

@@ -28,7 +28,6 @@ void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
              const std::vector<int64_t>& steps, Format format, std::byte* out) {
   Format declared = tensor.type.format, cell = isa::host_cell(format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
-  std::vector<int64_t> index(sizes.size(), 0);
   int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();
   Shape outer(sizes.begin(), sizes.empty() ? sizes.end() : sizes.end() - 1);
   std::vector<int64_t> outer_index(outer.size(), 0);
@@ -112,7 +111,6 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   }
   std::byte* cells = nullptr;
   ops::Tensor arranged = ops::Tensor::allocate({isa::host_cell(format), {total}}, &cells);
-  if (!arranged) return resource_exhausted("the host has no memory for the weights '" + name + "'");
   arrange(tensor, view.offset, sizes, steps, format, cells);
   placed.buffer = builder_.add_constant(name, format, total, arranged.owner, cells);
   return placed;
@@ -123,7 +121,6 @@ Result<BufferId> Codegen::prepare_constant(const std::string& name, Format forma
   if (options_.timing_only) return builder_.add_constant(name, format, elements, nullptr, nullptr);
   std::byte* cells = nullptr;
   ops::Tensor arranged = ops::Tensor::allocate({Format::kFloat32, {elements}}, &cells);
-  if (!arranged) return resource_exhausted("the host has no memory for the weights '" + name + "'");
   auto* values = reinterpret_cast<float*>(cells);
   fill(values);
   isa::round_values(format, values, static_cast<size_t>(elements), {});

@@ -160,10 +160,7 @@ std::optional<Placed> view_broadcast(const ops::Node& node, const Placed& in, co
     bool repeats = in.shape[i] == 1 && out[d] != 1;
     if (in.sbuf && static_cast<int>(i) == in.pdim) {
       // A single partition that is repeated over many: the data are in one row.
-      if (!repeats)
-        view.pdim = static_cast<int>(d);
-      else
-        view.offset += 0;
+      if (!repeats) view.pdim = static_cast<int>(d);
     } else if (!repeats) {
       view.step[d] = in.step[i];
     }

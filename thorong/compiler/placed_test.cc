@@ -10,8 +10,8 @@
 #include <random>
 #include <vector>
 
-#include "thorong/compiler/address_space.h"
 #include "thorong/ops/operator_support.h"
+#include "thorong/sim/address_space.h"
 
 namespace thorong::compiler {
 namespace {
@@ -326,7 +326,7 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
     Random random(seed);
     SCOPED_TRACE(seed);
     constexpr int64_t kBegin = 128, kEnd = 128 + 64 * 40;
-    AddressSpace space(kBegin, kEnd);
+    sim::AddressSpace space(kBegin, kEnd);
     std::map<int64_t, int64_t> used;  // the naive model: address, rounded size
     int64_t peak = 0;
     const auto largest_gap = [&] {
@@ -386,7 +386,7 @@ TEST(AddressSpace, AgreesWithAListOfIntervals) {
 }
 
 TEST(AddressSpace, HandsOutThePlaceThatIsFreeForLongest) {
-  AddressSpace space(0, 256);
+  sim::AddressSpace space(0, 256);
   EXPECT_EQ(space.allocate_oldest(64), 0);
   space.free(0);
   EXPECT_EQ(space.allocate_oldest(64), 64) << "not the place that was just freed";

@@ -80,7 +80,7 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
   return ok_status();
 }
 
-Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile, int pdim,
+Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile,
                                  StreamScope& scope) {
   Result<Placed> source = codegen.constant(codegen.base(value)) != nullptr ? codegen.place(value)
                                                                            : codegen.to_hbm(value);
@@ -89,7 +89,6 @@ Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile&
   int64_t step = row.step.empty() ? 0 : row.step.back();
   row.shape = {codegen.block(), tile.length};
   row.step = {0, step};
-  (void)pdim;
   Box box{{0, tile.partitions}, {0, tile.length}};
   Placed whole_row = row;
   if (row.sbuf) return internal_error("a shared row is expected in HBM");

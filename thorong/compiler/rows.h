@@ -31,7 +31,7 @@ Status for_row_tiles(Codegen& codegen, const Group& group, const Node& node,
                      const std::function<Status(const RowTile&, StreamScope&)>& body);
 
 // An operand of the last dimension's length, on every partition: [partitions, length].
-Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile, int pdim,
+Result<AccessPattern> shared_row(Codegen& codegen, ValueId value, const RowTile& tile,
                                  StreamScope& scope);
 
 }  // namespace thorong::compiler

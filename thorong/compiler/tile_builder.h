@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "thorong/base/result.h"
-#include "thorong/compiler/address_space.h"
 #include "thorong/isa/cost_model.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/sim/address_space.h"
 
 namespace thorong::compiler {
 
@@ -92,8 +92,8 @@ class TileBuilder {
 
   isa::CoreParameters core_;
   isa::Program program_;
-  AddressSpace sbuf_;
-  AddressSpace lasting_,
+  sim::AddressSpace sbuf_;
+  sim::AddressSpace lasting_,
       scratch_;  // HBM: inputs, outputs and constants, there from the start; intermediates
   double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;

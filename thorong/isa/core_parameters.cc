@@ -9,9 +9,7 @@ void read_engines(const chip::Chip& chip, double factor, CoreParameters& p) {
   auto at = [&](const char* path) { return chip.at(path); };
   p.tensor_hz = at("tensor.clock_hz"), p.rows = at("tensor.rows"), p.columns = at("tensor.columns");
   p.moving_max_columns = at("tensor.moving_max_columns");
-  p.tensor_min_issue_cycles = at("tensor.min_issue_cycles"),
-  p.load_speedup = at("tensor.load_speedup");
-  p.hidden_load_min_columns = at("tensor.hidden_load_min_columns");
+  p.tensor_min_issue_cycles = at("tensor.min_issue_cycles");
   p.passes_float32 = at("tensor.passes_float32"), p.passes_tfloat32 = at("tensor.passes_tfloat32");
   p.passes_16bit = at("tensor.passes_bfloat16"), p.passes_float8 = at("tensor.passes_float8");
   p.passes_int8 = at("tensor.passes_int8"),

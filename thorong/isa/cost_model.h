@@ -14,8 +14,7 @@ namespace thorong::isa {
 // A chip's figures as plain numbers; names as in the chip file.
 struct CoreParameters {
   // tensor
-  double tensor_hz, rows, columns, moving_max_columns, tensor_min_issue_cycles, load_speedup,
-      hidden_load_min_columns;
+  double tensor_hz, rows, columns, moving_max_columns, tensor_min_issue_cycles;
   double passes_float32, passes_tfloat32, passes_16bit, passes_float8, passes_int8,
       transpose_factor_float32;
   double tensor_fixed_latency_cycles, clock_ramp_s, clock_ramp_fraction;
@@ -54,6 +53,7 @@ struct CoreParameters {
 };
 
 CoreParameters core_parameters(const chip::Chip& chip);
+
 // Of the engine whose queue it is; queues without one of their own run at GpSimd's.
 inline double clock_hz(const CoreParameters& core, Queue queue) {
   switch (queue) {
@@ -74,7 +74,6 @@ inline double host_copy_s(const CoreParameters& core, double to_device, double t
       to_host > core.large_bytes ? core.to_host_large_bytes_per_s : core.to_host_bytes_per_s;
   return to_device / core.to_device_bytes_per_s + to_host / rate;
 }
-
 
 // Counted events of one instruction; energy = events x the chip's table.
 struct Events {

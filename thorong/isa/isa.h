@@ -120,8 +120,7 @@ struct Buffer {
 };
 
 // How the host keeps elements: floats of at most 32 bits as fp32 (values representable in the
-// format), others as they are. The machine's byte image can be had by narrowing
-// (sim/functional/byte_image.h).
+// format), others as they are. Narrowing gives the machine's byte image.
 Format host_cell(Format format);
 
 // A semaphore wait: the queue has completed at least `count` instructions.

@@ -133,14 +133,6 @@ float round_to_odd(double value) {
   return std::bit_cast<float>(bits | 1U);
 }
 
-// The splitmix64 finaliser: a bijection whose every output bit depends on every input bit.
-uint64_t mix(uint64_t x) {
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
-
 }  // namespace
 
 const FormatInfo& info(Format format) { return internal::constant_info(format); }
@@ -151,6 +143,13 @@ std::optional<Format> parse_format(std::string_view name) {
     if (row.name == name) return row.format;
   }
   return std::nullopt;
+}
+
+uint64_t mix(uint64_t x) {
+  x += 0x9E3779B97F4A7C15U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
 }
 
 uint64_t make_key(uint64_t seed, uint32_t chip, uint32_t core, uint64_t instruction_count) {

@@ -91,7 +91,7 @@ Tensor Tensor::allocate(TensorType type, std::byte** writable) {
   const size_t bytes = type.bytes();
   const size_t rounded = std::max((bytes + kAlignment - 1) / kAlignment, size_t{1}) * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
-  THORONG_CHECK(memory != nullptr, fmt::format("out of memory: {} bytes for a tensor", rounded));
+  if (memory == nullptr) throw OutOfMemory(rounded, "a tensor " + to_string(type));
   std::memset(memory, 0, rounded);
   Tensor tensor;
   tensor.type = std::move(type);

@@ -46,7 +46,8 @@ struct Tensor {
   const T* as() const {
     return reinterpret_cast<const T*>(data);
   }
-  // New zero-filled memory (64-byte aligned); *writable receives the address to fill.
+  // New zero-filled memory (64-byte aligned); *writable receives the address to fill. Throws
+  // OutOfMemory.
   static Tensor allocate(TensorType type, std::byte** writable);
   // From values, converted to the type's format.
   static Tensor from_doubles(TensorType type, const std::vector<double>& values);

@@ -34,6 +34,16 @@ TEST(Tensor, AlignedAndZero) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(writable) % 64, 0U);
   EXPECT_EQ(tensor.to_doubles(), (std::vector<double>{0, 0, 0}));
   EXPECT_TRUE(static_cast<bool>(Tensor::allocate({Format::kFloat32, {0}}, &writable)));
+#ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process
+  try {
+    Tensor::allocate({Format::kUint8, {int64_t{1} << 60}}, &writable);
+    ADD_FAILURE() << "memory for 2^60 bytes";
+  } catch (const OutOfMemory& lack) {
+    EXPECT_NE(std::string(lack.what()).find("1152921504606846976 bytes of a tensor uint8"),
+              std::string::npos)
+        << lack.what();
+  }
+#endif
 }
 
 TEST(Tensor, Conversions) {

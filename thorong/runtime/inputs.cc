@@ -11,15 +11,9 @@
 namespace thorong::runtime {
 namespace {
 
-// SplitMix64: a counter-based generator, so that an input's values do not depend on the other
-// inputs.
-uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
+using numerics::mix;
 
+// By a counter, so that an input's values do not depend on the other inputs.
 ops::Tensor random_tensor(const Signature& signature, uint64_t seed) {
   std::byte* data = nullptr;
   ops::Tensor tensor = ops::Tensor::allocate(signature.type, &data);

@@ -3,6 +3,7 @@
 // without values, and what is said of wrong inputs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "frontends/onnx/model_writer.h"
@@ -162,6 +163,23 @@ TEST(Executable, TimesDoNotDependOnValues) {
   }
 }
 
+TEST(Describe, FiguresOfHiddenLoadsAreNotModelledAndMoveNothing) {
+  Options options;
+  options.chip = "trainium2", options.timing_only = true;  // where they are assumed
+  auto program = compiled(options);
+  ASSERT_TRUE(program.ok()) << program.status().to_string();
+  const report::Result result = describe(**program);
+  const auto hidden = [](const std::string& text) {
+    return text.find("taken as hidden") != std::string::npos;
+  };
+  EXPECT_EQ(std::count_if(result.not_modelled.begin(), result.not_modelled.end(), hidden), 1);
+  EXPECT_FALSE(result.assumed.empty());
+  for (const auto& fact : result.assumed) {
+    EXPECT_NE(fact.fact, "tensor.load_speedup");
+    EXPECT_NE(fact.fact, "tensor.hidden_load_min_columns");
+  }
+}
+
 TEST(Executable, RepeatsGiveTheBitsOfOneRun) {
   Options options;
   const std::vector<std::string> once = hashes(run(options));
@@ -170,7 +188,7 @@ TEST(Executable, RepeatsGiveTheBitsOfOneRun) {
 }
 
 TEST(Executable, StopsWhenInterrupted) {
-  const bool now = true;
+  const std::atomic<bool> now{true};
   Options options;
   options.interrupted = &now;
   auto program = compiled(options);

@@ -175,6 +175,13 @@ Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> 
   return compile_model(std::move(model), options, seconds, std::string(report::kBytesPath));
 }
 
+Status check_places(const Places& places) {
+  if (!places.out.empty()) THORONG_RETURN_IF_ERROR(check_place(places.out, true));
+  if (!places.report.empty()) THORONG_RETURN_IF_ERROR(check_place(places.report));
+  if (!places.trace.empty()) THORONG_RETURN_IF_ERROR(check_place(places.trace));
+  return ok_status();
+}
+
 Executable::Executable(std::shared_ptr<const Program> program)
     : program_(std::move(program)), pool_(std::make_unique<ThreadPool>(program_->options.threads)) {
   const Options& options = program_->options;
@@ -225,7 +232,7 @@ std::vector<ops::Tensor> Executable::read_outputs() {
 }
 
 Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given,
-                                           const bool* interrupted) {
+                                           const std::atomic<bool>* interrupted) {
   const Options& options = program_->options;
   if (interrupted == nullptr) interrupted = options.interrupted;
   report::Result result = describe(*program_);

@@ -6,6 +6,7 @@
 //   stay between executions. One thread at a time.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,7 +37,7 @@ struct Options {
   int threads = 0;  // 0: all
   int repeat = 1;
   sim::Schedule schedule = sim::Schedule::kVendor;
-  const bool* interrupted = nullptr;  // polled between instructions
+  const std::atomic<bool>* interrupted = nullptr;  // polled between instructions
 };
 
 // "none", "matmult", "all"; "bf16", "fp16", "tf32", "fp8_e4m3".
@@ -70,6 +71,14 @@ Result<std::shared_ptr<const Program>> compile_file(const std::string& path,
 Result<std::shared_ptr<const Program>> compile_bytes(std::span<const std::byte> bytes,
                                                      const Options& options);
 
+// Where the views of a result go; empty: nowhere.
+struct Places {
+  std::string out;  // a folder
+  std::string report, trace;
+};
+// Whether they can be written as far as one can know before the run. Error: io.
+Status check_places(const Places& places);
+
 class Executable {
  public:
   static Result<std::unique_ptr<Executable>> load(std::shared_ptr<const Program> program);
@@ -77,7 +86,7 @@ class Executable {
   // against_reference apply. `interrupted`: polled between instructions in place of the options'
   // own.
   Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs,
-                                 const bool* interrupted = nullptr);
+                                 const std::atomic<bool>* interrupted = nullptr);
   const Program& program() const { return *program_; }
   // What stopped the last execution when its error was kMachineFault.
   const std::vector<sim::Fault>& faults() const { return machine_->faults(); }

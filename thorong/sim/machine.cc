@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -21,10 +20,15 @@ constexpr int64_t kHostBytesPerByte = 5;
 constexpr int64_t kLine = 64;
 
 // Address space without memory behind it until touched.
-std::byte* reserve(size_t bytes) {
+Result<std::byte*> reserve(size_t bytes, const char* memory) {
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  THORONG_CHECK(data != MAP_FAILED, "the host refuses address space for the machine's memories");
+  if (data == MAP_FAILED) {
+    return resource_exhausted(
+        "the host has no address space for the " + std::to_string(bytes) + " bytes of the chip's " +
+            memory + ". Model a smaller one, lift the limit (ulimit -v), or use --timing-only.",
+        memory);
+  }
   return static_cast<std::byte*>(data);
 }
 
@@ -35,8 +39,8 @@ int64_t padded_row_bytes(const isa::Buffer& buffer) {
   return bytes % 1024 == 0 ? bytes + kLine : bytes;
 }
 
-bool is_set(const bool* flag) {
-  return flag != nullptr && *static_cast<const volatile bool*>(flag);
+bool is_set(const std::atomic<bool>* flag) {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -50,13 +54,11 @@ Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, Machin
       psum_bytes_(core.psum_banks * core.psum_bank_bytes) {
   sbuf_reserved_ = static_cast<size_t>(partitions_ * sbuf_bytes_ * kHostBytesPerByte + (1 << 20));
   psum_reserved_ = static_cast<size_t>(partitions_ * psum_bytes_ * kHostBytesPerByte + (1 << 20));
-  sbuf_ = reserve(sbuf_reserved_);
-  psum_ = reserve(psum_reserved_);
 }
 
 Machine::~Machine() {
-  ::munmap(sbuf_, sbuf_reserved_);
-  ::munmap(psum_, psum_reserved_);
+  if (sbuf_ != nullptr) ::munmap(sbuf_, sbuf_reserved_);
+  if (psum_ != nullptr) ::munmap(psum_, psum_reserved_);
 }
 
 isa::HostBuffer Machine::place(const isa::Buffer& buffer) const {
@@ -68,6 +70,12 @@ Status Machine::load(const isa::Program& program) {
   buffers_.clear();
   hbm_.clear();
   parts_.clear();
+  if (sbuf_ == nullptr) {
+    THORONG_TRY(sbuf_, reserve(sbuf_reserved_, "sbuf"));
+  }
+  if (psum_ == nullptr) {
+    THORONG_TRY(psum_, reserve(psum_reserved_, "psum"));
+  }
   if (pool_.threads() > 1) prepare_threads(program);
   for (const isa::Buffer& buffer : program.buffers) {
     if (buffer.space != isa::Space::kHbm) {
@@ -182,7 +190,7 @@ void Machine::prepare_threads(const isa::Program& program) {
   }
 }
 
-void Machine::execute_in_order(const isa::Program& program, const bool* interrupted) {
+void Machine::execute_in_order(const isa::Program& program, const std::atomic<bool>* interrupted) {
   auto table = isa::instruction_table();
   for (current_ = 0; current_ < program.instructions.size() && faults_.empty(); ++current_) {
     const isa::Instruction& instruction = program.instructions[current_];
@@ -195,7 +203,8 @@ void Machine::execute_in_order(const isa::Program& program, const bool* interrup
   }
 }
 
-void Machine::execute_side_by_side(const isa::Program& program, const bool* interrupted) {
+void Machine::execute_side_by_side(const isa::Program& program,
+                                   const std::atomic<bool>* interrupted) {
   auto table = isa::instruction_table();
   WorkList work(dependencies_, parts_);
   std::atomic<bool> stopped{false};
@@ -228,7 +237,7 @@ void Machine::execute_side_by_side(const isa::Program& program, const bool* inte
                 "instructions of the program wait for each other");
 }
 
-Status Machine::run(const isa::Program& program, const bool* interrupted) {
+Status Machine::run(const isa::Program& program, const std::atomic<bool>* interrupted) {
   program_ = &program;
   faults_.clear();
   stopped_ = false;

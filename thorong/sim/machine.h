@@ -8,6 +8,7 @@
 // address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,15 +41,15 @@ class Machine final : public isa::MachineState {
   Machine(const isa::CoreParameters& core, const ThreadPool& pool, MachineOptions options);
   ~Machine() override;
 
-  // Gives host memory to the program's HBM buffers: constants as the program holds them, the rest
-  // zero-filled.
+  // Gives host memory to SBUF and PSUM, and to the program's HBM buffers: constants as the program
+  // holds them, the rest zero-filled. Error: the host has not that much.
   Status load(const isa::Program& program);
   // Cells of an input or output buffer (host_cell of its format).
   std::byte* hbm_data(isa::BufferId buffer);
   // Runs all instructions, with the results that program order gives; with several threads those
   // that do not depend on each other side by side. Stops at the first fault in program order.
   // `interrupted` is polled between instructions.
-  Status run(const isa::Program& program, const bool* interrupted = nullptr);
+  Status run(const isa::Program& program, const std::atomic<bool>* interrupted = nullptr);
   // The executed-instruction count, which keys the random bits of stochastic rounding; set back to
   // repeat a run exactly.
   uint64_t executed() const { return executed_; }
@@ -66,8 +67,8 @@ class Machine final : public isa::MachineState {
 
  private:
   class Worker;
-  void execute_in_order(const isa::Program& program, const bool* interrupted);
-  void execute_side_by_side(const isa::Program& program, const bool* interrupted);
+  void execute_in_order(const isa::Program& program, const std::atomic<bool>* interrupted);
+  void execute_side_by_side(const isa::Program& program, const std::atomic<bool>* interrupted);
   void prepare_threads(const isa::Program& program);
   void add_fault(const isa::Instruction& instruction, size_t index, std::string message);
   numerics::Rounding rounding_of(size_t instruction) const;

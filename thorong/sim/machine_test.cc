@@ -44,6 +44,16 @@ TEST_F(MachineTest, BuffersAtOneAddressFollowEachOther) {
   }
 }
 
+TEST_F(MachineTest, MoreMemoryThanTheHostCanAddressIsAnError) {
+  core.partitions = 4096, core.sbuf_bytes_per_partition = int64_t{1} << 40;
+  Machine machine(core, pool, {});
+  const Status status = machine.load(b.program);
+  EXPECT_EQ(status.code(), Code::kResourceExhausted);
+  EXPECT_EQ(status.where(), "sbuf");
+  EXPECT_NE(status.message().find("22517998137901056 bytes"), std::string::npos)
+      << status.message();
+}
+
 TEST_F(MachineTest, BuffersApartOnTheChipAreApartOnTheHost) {
   const Format formats[] = {Format::kFloat32, Format::kBfloat16, Format::kFloat8E4m3fn,
                             Format::kInt8, Format::kInt64};
@@ -172,7 +182,7 @@ TEST_F(MachineTest, CanBeInterrupted) {
   b.add(Opcode::memset, Queue::kVector, {b.part(x, 0, 10)});
   Machine machine(core, pool, {});
   ASSERT_TRUE(machine.load(b.program).ok());
-  const bool now = true, never = false;
+  const std::atomic<bool> now{true}, never{false};
   EXPECT_EQ(machine.run(b.program, &now).code(), Code::kInterrupted);
   EXPECT_TRUE(machine.run(b.program, &never).ok());
 }

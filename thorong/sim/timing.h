@@ -30,7 +30,6 @@ struct Timing {
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  int64_t hbm_busy_ps = 0;       // of the DMA data path, the time that HBM bandwidth bounds
   std::vector<isa::Cost> costs;  // parallel to the program's instructions
 };
 

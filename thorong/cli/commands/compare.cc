@@ -23,7 +23,7 @@ Status compare(RunOptions& run, std::vector<std::string> chips) {
   std::vector<Place> read = run.read_places();
   for (const std::string& chip : chips) read.push_back({"--chips", chip});
   THORONG_RETURN_IF_ERROR(check_overwrites(read, run.written_places()));
-  if (!run.report.empty()) THORONG_RETURN_IF_ERROR(check_place(run.report));
+  THORONG_RETURN_IF_ERROR(runtime::check_places(run.places));
   std::vector<report::Result> results;
   for (const std::string& chip : chips.empty() ? chip::shipped_chips() : chips) {
     run.options.chip = chip;
@@ -31,11 +31,11 @@ Status compare(RunOptions& run, std::vector<std::string> chips) {
     THORONG_TRY(auto result, runtime::run_file(run.model, run.options));
     results.push_back(std::move(result));
   }
-  if (!run.report.empty()) {
+  if (!run.places.report.empty()) {
     const WritingFiles writing;
     std::string html = report::to_comparison_html(results);
     std::string_view part = html;
-    THORONG_RETURN_IF_ERROR(write_file_atomically(run.report, {&part, 1}));
+    THORONG_RETURN_IF_ERROR(write_file_atomically(run.places.report, {&part, 1}));
     THORONG_RETURN_IF_ERROR(writing.finish());
   }
   std::string text = run.json ? report::to_comparison_json(results) + "\n"
@@ -57,7 +57,7 @@ void command_compare(CLI::App& app, Exit& exit) {
       ->delimiter(',')
       ->type_name("A,B,C")
       ->allow_extra_args(false);
-  command->add_option("--report", run->report, "Writes a self-contained HTML page")
+  command->add_option("--report", run->places.report, "Writes a self-contained HTML page")
       ->type_name("FILE.html");
   command->callback([run, chips, &exit] {
     exit.json = run->json;

@@ -41,7 +41,7 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
   for (size_t operand = 1; operand < node.inputs.size() && operand <= 2; ++operand) {
     if (node.inputs[operand] < 0) continue;
     THORONG_TRY((operand == 1 ? scale : bias),
-                shared_row(codegen, node.inputs[operand], tile, codegen.output_pdim(), scope));
+                shared_row(codegen, node.inputs[operand], tile, scope));
   }
   for (int64_t i = 0; i < tile.rows; ++i) {
     AccessPattern stats = b.dense(stats_buffer, tile.partitions, {parts * 6});

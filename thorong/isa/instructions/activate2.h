@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // activate2: out = function((in op0 imm0) op1 imm1), on Scalar; with a command also a reduction in
 // the accumulators and in sum[p]. Program::integers at `extra`: op0, op1, the reduction, prelu (0
-// or 1).
+// or 1), the bits of its slope where that is no tile.
 #pragma once
 
 #include <array>

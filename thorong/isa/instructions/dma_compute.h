@@ -16,7 +16,6 @@ namespace thorong::isa::instructions {
 struct dma_compute {
   static void execute(MachineState& machine, const Program& program,
                       const Instruction& instruction) {
-    Operand out = machine.resolve(program, program.operand(instruction, 0));
     std::vector<Operand> sources;
     std::vector<std::vector<int64_t>> rows;  // of indirect sources, whose lists the machine reuses
     for (int64_t listed : program.listed_operands(instruction)) {
@@ -29,7 +28,7 @@ struct dma_compute {
     for (Operand& source : sources) {
       if (source.rows != nullptr) source.rows = rows[next++].data();
     }
-    out = machine.resolve(program, program.operand(instruction, 0));
+    Operand out = machine.resolve(program, program.operand(instruction, 0));
     auto n = static_cast<size_t>(out.elements);
     float* sum = machine.scratch(0, n);
     float* scratch = machine.scratch(1, n);
