@@ -72,8 +72,9 @@ nb::dict timeline_names(const Result& result) {
 // What a notebook shows first, as people read it.
 std::vector<std::pair<std::string, std::string>> summary(const Result& result) {
   const report::Cost& cost = result.cost;
-  std::string price = cost.usd_per_million ? report::dollars(*cost.usd_per_million) + " per million samples"
-                                           : "unknown: " + report::cost_reason(cost);
+  std::string price = cost.usd_per_million
+                          ? report::dollars(*cost.usd_per_million) + " per million samples"
+                          : "unknown: " + report::cost_reason(cost);
   return {{"latency", report::human(result.latency_s, "s")},
           {"on the device", report::human(result.device_s, "s")},
           {"on the host", report::human(result.host_s, "s")},

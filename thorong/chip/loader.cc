@@ -76,9 +76,9 @@ Status unknown_chip(const std::string& name) {
           ? "No chips were found in " + chips_folder() + "; set THORONG_CHIPS to their folder"
           : "Shipped: " + list_names(shipped) + "; a file's name must end in .yaml";
   const std::string chip = chip_of_instances(name, shipped);
-  const std::string hint =
-      chip.empty() ? did_you_mean(name, shipped)
-                   : ", but instances with the chip '" + chip + "'; give that name.";
+  const std::string hint = chip.empty()
+                               ? did_you_mean(name, shipped)
+                               : ", but instances with the chip '" + chip + "'; give that name.";
   return not_found("there is no chip '" + name.substr(0, 60) + "'" +
                    (hint.empty() ? ". " : hint + " ") + have);
 }
@@ -190,8 +190,8 @@ Result<Chip> load(const std::string& name_or_path) {
     THORONG_TRY(path, shipped_path(name_or_path));
   }
   THORONG_TRY(const std::string text, read_chip_file(path));
-  THORONG_TRY(Chip chip, build_verified(text, path,
-                                        Walk{.files_allowed = true, .chain = {identity(path)}}));
+  THORONG_TRY(Chip chip,
+              build_verified(text, path, Walk{.files_allowed = true, .chain = {identity(path)}}));
   // A copy of a shipped file that was changed is another chip, whatever name it still states.
   const fs::path shipped = fs::path(chips_folder()) / (chip.name + ".yaml");
   std::error_code error;

@@ -132,10 +132,9 @@ int run(int argc, char** argv) {
     const CLI::App* command = app.get_subcommand_no_throw(argv[1]);
     if (command != nullptr) exit.status = check_options(*command, {argv + 2, argv + argc});
     if (exit.status.ok())
-      exit.status =
-          invalid_argument(std::string(error.what()) +
-                               " (thorong --help lists commands and options)",
-                           "command line");
+      exit.status = invalid_argument(
+          std::string(error.what()) + " (thorong --help lists commands and options)",
+          "command line");
   }
   return report(exit);
 }

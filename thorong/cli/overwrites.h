@@ -14,8 +14,8 @@ struct Place {
   std::string what, path;
 };
 
-// Error: invalid_argument that names both places, where one of `written` is one of `read` or another
-// of `written`, by any spelling. Devices and pipes may be named as often as one likes.
+// Error: invalid_argument that names both places, where one of `written` is one of `read` or
+// another of `written`, by any spelling. Devices and pipes may be named as often as one likes.
 Status check_overwrites(const std::vector<Place>& read, const std::vector<Place>& written);
 
 }  // namespace thorong::cli

@@ -78,11 +78,11 @@ std::string basis_sections(const Result& result) {
                           : list_html(result.not_modelled));
   std::string error = result.expected_error ? expected_error_text(*result.expected_error)
                                             : "not known, because no measured row is comparable";
-  out += section_html(
-      "assumed", "Where each figure comes from",
-      "Assumed or calibrated facts of blocks that took part, by the block's share of time or energy. Expected error: " +
-          escaped(error) + ".",
-      assumed_html(result));
+  out += section_html("assumed", "Where each figure comes from",
+                      "Assumed or calibrated facts of blocks that took part, by the block's share "
+                      "of time or energy. Expected error: " +
+                          escaped(error) + ".",
+                      assumed_html(result));
   out += section_html("how", "How this was run", "", how_run_html(result));
   return out;
 }

@@ -140,7 +140,10 @@ thorong::Result<Member> choose(const std::vector<Member>& members, const std::st
     return invalid_argument(
         fmt::format("holds {} arrays; say which one: {}.", members.size(), names), where);
   }
-  return not_found(fmt::format("has no array '{}'; it holds: {}. Save the array by that name, or alone.", wanted, names), where);
+  return not_found(
+      fmt::format("has no array '{}'; it holds: {}. Save the array by that name, or alone.", wanted,
+                  names),
+      where);
 }
 
 // The packed bytes of a member, found through its local header.

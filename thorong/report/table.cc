@@ -51,7 +51,8 @@ std::string summary(const Result& result, const Style& style) {
   std::string basis_text = basis;
   if (!reason.empty()) basis_text += (basis.empty() ? "" : "; ") + reason;
   grid.row({"Cost", cost.usd_per_million ? dollars(*cost.usd_per_million) : "unknown",
-            cost.usd_per_million ? "per million samples at full throughput; " + basis_text : basis_text});
+            cost.usd_per_million ? "per million samples at full throughput; " + basis_text
+                                 : basis_text});
   grid.row({"HBM", human_bytes(result.hbm_peak_bytes),
             fmt::format("{}; {} moved", of_capacity(result.hbm_capacity_bytes),
                         human_bytes(result.hbm_traffic_bytes))});

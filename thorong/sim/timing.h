@@ -15,9 +15,9 @@
 namespace thorong::sim {
 
 // kVendor: the overlap that the vendor's compiler reaches on compiled graphs (chip figure
-// control.vendor_overlap, which contains the latencies of pipelines and semaphores between engines).
-// kBest: all that the dependencies allow, with these latencies each; so it is no lower bound of
-// kVendor for a program of few instructions.
+// control.vendor_overlap, which contains the latencies of pipelines and semaphores between
+// engines). kBest: all that the dependencies allow, with these latencies each; so it is no lower
+// bound of kVendor for a program of few instructions.
 enum class Schedule : uint8_t { kVendor, kBest };
 
 struct InstructionTime {

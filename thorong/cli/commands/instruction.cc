@@ -173,6 +173,14 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   return ok_status();
 }
 
+std::string note_on(const std::string& mnemonic, numerics::Format format,
+                    const isa::CoreParameters& core) {
+  bool cast = mnemonic == "nc_matmul" && format == numerics::Format::kFloat32;
+  return cast && !core.fp32_operands
+             ? "this chip has no fp32 product: the operands are cast to bfloat16"
+             : "";
+}
+
 Status time_instruction(const Request& request) {
   THORONG_TRY(auto chip, chip::load(request.chip));
   THORONG_TRY(auto format, format_of(request.dtype));
@@ -199,10 +207,7 @@ Status time_instruction(const Request& request) {
   for (double part : sim::instruction_energy(core, timing.costs[0], 0)) joules += part;
   const isa::InstructionSpec& spec = isa::spec(opcode);
   const double cycles = timing.costs[0].cycles;
-  std::string note;
-  if (spec.mnemonic == "nc_matmul" && format == numerics::Format::kFloat32 &&
-      !core.fp32_operands)
-    note = "this chip has no fp32 product: the operands are cast to bfloat16";
+  const std::string note = note_on(spec.mnemonic, format, core);
   if (request.json) {
     nlohmann::ordered_json json{{"instruction", spec.mnemonic},
                                 {"chip", chip.name},
@@ -223,8 +228,8 @@ Status time_instruction(const Request& request) {
       "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {:.1f} nJ\n  rule    "
       "  {}\n",
       spec.mnemonic, chip.title, spec.summary, isa::name(instruction.queue), seconds * 1e9,
-      cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9, warm_visible_s * 1e9, joules * 1e9,
-      spec.source);
+      cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9,
+      warm_visible_s * 1e9, joules * 1e9, spec.source);
   if (!note.empty()) fmt::print("  note      {}\n", note);
   return ok_status();
 }
