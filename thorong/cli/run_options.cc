@@ -94,9 +94,9 @@ Status RunOptions::resolve() {
   if (!against.empty() && against != "reference")
     return invalid_argument("'" + against + "' is not reference.", "--against");
   options.against_reference = !against.empty();
-  if (options.timing_only && (options.against_reference || !out.empty())) {
+  if (options.timing_only && (options.against_reference || !places.out.empty())) {
     return invalid_argument("needs values, and --timing-only computes none. Leave one of them out.",
-                            out.empty() ? "--against" : "--out");
+                            places.out.empty() ? "--against" : "--out");
   }
   for (const std::string& text : dims) {
     THORONG_TRY(auto pair, split(text, "--dim", "NAME=N"));
