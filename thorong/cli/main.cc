@@ -129,8 +129,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    const CLI::App* command = app.get_subcommand_no_throw(argv[1]);
-    if (command != nullptr) exit.status = check_options(*command, {argv + 2, argv + argc});
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      if (command->get_name() == argv[1])
+        exit.status = check_options(*command, {argv + 2, argv + argc});
+    }
     if (exit.status.ok())
       exit.status = invalid_argument(
           std::string(error.what()) + " (thorong --help lists commands and options)",
