@@ -61,7 +61,8 @@ Result<std::shared_ptr<KernelRun>> KernelRun::create(const RunOptions& options, 
 
 KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
                      std::shared_ptr<Launch> launch)
-    : options_(options),
+    : MachineState(isa::core_parameters(chip).partitions),
+      options_(options),
       chip_(std::move(chip)),
       core_(isa::core_parameters(chip_)),
       core_id_(core),
