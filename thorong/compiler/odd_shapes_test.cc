@@ -13,7 +13,11 @@ namespace thorong::compiler {
 namespace {
 
 using numerics::Format;
+using ops::Graph;
 using ops::make_attributes;
+using ops::Shape;
+using ops::Tensor;
+using ops::ValueId;
 using testing::TestChip;
 using Indices = std::vector<int64_t>;
 
@@ -24,7 +28,7 @@ constexpr TestChip k96Partitions = {
 constexpr TestChip kOnePartition = {
     "one partition",
     "{tensor.rows: 1, tensor.columns: 1, sbuf.partitions: 1, psum.partitions: 1, "
-    "vector.lanes: 1, scalar.lanes: 1, gpsimd.lanes: 1}"};
+    "vector.lanes: 1, scalar.lanes: 1, gpsimd.lanes: 1, gpsimd.processors: 1}"};
 
 // A graph of float32 tensors with small integers in its inputs, so that every order of a sum gives
 // the same.
@@ -115,14 +119,20 @@ TEST(Empty, AConvolutionOfPaddingOnlyIsZero) {
   EXPECT_EQ(model.run(y), std::vector<double>(8 * 2 * 5, 0.0));
 }
 
-TEST(Empty, NothingIsMovedOrJoined) {
+TEST(Empty, PaddedNothing) {
   Model pad;
   auto value = pad.constant({});
   pad.run(pad.add("pad", {pad.input({4, 0}), value},
                   {{"low", Indices{0, 2}}, {"high", Indices{0, 1}}, {"interior", Indices{0, 0}}}));
+}
+
+TEST(Empty, JoinedWithNothing) {
   Model join;
   join.run(join.add("concatenate", {join.input({4, 0}), join.input({4, 3})},
                     {{"dimension", int64_t{1}}}));
+}
+
+TEST(Empty, ASoftmaxOfNothing) {
   Model none;
   none.run(none.add("softmax", {none.input({4, 0})}, {{"axis", int64_t{1}}}));
 }
