@@ -13,8 +13,8 @@
 
 namespace thorong::compiler {
 
-// Results of no elements: an empty contraction, reduction or window. No instruction would write
-// them, so the reference does.
+// Results of no elements: an empty contraction, reduction or window, padding only. No instruction
+// would write them, so the reference does.
 inline bool combines_nothing(const Graph& graph, const Node& node) {
   bool empty = std::any_of(node.inputs.begin(), node.inputs.end(),
                            [&](ValueId v) { return v >= 0 && graph.type(v).elements() == 0; });

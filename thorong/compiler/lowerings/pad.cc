@@ -16,7 +16,7 @@ bool accepts(const Graph& graph, const Node& node) {
   // Some dimension must go on the partitions as it is.
   bool plain = interior.empty() ? !low.empty()
                                 : std::find(interior.begin(), interior.end(), 0) != interior.end();
-  if (!plain) return false;
+  if (!plain || combines_nothing(graph, node)) return false;
   return graph.is_constant(node.inputs[1]) && numerics::is_float(format) &&
          format != Format::kFloat64;
 }
