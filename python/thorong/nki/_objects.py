@@ -58,7 +58,6 @@ class NKIObject:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = _annotated(type(self))
-        names += [name for name in kwargs if name not in names and hasattr(type(self), name)]
         given = dict(zip(names, args))
         wrong = [name for name in kwargs if name not in names or name in given]
         if len(args) > len(names) or wrong:
