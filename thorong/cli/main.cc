@@ -109,7 +109,8 @@ int run(int argc, char** argv) {
       "Thorong runs unmodified programs on models of Amazon's Inferentia and Trainium chips and "
       "tells what comes out, how long "
       "it takes, how much energy it needs and what it costs.\n\nExample:\n  thorong run model.onnx "
-      "--chip trainium1 --report report.html"};
+      "--chip trainium1 --report report.html",
+      "thorong"};
   app.set_version_flag("--version", std::string("thorong ") + THORONG_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
