@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,25 @@ def test_the_critical_path_is_the_device_time(result: Any) -> None:
 
 def test_table_page_and_trace_say_it_too(result: Any, tmp_path: Path) -> None:
     """Every view reads the one result."""
-    assert "Most expensive waits" in result.to_html() or "Waits" in result.to_html()
+    assert ">Waits<" in result.to_html() and "Most expensive waits" in str(result)
     result.trace(tmp_path / "trace.json")
     events = json.loads((tmp_path / "trace.json").read_text(encoding="utf-8"))["traceEvents"]
     (exp,) = [event for event in events if event.get("name") == "activation" and event.get("cat") == "instruction"]
     assert exp["args"]["waited for"] == "operand" and exp["args"]["of"] == "dma_copy" and exp["args"]["at"].endswith(line("load"))
+
+
+def test_the_documented_rules_are_those_of_the_instructions() -> None:
+    """docs/nki.md has a row for each instruction with a cost rule, in its docstring's words."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "nki.md").read_text(encoding="utf-8")
+    for name in dir(nisa):
+        text = getattr(getattr(nisa, name), "__doc__", None) or ""
+        if "Cost: " in text:
+            assert f"| `{name}` | {text.splitlines()[2]} | {text.rsplit('Cost: ', 1)[1].strip()} |\n" in page, name
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+    """As a newcomer would."""
+    script = Path(__file__).resolve().parents[2] / "examples" / "nki_softmax.py"
+    done = subprocess.run([sys.executable, "-m", "thorong.nki", str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Critical path" in done.stdout and (tmp_path / "softmax.html").is_file() and (tmp_path / "softmax.json.gz").is_file()
