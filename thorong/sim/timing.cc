@@ -21,9 +21,10 @@ int64_t picoseconds(double cycles, double hz) {
 }
 int64_t picoseconds(double seconds) { return static_cast<int64_t>(std::ceil(seconds * 1e12)); }
 
-// Which lookup table an activation needs; 0: in every table.
-int activation_table(const Instruction& instruction) {
+// Which lookup table an instruction on Scalar needs; 0: none, or it is in every table.
+int function_table(const Instruction& instruction) {
   using numerics::UnaryFunction;
+  if (!isa::spec(instruction.opcode).table) return 0;
   switch (static_cast<UnaryFunction>(instruction.function0)) {
     case UnaryFunction::kCopy:
     case UnaryFunction::kRelu:
@@ -42,7 +43,6 @@ class Clockwork {
       : program_(program), core_(core), schedule_(schedule) {
     semaphore_ps_ = picoseconds(core.semaphore_s);
     ramp_ps_ = picoseconds(core.clock_ramp_s);
-    activation_ = static_cast<uint16_t>(isa::Opcode::activation);
     size_t n = program.instructions.size();
     timing_.instructions.resize(n), timing_.costs.resize(n);
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
@@ -147,8 +147,8 @@ class Clockwork {
     if (instruction.queue == Queue::kHost) return picoseconds(cost.occupied_s);
     int64_t ps = picoseconds(cost.cycles, isa::clock_hz(core_, instruction.queue));
     if (instruction.queue == Queue::kTensor && ramp_ps_ > 0) ps = ramped(start, ps);
-    if (instruction.queue == Queue::kScalar && instruction.opcode == activation_) {
-      int table = activation_table(instruction);
+    if (instruction.queue == Queue::kScalar) {
+      int table = function_table(instruction);
       if (table != 0 && table != loaded_table_) {
         loaded_table_ = table;
         ps += picoseconds(core_.scalar_table_load_s);
@@ -188,7 +188,6 @@ class Clockwork {
   int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
   int64_t ramp_ps_ = 0, ramp_left_ps_ = 0, tensor_end_ = 0;
   int loaded_table_ = -1;
-  uint16_t activation_ = 0;
 };
 
 }  // namespace

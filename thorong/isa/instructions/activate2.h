@@ -93,6 +93,7 @@ struct activate2 {
                          {"out", "in", "imm0", "imm1", "slope", "sum"},
                          execute,
                          cost};
+    spec.table = true;
     spec.engine = Queue::kScalar;
     spec.writes = 0b100001;
     spec.first_generation = 4;

@@ -116,6 +116,7 @@ struct activation {
         execute,
         cost};
     spec.splits = true;
+    spec.table = true;
     spec.writes = 0b10001;
     spec.engine = Queue::kScalar;
     spec.parameters = {

@@ -36,6 +36,7 @@ struct activation_reduce {
                          execute,
                          cost};
     spec.engine_state = true;
+    spec.table = true;
     spec.engine = Queue::kScalar;
     spec.writes = 0b10001;
     spec.parameters = {
