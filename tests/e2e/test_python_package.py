@@ -138,7 +138,7 @@ def test_errors_speak_python(model: Path) -> None:
     """Keywords, not the command's options."""
     with pytest.raises(package.FailedPrecondition, match=r'Say them with dims={"batch": N}, or give the inputs\.'):
         package.run(model)
-    with pytest.raises(package.NotFound, match=r"^dims\['rows'\]: "):
+    with pytest.raises(package.NotFound, match=r": dims\['rows'\]: "):
         package.run(model, dims={"batch": 2, "rows": 3})
     from thorong._errors import make
 
@@ -162,7 +162,8 @@ def test_a_missing_output_names_those_there_are(model: Path) -> None:
 def test_print_gives_the_table(model: Path, thorong: Command) -> None:
     """What the command prints; a model of bytes is called by its graph's name."""
     result = package.run(model, dims={"batch": 2}, timing_only=True)
-    assert str(result) + "\n" == thorong("run", model, "--dim", "batch=2", "--timing-only").stdout
+    printed = thorong("run", model, "--dim", "batch=2", "--timing-only").stdout
+    assert str(result).splitlines()[:-1] == printed.splitlines()[:-1]  # the last has times of this machine
     proto = onnx.load(model)
     assert repr(package.run(proto, dims={"batch": 2})).startswith(f"<thorong.Result: {proto.graph.name} on ")
 
