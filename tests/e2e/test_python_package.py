@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -92,16 +91,6 @@ def test_values_are_not_asked_of_a_run_without(model: Path, tmp_path: Path) -> N
             package.run(model, dims={"batch": 2}, timing_only=True, **option)
 
 
-def test_places_are_checked_before_the_run(tmp_path: Path) -> None:
-    """A report that could not be written is found before anything is read."""
-    for places, words in (
-        ({"report": tmp_path}, "is a folder"),
-        ({"trace": tmp_path / "none" / "trace.json"}, "No such file"),
-    ):
-        with pytest.raises(package.IoError, match=words):
-            package.run("no_such_model.onnx", **places)
-
-
 def test_compile_load_execute(model: Path, inputs: dict[str, Any]) -> None:
     """The three steps give what `run` gives, twice."""
     program = package.compile(str(model), chip="trainium1", dims={"batch": 5})
@@ -149,7 +138,7 @@ def test_errors_speak_python(model: Path) -> None:
     """Keywords, not the command's options."""
     with pytest.raises(package.FailedPrecondition, match=r'Say them with dims={"batch": N}, or give the inputs\.'):
         package.run(model)
-    with pytest.raises(package.NotFound, match=r"dims\['rows'\]: "):
+    with pytest.raises(package.NotFound, match=r": dims\['rows'\]: "):
         package.run(model, dims={"batch": 2, "rows": 3})
     from thorong._errors import make
 
@@ -174,8 +163,7 @@ def test_print_gives_the_table(model: Path, thorong: Command) -> None:
     """What the command prints; a model of bytes is called by its graph's name."""
     result = package.run(model, dims={"batch": 2}, timing_only=True)
     printed = thorong("run", model, "--dim", "batch=2", "--timing-only").stdout
-    wall = re.compile("; import .* here")  # how long it took here
-    assert wall.sub("", str(result)) + "\n" == wall.sub("", printed)
+    assert str(result).splitlines()[:-1] == printed.splitlines()[:-1]  # the last has times of this machine
     proto = onnx.load(model)
     assert repr(package.run(proto, dims={"batch": 2})).startswith(f"<thorong.Result: {proto.graph.name} on ")
 
