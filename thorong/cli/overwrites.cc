@@ -2,6 +2,7 @@
 #include "thorong/cli/overwrites.h"
 
 #include <filesystem>
+#include <map>
 
 namespace thorong::cli {
 namespace {
@@ -20,22 +21,21 @@ std::string identity(const std::string& path) {
 }  // namespace
 
 Status check_overwrites(const std::vector<Place>& read, const std::vector<Place>& written) {
-  for (size_t i = 0; i < written.size(); ++i) {
-    const std::string target = identity(written[i].path);
-    if (target.empty()) continue;
-    for (const Place& source : read) {
-      std::error_code error;
-      if (fs::exists(source.path, error) && identity(source.path) == target)
-        return invalid_argument("would overwrite '" + written[i].path + "', which is read as " +
-                                    source.what + ". Choose another file.",
-                                written[i].what);
-    }
-    for (size_t j = 0; j < i; ++j) {
-      if (identity(written[j].path) == target)
-        return invalid_argument("would overwrite '" + written[i].path + "', which " +
-                                    written[j].what + " writes too. Choose another file.",
-                                written[i].what);
-    }
+  std::map<std::string, std::string> taken;  // a file: what is done with it
+  for (const Place& source : read) {
+    std::error_code error;
+    if (!fs::exists(source.path, error)) continue;
+    const std::string file = identity(source.path);
+    if (!file.empty()) taken.emplace(file, "is read as " + source.what);
+  }
+  for (const Place& target : written) {
+    const std::string file = identity(target.path);
+    if (file.empty()) continue;
+    auto [known, is_new] = taken.emplace(file, target.what + " writes too");
+    if (is_new) continue;
+    return invalid_argument("would overwrite '" + target.path + "', which " + known->second +
+                                ". Choose another file.",
+                            target.what);
   }
   return ok_status();
 }
