@@ -271,7 +271,6 @@ Status Checker::check_psum(const Access& access, bool inferred) {
     checks.consumed.remove(at);
     return ok_status();
   }
-  std::string place = place_of(access.program, access.instruction);
   if (!checks.started.contains(at)) {
     bool valued = checks.written.intersects(at);
     checks.started.add(at);
@@ -282,7 +281,7 @@ Status Checker::check_psum(const Access& access, bool inferred) {
             (valued ? "other values in " : "nothing in ") + label(access.storage) +
             ". Pass accumulate=False for the first matmul of a sum" +
             (valued ? ", and add other values afterwards with tensor_tensor." : "."),
-        std::move(place));
+        place_of(access.program, access.instruction));
   }
   if (inferred && checks.consumed.intersects(at)) {
     checks.consumed.remove(at);
@@ -292,7 +291,7 @@ Status Checker::check_psum(const Access& access, bool inferred) {
                      label(access.storage) +
                      " was read since; accumulate=None adds to it all the same. Pass "
                      "accumulate=False to begin anew, or accumulate=True to go on.",
-                 std::move(place));
+                 place_of(access.program, access.instruction));
   }
   return ok_status();
 }

@@ -61,12 +61,13 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
       std::string other =
           k < all[c].size() ? meeting_name(runs[c]->program(), all[c][k]) : std::string();
       if (other == name) continue;
-      return isa::named("deadlock", Status(Code::kMachineFault,
-                    "the cores never meet: core " + std::to_string(core) + " waits at " + name +
-                        ", and core " + std::to_string(c) +
-                        (other.empty() ? " has ended" : " waits at " + other) +
-                        ". Let every core call it equally often, in the same order.",
-                    line_of(program, all[core][k])));
+      return isa::named("deadlock",
+                        Status(Code::kMachineFault,
+                               "the cores never meet: core " + std::to_string(core) + " waits at " +
+                                   name + ", and core " + std::to_string(c) +
+                                   (other.empty() ? " has ended" : " waits at " + other) +
+                                   ". Let every core call it equally often, in the same order.",
+                               line_of(program, all[core][k])));
     }
   }
 }

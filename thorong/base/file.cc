@@ -128,8 +128,7 @@ Status check_place(const std::string& path, bool is_folder) {
   std::error_code error;
   struct stat info {};
   const bool exists = !is_folder && ::stat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode))
-    return is_a_folder(path);
+  if (exists && S_ISDIR(info.st_mode)) return is_a_folder(path);
   if (exists && !S_ISREG(info.st_mode)) {
     if (::access(path.c_str(), W_OK) == 0) return ok_status();
     return io_error("cannot write there: " + system_reason() + ". Choose another place.", path);

@@ -33,9 +33,9 @@ Status check_overwrites(const std::vector<Place>& read, const std::vector<Place>
     if (file.empty()) continue;
     auto [known, is_new] = taken.emplace(file, target.what + " writes too");
     if (is_new) continue;
-    return invalid_argument("would overwrite '" + target.path + "', which " + known->second +
-                                ". Choose another file.",
-                            target.what);
+    return invalid_argument(
+        "would overwrite '" + target.path + "', which " + known->second + ". Choose another file.",
+        target.what);
   }
   return ok_status();
 }

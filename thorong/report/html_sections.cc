@@ -64,6 +64,22 @@ std::string error_cells(const Result& result, const std::string& name) {
       error->second.max_abs, error->second.max_rel, error->second.rms);
 }
 
+std::string table_head(std::initializer_list<const char*> texts,
+                       std::initializer_list<const char*> numbers) {
+  std::string out = "<div class=\"scroll\"><table><thead><tr>";
+  for (const char* title : texts) out += fmt::format("<th>{}</th>", title);
+  for (const char* title : numbers) out += fmt::format("<th class=\"n\">{}</th>", title);
+  return out + "</tr></thead><tbody>\n";
+}
+
+std::string table_row(std::initializer_list<std::string> texts,
+                      std::initializer_list<std::string> numbers) {
+  std::string out = "<tr>";
+  for (const std::string& text : texts) out += fmt::format("<td>{}</td>", escaped(text));
+  for (const std::string& number : numbers) out += fmt::format("<td class=\"n\">{}</td>", number);
+  return out + "</tr>\n";
+}
+
 }  // namespace
 
 std::string cards_html(const Result& result) {
@@ -186,34 +202,23 @@ std::string operator_table_html(const Result& result) {
 
 std::string critical_path_html(const Result& result) {
   std::string out =
-      "<div class=\"scroll\"><table><thead><tr><th>Instruction</th><th>Of</th><th>Engine</th>"
-      "<th class=\"n\">Count</th><th class=\"n\">At work</th><th class=\"n\">Waits before</th>"
-      "<th class=\"n\">Share</th></tr></thead><tbody>\n";
+      table_head({"Instruction", "Of", "Engine"}, {"Count", "At work", "Waits before", "Share"});
   for (size_t i = 0; i < std::min(kTableRows, result.critical_path.size()); ++i) {
     const CriticalUse& use = result.critical_path[i];
-    fmt::format_to(std::back_inserter(out),
-                   "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}"
-                   "</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                   escaped(use.op), escaped(use.name), escaped(use.engine), grouped(use.count),
-                   human(use.busy_s, "s"), human(use.wait_s, "s"),
-                   percent(share_of(use.busy_s + use.wait_s, result.device_s)));
+    out += table_row({use.op, use.name, use.engine},
+                     {grouped(use.count), human(use.busy_s, "s"), human(use.wait_s, "s"),
+                      percent(share_of(use.busy_s + use.wait_s, result.device_s))});
   }
   return out + "</tbody></table></div>\n";
 }
 
 std::string waits_html(const Result& result) {
-  std::string out =
-      "<div class=\"scroll\"><table><thead><tr><th>Who waited</th><th>Of</th><th>Engine</th>"
-      "<th>For</th><th>Instruction</th><th>Of</th><th class=\"n\">Count</th>"
-      "<th class=\"n\">Critical</th><th class=\"n\">Engine idle</th></tr></thead><tbody>\n";
+  std::string out = table_head({"Who waited", "Of", "Engine", "For", "Instruction", "Of"},
+                               {"Count", "Critical", "Engine idle"});
   for (size_t i = 0; i < std::min(kTableRows, result.waits.size()); ++i) {
     const WaitUse& use = result.waits[i];
-    fmt::format_to(std::back_inserter(out),
-                   "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
-                   "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                   escaped(use.op), escaped(use.name), escaped(use.engine), escaped(use.waited_for),
-                   escaped(use.cause_op), escaped(use.cause_name), grouped(use.count),
-                   human(use.critical_s, "s"), human(use.time_s, "s"));
+    out += table_row({use.op, use.name, use.engine, use.waited_for, use.cause_op, use.cause_name},
+                     {grouped(use.count), human(use.critical_s, "s"), human(use.time_s, "s")});
   }
   return out + "</tbody></table></div>\n";
 }

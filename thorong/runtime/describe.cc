@@ -128,17 +128,9 @@ void add_engines(const Program& program, report::Result& result) {
   }
 }
 
-double host_copy_s(const Program& program) {
-  double in = 0, out = 0;
-  for (const Signature& s : program.inputs) in += static_cast<double>(s.type.bytes());
-  for (const Signature& s : program.outputs) out += static_cast<double>(s.type.bytes());
-  return isa::host_copy_s(program.core, in, out);
-}
-
-double host_bytes(const Program& program) {
+double bytes_of(const std::vector<Signature>& tensors) {
   double bytes = 0;
-  for (const Signature& s : program.inputs) bytes += static_cast<double>(s.type.bytes());
-  for (const Signature& s : program.outputs) bytes += static_cast<double>(s.type.bytes());
+  for (const Signature& s : tensors) bytes += static_cast<double>(s.type.bytes());
   return bytes;
 }
 
@@ -152,7 +144,8 @@ void add_totals(const Program& program, report::Result& result) {
   const isa::CoreParameters& core = program.core;
   result.device_s = static_cast<double>(program.timing.end_ps) * kSeconds;
   result.program_start_s = core.start_s, result.program_stop_s = core.stop_s;
-  double copies = host_copy_s(program);
+  double in = bytes_of(program.inputs), out = bytes_of(program.outputs);
+  double copies = isa::host_copy_s(core, in, out);
   result.host_s = core.dispatch_s + copies;
   result.latency_s = result.device_s + result.host_s;
   auto cores = static_cast<double>(core.cores);
@@ -162,8 +155,7 @@ void add_totals(const Program& program, report::Result& result) {
   double period = std::max({result.device_s, shared_hbm, copies * cores});
   result.throughput_per_s = period > 0 ? cores * batch(program) / period : 0;
   result.energy_by[at(EnergyComponent::kStatic)] = core.static_w_per_core * result.device_s;
-  result.energy_by[at(EnergyComponent::kHostLink)] +=
-      host_bytes(program) * core.host_pj_byte * 1e-12;
+  result.energy_by[at(EnergyComponent::kHostLink)] += (in + out) * core.host_pj_byte * 1e-12;
   for (double joules : result.energy_by) result.energy_j += joules;
   result.average_power_w = result.latency_s > 0 ? result.energy_j / result.latency_s : 0;
 }
@@ -189,37 +181,45 @@ void add_cost(const Program& program, report::Result& result) {
   }
 }
 
+// What of the chip a program used, as far as single figures of its blocks depend on it.
+struct Used {
+  std::set<numerics::Format> mac_formats;
+  bool dma_transpose = false;
+  double to_host_bytes = 0;
+};
+
+Used used_by(const Program& program) {
+  Used used;
+  used.to_host_bytes = bytes_of(program.outputs);
+  constexpr auto kTranspose = static_cast<uint16_t>(isa::Opcode::dma_transpose);
+  for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
+    const isa::Events& events = program.timing.costs[i].events;
+    if (events.macs > 0) used.mac_formats.insert(events.mac_format);
+    if (program.tiles.instructions[i].opcode == kTranspose) used.dma_transpose = true;
+  }
+  return used;
+}
+
 // Whether a figure of a block that took part had no part itself: an energy of a format that no
 // product had, a rate of copies that were not made, a word or area that nothing computes with.
-bool is_idle(const Program& program, const std::string& path) {
-  static const std::set<std::string> kNowhere = {"package.die_mm2", "package.area_budget_mm2",
-                                                 "package.technology_nm", "hbm.technology"};
-  const isa::CoreParameters& core = program.core;
+bool is_idle(const Used& used, const isa::CoreParameters& core, const std::string& path) {
+  static const std::set<std::string> kNowhere = {
+      "package.die_mm2", "package.area_budget_mm2", "package.technology_nm", "hbm.technology",
+      // loads of stationary tiles are taken as hidden
+      "tensor.load_speedup", "tensor.hidden_load_min_columns"};
   if (kNowhere.contains(path) || path.ends_with(".area_mm2")) return true;
-  auto any = [&](auto condition) {
-    for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
-      if (condition(program.tiles.instructions[i], program.timing.costs[i].events)) return true;
-    }
-    return false;
-  };
   constexpr std::string_view kMac = "tensor.pj_per_mac_";
   if (path.starts_with(kMac)) {
-    return !any([&](const isa::Instruction&, const isa::Events& events) {
-      std::string_view used = numerics::name(events.mac_format);
-      return events.macs > 0 && used.starts_with(std::string_view(path).substr(kMac.size()));
+    return std::none_of(used.mac_formats.begin(), used.mac_formats.end(), [&](auto format) {
+      return numerics::name(format).starts_with(std::string_view(path).substr(kMac.size()));
     });
   }
-  if (path.find("transpose") != std::string::npos && path.starts_with("dma.")) {
-    return !any([&](const isa::Instruction& instruction, const isa::Events&) {
-      return isa::spec(instruction.opcode).mnemonic == "dma_transpose";
-    });
-  }
+  if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
+    return !used.dma_transpose;
   if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
-  double out = 0;
-  for (const Signature& s : program.outputs) out += static_cast<double>(s.type.bytes());
-  if (path == "host.bytes_per_second_to_host") return out > core.large_bytes;
-  if (path == "host.bytes_per_second_to_host_large" || path == "host.large_bytes")
-    return out <= core.large_bytes;
+  bool large = used.to_host_bytes > core.large_bytes;
+  if (path == "host.bytes_per_second_to_host") return large;
+  if (path == "host.bytes_per_second_to_host_large" || path == "host.large_bytes") return !large;
   return false;
 }
 
@@ -235,7 +235,6 @@ double weight(const report::Result& result, const std::string& path) {
   };
   auto energy = [&](EnergyComponent c) { return share(result.energy_by[at(c)], result.energy_j); };
   std::string block = path.substr(0, path.find('.')), key = path.substr(path.find('.') + 1);
-  if (key == "load_speedup" || key == "hidden_load_min_columns") return 0;  // loads are hidden
   bool joules = key.find("pj") != std::string::npos;
   if (block == "tensor") return joules ? energy(EnergyComponent::kTensor) : engine("tensor");
   if (block == "vector") return joules ? energy(EnergyComponent::kVector) : engine("vector");
@@ -253,12 +252,14 @@ double weight(const report::Result& result, const std::string& path) {
 }
 
 void add_assumed(const Program& program, report::Result& result) {
+  const Used used = used_by(program);
   for (const chip::Block& block : program.chip.blocks) {
     for (const auto& [key, figure] : block.parameters) {
       if (figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated) continue;
       std::string path = block.name + "." + key;
       double effect = weight(result, path);
-      if (effect <= 0.0005 || is_idle(program, path)) continue;  // did not move this result
+      if (effect <= 0.0005 || is_idle(used, program.core, path))
+        continue;  // did not move this result
       std::string value =
           figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
       result.assumed.push_back(
