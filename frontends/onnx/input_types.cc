@@ -28,7 +28,8 @@ std::string joined(const std::set<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-Status bind_size(Bindings& bindings, const std::string& name, int64_t size, const std::string& source) {
+Status bind_size(Bindings& bindings, const std::string& name, int64_t size,
+                 const std::string& source) {
   auto [place, is_new] = bindings.emplace(name, Binding{size, source});
   if (is_new || place->second.size == size) return ok_status();
   return invalid_argument("dimension \"" + name + "\" is " + std::to_string(place->second.size) +
