@@ -123,8 +123,10 @@ Status KernelRun::check_room(const Storage& storage) {
       resource_exhausted("expected at most " +
                          (chip <= host ? std::to_string(chip) + " bytes in HBM of " + chip_.name
                                        : std::to_string(host) + " bytes on this machine") +
-                         ", found " + std::to_string(std::max(hbm_allocated_, bytes)) + " with '" +
-                         storage.name + "'. Allocate less, or write to tensors again."));
+                         ", found " + std::to_string(std::max(hbm_allocated_, bytes)) + " with " +
+                         (storage.name.empty() ? std::to_string(bytes) + " of this tensor"
+                                               : "'" + storage.name + "'") +
+                         ". Allocate less, or write to tensors again."));
 }
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {

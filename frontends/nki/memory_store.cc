@@ -20,6 +20,7 @@ std::shared_ptr<void> MemoryStore::take(size_t bytes) {
     if (!blocks.empty()) {
       block = blocks.back();
       blocks.pop_back();
+      kept_ -= bytes;
     }
   }
   if (block == nullptr) block = std::aligned_alloc(64, bytes);
@@ -29,8 +30,15 @@ std::shared_ptr<void> MemoryStore::take(size_t bytes) {
 }
 
 void MemoryStore::give_back(void* block, size_t bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  free_[bytes].push_back(block);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (bytes <= kMostKept - kept_) {
+      kept_ += bytes;
+      free_[bytes].push_back(block);
+      return;
+    }
+  }
+  std::free(block);
 }
 
 }  // namespace thorong::nki

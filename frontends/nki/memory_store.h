@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host memory for the tiles of a run. Kernels allocate the same few sizes again and again: freed
-// blocks are kept by size.
+// blocks are kept by size, up to kMostKept bytes in all.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,8 @@
 #include <vector>
 
 namespace thorong::nki {
+
+inline constexpr size_t kMostKept = size_t{256} << 20;
 
 class MemoryStore : public std::enable_shared_from_this<MemoryStore> {
  public:
@@ -22,6 +24,7 @@ class MemoryStore : public std::enable_shared_from_this<MemoryStore> {
   void give_back(void* block, size_t bytes);
   std::mutex mutex_;
   std::unordered_map<size_t, std::vector<void*>> free_;
+  size_t kept_ = 0;  // bytes in free_
 };
 
 }  // namespace thorong::nki

@@ -245,6 +245,20 @@ PyObject* get_signature(PyObject* self, void*) {
   return PyUnicode_FromString(
       signature(isa::spec(reinterpret_cast<Function*>(self)->opcode)).c_str());
 }
+// What inspect.signature asks for.
+PyObject* get_inspected(PyObject* self, void*) {
+  nb::list parameters;
+  for (const isa::Parameter& parameter :
+       isa::spec(reinterpret_cast<Function*>(self)->opcode).parameters)
+    parameters.append(nb::make_tuple(parameter.name, parameter.by_default));
+  try {
+    nb::module_ python = nb::module_::import_("thorong.nki.isa._signature");
+    return nb::object(python.attr("signature")(parameters)).release().ptr();
+  } catch (nb::python_error& error) {
+    error.restore();
+    return nullptr;
+  }
+}
 PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat(
       "<function nki.isa.%s>",
@@ -256,6 +270,7 @@ PyGetSetDef getters[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
                          {"__doc__", get_doc, nullptr, nullptr, nullptr},
                          {"__module__", get_module, nullptr, nullptr, nullptr},
                          {"__text_signature__", get_signature, nullptr, nullptr, nullptr},
+                         {"__signature__", get_inspected, nullptr, nullptr, nullptr},
                          {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMemberDef members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Function, vectorcall), READONLY, nullptr},

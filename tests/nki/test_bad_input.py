@@ -136,7 +136,8 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "no elements": (lambda: double(np.zeros((0, 4), np.float32)), AssertionError, "positive sizes"),
     "an unknown chip": (lambda: nki.run(double, X, chip="trainium9"), thorong.Error, "trainium9"),
     "an unknown mode": (lambda: nki.run(double, X, check="perhaps"), thorong.InvalidArgument, "expected strict, warn or off, found 'perhaps'"),
-    "no kernel": (lambda: nki.run(3, X), TypeError, "not callable"),
+    "no kernel": (lambda: nki.run(3, X), TypeError, "expected a kernel"),
+    "no core": (lambda: double[0](X), thorong.InvalidArgument, "expected a grid of 1 core or more, found 0"),
     "outside of a kernel": (lambda: nl.ndarray((3, 4), nl.float32), RuntimeError, "expected to be called by a running kernel"),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import pytest
 import thorong.nki as nki
 import thorong.nki.isa as nisa
 import thorong.nki.language as nl
+from thorong._core import nki as core
 
 
 class Plain(nl.NKIObject):
@@ -104,3 +106,32 @@ def test_cores_see_each_others_half_after_their_own() -> None:
     a = np.arange(128, dtype=np.float32).reshape(2, 64)
     (out,) = nki.run(kernel[2], a, check="off").outputs.values()
     np.testing.assert_array_equal(out, np.concatenate([a, a]))
+
+
+def test_rearrange() -> None:
+    """Dimensions split, reordered and merged, as NumPy does it."""
+    a = np.arange(128 * 24, dtype=np.float32).reshape(128, 24)
+
+    def kernel(a: Any, refused: Any = None) -> Any:
+        tile = nl.load(a)
+        out = nl.ndarray((128, 6, 4), nl.float32, buffer=nl.shared_hbm)
+        nisa.dma_copy(out, tile.rearrange(("b", ("h", "w")), ("b", "w", "h"), {"h": 4}))
+        split = tile.rearrange(("b", ("h", "w")), ("b", "h", "w"), {"w": 6})
+        assert split.shape == (128, 4, 6) and split.rearrange(("b", "h", "w"), ("b", ("h", "w"))).shape == (128, 24)
+        for wrong in refused or ():
+            with pytest.raises(nki.isa.NkiValidationError, match=r"test_objects.py:\d+: rearrange"):
+                tile.rearrange(*wrong)
+        return out
+
+    refused = ((("b", "c"), ("b", "d")), (("b", ("h", "w")), ("b", "w", "h")), (("b", ("h", "w")), ("b", "w", "h"), {"h": 5}),
+               (("b",), ("b",)), (("b", "c"), ("b", "c"), {"x": 1}), (("b", "b"), ("b", "b")))  # fmt: skip
+    expected = a.reshape(128, 4, 6).transpose(0, 2, 1)
+    np.testing.assert_array_equal(nki.jit(kernel)(a, refused), expected)
+
+
+def test_signatures_of_instructions() -> None:
+    """Editors and help() see parameters and defaults."""
+    found = {name: inspect.signature(function) for name, function in core.functions.items()}
+    assert found["activation"].parameters["scale"].default == 1.0
+    assert found["nc_matmul"].parameters["perf_mode"].default is nisa.matmul_perf_mode.none
+    assert list(found["tensor_copy"].parameters) == ["dst", "src", "engine", "name"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core import nki as core
+from .._errors import InvalidArgument
 from .._result import Result
 from . import _run
 
@@ -27,6 +28,8 @@ class Kernel:
 
     def __getitem__(self, grid: Any) -> Kernel:
         sizes = tuple(int(size) for size in grid) if isinstance(grid, (tuple, list)) else (int(grid),)
+        if any(size < 1 for size in sizes):
+            raise InvalidArgument(f"expected a grid of 1 core or more, found {grid!r}", self.__name__)
         return type(self)(self.func, sizes, self.edges, **self.options)
 
     def with_schedule(self, edges: Any) -> Kernel:
@@ -65,6 +68,8 @@ def jit(fn: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
 
 def simulate(kernel: Any) -> Kernel:
     """The kernel, ready to be called with arrays (all kernels are simulated here)."""
+    if not callable(kernel):
+        raise TypeError(f"expected a kernel (a function, or what @nki.jit made of it), found {kernel!r}")
     return kernel if isinstance(kernel, Kernel) else Kernel(kernel)
 
 

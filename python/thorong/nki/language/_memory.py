@@ -9,9 +9,11 @@ from typing import Any
 
 from ..._core import nki as _core
 from .. import _run
-from .._objects import MemoryRegion, NKIObject
+from .._objects import DType, MemoryRegion, NKIObject
+from .._views import rearrange
 
 NkiTensor = _core.NkiTensor
+NkiTensor.rearrange = rearrange
 tensor = NkiTensor
 ds = _core.ds
 
@@ -127,6 +129,6 @@ def _figures_of(chip: str) -> dict[str, int]:
 tile_size = _TileSize()
 
 __all__ = [
-    "MemoryRegion", "NKIObject", "NkiTensor", "ds", "hbm", "is_hbm", "is_on_chip", "is_psum", "is_sbuf", "ndarray",
+    "DType", "MemoryRegion", "NKIObject", "NkiTensor", "ds", "hbm", "is_hbm", "is_on_chip", "is_psum", "is_sbuf", "ndarray",
     "private_hbm", "psum", "sbuf", "shared_hbm", "tensor", "tile_size",
 ]  # fmt: skip
