@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "thorong/report/html_text.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/text_grid.h"
 
 namespace thorong::report {
@@ -19,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxOccupancyPoints = 8192;
+constexpr size_t kMaxMapTiles = 200000;
 
 // A column of integers: 7 bits a byte, least first, the top bit set on all but the last; signed
 // ones zigzag.
@@ -106,6 +108,40 @@ Json occupancy_json(const std::vector<OccupancyPoint>& points, int64_t capacity)
           {"bytes", bytes.packed()}};
 }
 
+// The tiles of a memory's map, in order of start.
+Json map_json(const Result& result, Memory memory, const MemoryShape& shape) {
+  const std::vector<TileUse> tiles = largest_tiles(result, memory, kMaxMapTiles);
+  auto total = std::count_if(result.tiles.begin(), result.tiles.end(),
+                             [&](const TileUse& tile) { return tile.memory == memory; });
+  const MemoryPeak peak = memory_peak(result, memory);
+  Column start, duration, address, bytes, names, operators, engines;
+  TileUse previous;
+  for (const TileUse& tile : tiles) {
+    start.add_signed(tile.start_ps - previous.start_ps);
+    duration.add(static_cast<uint64_t>(std::max<int64_t>(0, tile.end_ps - tile.start_ps)));
+    address.add_signed(tile.address - previous.address);
+    bytes.add(static_cast<uint64_t>(std::max<int64_t>(0, tile.bytes)));
+    names.add_signed(tile.name - previous.name);
+    operators.add_signed(tile.operator_index - previous.operator_index);
+    engines.add(tile.engine);
+    previous = tile;
+  }
+  return {{"bytes", shape.bytes},
+          {"top", map_top(result, memory)},
+          {"bank", shape.bank_bytes},
+          {"peak_ps", peak.time_ps},
+          {"peak_used", peak.used_bytes},
+          {"count", tiles.size()},
+          {"total", total},
+          {"start", start.packed()},
+          {"duration", duration.packed()},
+          {"address", address.packed()},
+          {"size", bytes.packed()},
+          {"name", names.packed()},
+          {"operator", operators.packed()},
+          {"engine", engines.packed()}};
+}
+
 Json printable_names(const std::vector<std::string>& names) {
   Json json = Json::array();
   for (const std::string& name : names) json.push_back(printable(name));
@@ -161,9 +197,13 @@ std::string chart_data_json(const Result& result, size_t max_events) {
                {"engines", engines},
                {"instructions", printable_names(result.instruction_names)},
                {"timeline", timeline_json(result, max_events)},
-               {"sbuf", occupancy_json(result.sbuf_occupancy, result.sbuf_capacity_bytes)},
-               {"psum", occupancy_json(result.psum_occupancy, result.psum_capacity_bytes)},
-               {"hbm", occupancy_json(result.hbm_occupancy, result.hbm_capacity_bytes)}};
+               {"sbuf", occupancy_json(occupancy(result, Memory::kSbuf), result.sbuf_capacity_bytes)},
+               {"psum", occupancy_json(occupancy(result, Memory::kPsum), result.psum_capacity_bytes)},
+               {"hbm", occupancy_json(occupancy(result, Memory::kHbm), result.hbm_capacity_bytes)},
+               {"tile_names", printable_names(result.tile_names)},
+               {"maps",
+                {{"sbuf", map_json(result, Memory::kSbuf, result.sbuf)},
+                 {"psum", map_json(result, Memory::kPsum, result.psum)}}}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -12,6 +12,7 @@
 #include "thorong/report/embedded.h"
 #include "thorong/report/html_data.h"
 #include "thorong/report/html_text.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/sample_result.h"
 
@@ -125,9 +126,10 @@ TEST(HtmlData, ThinningKeepsBusySpansAndPeaks) {
     for (const OccupancyPoint& point : points) most = std::max(most, point.bytes);
     return most;
   };
-  const std::vector<OccupancyPoint> steps = thinned_occupancy(result.sbuf_occupancy, 64);
+  const std::vector<OccupancyPoint> all = occupancy(result, Memory::kSbuf);
+  const std::vector<OccupancyPoint> steps = thinned_occupancy(all, 64);
   EXPECT_LE(steps.size(), 65u);
-  EXPECT_EQ(highest(steps), highest(result.sbuf_occupancy));
+  EXPECT_EQ(highest(steps), highest(all));
 }
 
 TEST(HtmlData, TimelineAddsUp) {

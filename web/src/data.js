@@ -66,15 +66,31 @@ async function readOccupancy(json) {
   return { time, bytes, capacity: json.capacity };
 }
 
+// Tensors of a memory, in order of start; `name` and `operator` are numbers, -1 for none.
+async function readMap(json) {
+  const columns = await Promise.all([json.start, json.duration, json.address, json.size, json.name, json.operator, json.engine].map(unpack));
+  const [start, address, name, operator] = [0, 2, 4, 5].map((i) => readColumn(columns[i], json.count, true));
+  const [end, size, engine] = [1, 3, 6].map((i) => readColumn(columns[i], json.count, false));
+  name[0] -= 1; // written as differences from an unnamed tensor of no operator
+  operator[0] -= 1;
+  for (let i = 0; i < json.count; i += 1) {
+    for (const column of i > 0 ? [start, address, name, operator] : []) column[i] += column[i - 1];
+    end[i] += start[i];
+  }
+  return { start, end, address, size, name, operator, engine, count: json.count, total: json.total, top: json.top, bank: json.bank,
+    peakPs: json.peak_ps, peakUsed: json.peak_used };
+}
+
 const parse = (id) => JSON.parse(document.getElementById(id).textContent);
 
 export async function readPage() {
   const result = parse('thorong-result');
   const charts = parse('thorong-charts');
-  const [timeline, sbuf, psum, hbm] = await Promise.all([
-    readTimeline(charts.timeline), readOccupancy(charts.sbuf), readOccupancy(charts.psum), readOccupancy(charts.hbm)]);
+  const [timeline, sbuf, psum, hbm, sbufMap, psumMap] = await Promise.all([
+    readTimeline(charts.timeline), readOccupancy(charts.sbuf), readOccupancy(charts.psum), readOccupancy(charts.hbm),
+    readMap(charts.maps.sbuf), readMap(charts.maps.psum)]);
   return {
-    result, timeline, memory: { sbuf, psum, hbm }, spanPs: charts.span_ps, engines: charts.engines,
-    instructions: charts.instructions,
+    result, timeline, memory: { sbuf, psum, hbm }, maps: { sbuf: sbufMap, psum: psumMap }, spanPs: charts.span_ps,
+    engines: charts.engines, instructions: charts.instructions, tileNames: charts.tile_names,
   };
 }
