@@ -136,8 +136,8 @@ report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, si
 using Latecomers = std::map<std::string, std::pair<int64_t, report::WaitUse>>;
 
 Latecomers find_latecomers(std::span<const std::shared_ptr<KernelRun>> runs,
-                           const isa::CoreParameters& core,
-                           const std::vector<sim::Timing>& timings, size_t shown) {
+                           const isa::CoreParameters& core, const std::vector<sim::Timing>& timings,
+                           size_t shown) {
   std::vector<std::vector<size_t>> meets;
   std::vector<std::vector<sim::Start>> starts;
   for (size_t c = 0; c < runs.size(); ++c) {

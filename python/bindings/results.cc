@@ -68,7 +68,8 @@ nb::dict tiles(const Result& result) {
   auto seconds = [](int64_t ps) { return static_cast<double>(ps) * kSeconds; };
   const std::vector<Tile>& rows = result.tiles;
   nb::dict columns;
-  columns["memory"] = column<int32_t>(rows, [](const Tile& t) { return static_cast<int>(t.memory); });
+  columns["memory"] =
+      column<int32_t>(rows, [](const Tile& t) { return static_cast<int>(t.memory); });
   columns["name"] = column<int32_t>(rows, [](const Tile& t) { return t.name; });
   columns["at"] = column<int32_t>(rows, [](const Tile& t) { return t.operator_index; });
   columns["engine"] = column<int32_t>(rows, [](const Tile& t) { return t.engine; });

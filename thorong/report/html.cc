@@ -85,8 +85,9 @@ std::string maps_section(const Result& result) {
   for (Memory memory : {Memory::kSbuf, Memory::kPsum}) {
     const MemoryShape& shape = memory == Memory::kSbuf ? result.sbuf : result.psum;
     if (shape.bytes <= 0) continue;
-    body += map_remark(result, memory, shape) +
-            chart(memory == Memory::kSbuf ? "sbuf-map" : "psum-map", memory_map_svg(result, memory));
+    body +=
+        map_remark(result, memory, shape) +
+        chart(memory == Memory::kSbuf ? "sbuf-map" : "psum-map", memory_map_svg(result, memory));
   }
   if (body.empty()) return {};
   return section_html("memory-maps", "Which tensor lies where",

@@ -193,17 +193,18 @@ std::vector<OccupancyPoint> thinned_occupancy(const std::vector<OccupancyPoint>&
 std::string chart_data_json(const Result& result, size_t max_events) {
   Json engines = Json::array();
   for (const EngineUse& engine : result.engines) engines.push_back(printable(engine.name));
-  Json json = {{"span_ps", span_ps(result)},
-               {"engines", engines},
-               {"instructions", printable_names(result.instruction_names)},
-               {"timeline", timeline_json(result, max_events)},
-               {"sbuf", occupancy_json(occupancy(result, Memory::kSbuf), result.sbuf_capacity_bytes)},
-               {"psum", occupancy_json(occupancy(result, Memory::kPsum), result.psum_capacity_bytes)},
-               {"hbm", occupancy_json(occupancy(result, Memory::kHbm), result.hbm_capacity_bytes)},
-               {"tile_names", printable_names(result.tile_names)},
-               {"maps",
-                {{"sbuf", map_json(result, Memory::kSbuf, result.sbuf)},
-                 {"psum", map_json(result, Memory::kPsum, result.psum)}}}};
+  Json json = {
+      {"span_ps", span_ps(result)},
+      {"engines", engines},
+      {"instructions", printable_names(result.instruction_names)},
+      {"timeline", timeline_json(result, max_events)},
+      {"sbuf", occupancy_json(occupancy(result, Memory::kSbuf), result.sbuf_capacity_bytes)},
+      {"psum", occupancy_json(occupancy(result, Memory::kPsum), result.psum_capacity_bytes)},
+      {"hbm", occupancy_json(occupancy(result, Memory::kHbm), result.hbm_capacity_bytes)},
+      {"tile_names", printable_names(result.tile_names)},
+      {"maps",
+       {{"sbuf", map_json(result, Memory::kSbuf, result.sbuf)},
+        {"psum", map_json(result, Memory::kPsum, result.psum)}}}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

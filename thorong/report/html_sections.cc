@@ -185,9 +185,9 @@ std::string energy_by_line_html(const Result& result) {
       most += fmt::format("{}{} {}", k > 0 ? ", " : "", spaced(kEnergyComponentNames[order[k]]),
                           percent(share_of(line.energy_by[order[k]], line.energy_j)));
     }
-    std::string row = table_row({line.name, line.ops},
-                                {grouped(line.instructions), human(line.energy_j, "J"),
-                                 percent(share_of(line.energy_j, result.energy_j))});
+    std::string row =
+        table_row({line.name, line.ops}, {grouped(line.instructions), human(line.energy_j, "J"),
+                                          percent(share_of(line.energy_j, result.energy_j))});
     row.insert(row.rfind("</tr>"), "<td>" + escaped(most) + "</td>");
     out += row;
   }
@@ -265,7 +265,8 @@ std::string waits_html(const Result& result) {
   out += "</tbody></table></div>\n";
   if (queued_rows == 0) return out;
   return out +
-         "<p class=\"remark\">Engine busy: operands were there, and the engine or queue was at work "
+         "<p class=\"remark\">Engine busy: operands were there, and the engine or queue was at "
+         "work "
          "on the instruction before.</p>\n" +
          queued + "</tbody></table></div>\n";
 }

@@ -105,7 +105,8 @@ std::string timeline_svg(const Result& result) {
 std::string memory_map_svg(const Result& result, Memory memory) {
   const size_t height = kMapHeight + 24;
   std::string out = fmt::format(
-      "<svg class=\"still\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Which addresses of {} are "
+      "<svg class=\"still\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Which addresses of {} "
+      "are "
       "in use over time\">\n",
       kWidth, height, name(memory));
   const std::vector<float> grid = memory_grid(result, memory, kMapRows, kSlices);
@@ -120,11 +121,13 @@ std::string memory_map_svg(const Result& result, Memory memory) {
   const int64_t bank = memory == Memory::kPsum ? result.psum.bank_bytes : 0;
   const int64_t step = bank > 0 ? bank : std::max<int64_t>(1, top / 4);
   for (int64_t at = 0; at < top; at += step) {
-    const double y = static_cast<double>(kMapHeight) *
-                     (1 - static_cast<double>(at) / static_cast<double>(top));
-    out += fmt::format("<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"0\" y=\"{:.1f}\">{}</text>\n",
-                       kLabelWidth, kWidth, y, y, y - 4,
-                       bank > 0 ? fmt::format("bank {}", at / bank) : human_bytes(at));
+    const double y =
+        static_cast<double>(kMapHeight) * (1 - static_cast<double>(at) / static_cast<double>(top));
+    out += fmt::format(
+        "<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"0\" "
+        "y=\"{:.1f}\">{}</text>\n",
+        kLabelWidth, kWidth, y, y, y - 4,
+        bank > 0 ? fmt::format("bank {}", at / bank) : human_bytes(at));
   }
   return out + time_axis(result, height) + "</svg>\n";
 }

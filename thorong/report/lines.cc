@@ -32,9 +32,8 @@ std::vector<LineUse> energy_by_line(const Result& result) {
     for (size_t part = 0; part < kEnergyComponents; ++part)
       line.energy_by[part] += use.energy_by[part];
   }
-  std::stable_sort(lines.begin(), lines.end(), [](const LineUse& a, const LineUse& b) {
-    return a.energy_j > b.energy_j;
-  });
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const LineUse& a, const LineUse& b) { return a.energy_j > b.energy_j; });
   return lines;
 }
 

@@ -136,9 +136,8 @@ std::vector<TileUse> largest_tiles(const Result& result, Memory memory, size_t m
            static_cast<double>(tile.end_ps - tile.start_ps);
   };
   if (tiles.size() > most) {
-    std::stable_sort(tiles.begin(), tiles.end(), [&](const TileUse& a, const TileUse& b) {
-      return weight(a) > weight(b);
-    });
+    std::stable_sort(tiles.begin(), tiles.end(),
+                     [&](const TileUse& a, const TileUse& b) { return weight(a) > weight(b); });
     tiles.resize(most);
   }
   std::stable_sort(tiles.begin(), tiles.end(), [](const TileUse& a, const TileUse& b) {
@@ -172,14 +171,16 @@ std::vector<float> memory_grid(const Result& result, Memory memory, size_t rows,
   };
   for (const TileUse& tile : result.tiles) {
     if (tile.memory != memory) continue;
-    auto low = static_cast<double>(tile.address), high = static_cast<double>(tile.address + tile.bytes);
+    auto low = static_cast<double>(tile.address),
+         high = static_cast<double>(tile.address + tile.bytes);
     auto from = static_cast<double>(tile.start_ps), to = static_cast<double>(tile.end_ps);
-    for (auto r = static_cast<size_t>(low / row); r < rows && static_cast<double>(r) * row < high; ++r) {
+    for (auto r = static_cast<size_t>(low / row); r < rows && static_cast<double>(r) * row < high;
+         ++r) {
       for (auto c = static_cast<size_t>(from / column);
            c < columns && static_cast<double>(c) * column < to; ++c) {
         float& cell = grid[r * columns + c];
-        cell = std::min(1.0F, cell + static_cast<float>(part(r, row, low, high) *
-                                                        part(c, column, from, to)));
+        cell = std::min(
+            1.0F, cell + static_cast<float>(part(r, row, low, high) * part(c, column, from, to)));
       }
     }
   }

@@ -21,9 +21,9 @@ struct MemoryPeak {
   int64_t highest_byte = 0;                                        // end of the last tile, ever
   // How much of the free bytes lies outside the largest free stretch; 0 when nothing is free.
   double fragmentation() const {
-    return free_bytes > 0 ? 1 - static_cast<double>(largest_free_bytes) /
-                                    static_cast<double>(free_bytes)
-                          : 0;
+    return free_bytes > 0
+               ? 1 - static_cast<double>(largest_free_bytes) / static_cast<double>(free_bytes)
+               : 0;
   }
 };
 MemoryPeak memory_peak(const Result& result, Memory memory);

@@ -38,7 +38,7 @@ TEST(MemoryMap, ThePeakAndWhatIsFreeThen) {
   const MemoryPeak peak = memory_peak(result, Memory::kSbuf);
   EXPECT_EQ(peak.time_ps, 20);
   EXPECT_EQ(peak.used_bytes, 400);
-  EXPECT_EQ(peak.free_bytes, 600);          // [100, 300), [500, 700), [800, 1000)
+  EXPECT_EQ(peak.free_bytes, 600);  // [100, 300), [500, 700), [800, 1000)
   EXPECT_EQ(peak.largest_free_bytes, 200);
   EXPECT_DOUBLE_EQ(peak.fragmentation(), 1 - 200.0 / 600);
   EXPECT_EQ(peak.highest_byte, 800);
@@ -79,8 +79,8 @@ TEST(MemoryMap, TheGridHoldsShares) {
   EXPECT_EQ(map_top(result, Memory::kSbuf), 558);  // nine of the sixteenths, 62 bytes each
   const std::vector<float> grid = memory_grid(result, Memory::kSbuf, 2, 4);
   // Rows [0, 279) and [279, 558), columns of 10 ps; [100, 300) reaches into both rows.
-  const std::vector<float> wanted = {100.0F / 279, 100.0F / 279, 1,            100.0F / 279,
-                                     0,            200.0F / 279, 221.0F / 279, 0};
+  const std::vector<float> wanted = {100.0F / 279, 100.0F / 279, 1, 100.0F / 279, 0,
+                                     200.0F / 279, 221.0F / 279, 0};
   ASSERT_EQ(grid.size(), wanted.size());
   for (size_t i = 0; i < grid.size(); ++i) EXPECT_NEAR(grid[i], wanted[i], 1e-6) << i;
 }
@@ -114,7 +114,8 @@ TEST(MemoryMap, TheJsonSaysWhereEachTensorLay) {
 TEST(Lines, OperatorsOfOneNameAreOneLine) {
   Result result;
   auto add = [&](const char* name, const char* op, double vector, double dma) {
-    OperatorUse use{name, op};
+    OperatorUse use;
+    use.name = name, use.op = op;
     use.energy_by[1] = vector, use.energy_by[7] = dma;
     use.energy_j = vector + dma, use.instructions = 2;
     result.operators.push_back(use);

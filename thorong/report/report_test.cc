@@ -190,7 +190,8 @@ TEST(Trace, ArrowsShowWaitsAndACounterTheTraffic) {
   result.engines = {{"vector"}, {"dma_load"}};
   result.instruction_names = {"tensor_copy", "dma_copy"};
   result.model_format = "nki";
-  result.operators = {{"k.py:3", "dma_copy"}, {"k.py:4", "tensor_copy"}};
+  result.operators.resize(2);
+  result.operators[0].name = "k.py:3", result.operators[1].name = "k.py:4";
   result.timeline = {{0, 4000000, 0, 1, 1}, {5000000, 6000000, 1, 0, 0}};
   result.timeline[0].hbm_bytes = 8000;  // in 4 us: 2 GB/s
   result.timeline[1].cause = 0, result.timeline[1].hold = 2;

@@ -168,10 +168,11 @@ std::string lines(const Result& result, const Style& style) {
               grouped(all[i].instructions), human(all[i].energy_j, "J"),
               percent(share_of(all[i].energy_j, result.energy_j))});
   }
-  return section(style, "Energy by line",
-                 fmt::format("{} of {} lines; all of them need {}, the rest is static and host link",
-                             std::min(kRows, all.size()), all.size(),
-                             percent(share_of(sum, result.energy_j)))) +
+  return section(
+             style, "Energy by line",
+             fmt::format("{} of {} lines; all of them need {}, the rest is static and host link",
+                         std::min(kRows, all.size()), all.size(),
+                         percent(share_of(sum, result.energy_j)))) +
          grid.text(style);
 }
 
@@ -338,8 +339,7 @@ std::string to_table(const Result& result, bool color) {
   std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
   text += summary(result, style) + engines(result, style) + energy(result, style) +
           operators(result, style) + lines(result, style) + critical_path(result, style) +
-          waits(result, style) +
-          outputs(result, style) + basis(result, style);
+          waits(result, style) + outputs(result, style) + basis(result, style);
   return text + "\n" + style.dim + how_run(result) + style.reset + "\n";
 }
 

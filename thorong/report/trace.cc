@@ -253,7 +253,8 @@ class TraceWriter {
                    "{{\"ph\":\"{}\",{}\"pid\":1,\"tid\":{},\"id\":{},\"cat\":\"wait\","
                    "\"name\":\"{}\",\"ts\":",
                    begins ? "s" : "f", begins ? "" : "\"bp\":\"e\",", threads_[bar],
-                   entry.index + 1, kHoldNames[std::min<size_t>(event.hold, kHoldNames.size() - 1)]);
+                   entry.index + 1,
+                   kHoldNames[std::min<size_t>(event.hold, kHoldNames.size() - 1)]);
     write_time(entry.start_ps);
     out_ += '}';
   }

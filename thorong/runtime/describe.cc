@@ -43,8 +43,8 @@ double product_flops(const isa::Program& tiles, const isa::Instruction& instruct
   double macs = static_cast<double>(stationary.partitions) *
                 static_cast<double>(stationary.free_elements()) *
                 static_cast<double>(moving.free_elements());
-  if (mx) macs *= 4;                                              // packed elements
-  if ((instruction.flags & isa::kDoubleRow) != 0) macs /= 2;      // [K, 2, M] meets [K, 2, N]
+  if (mx) macs *= 4;                                          // packed elements
+  if ((instruction.flags & isa::kDoubleRow) != 0) macs /= 2;  // [K, 2, M] meets [K, 2, N]
   return 2 * macs;
 }
 
