@@ -213,14 +213,21 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
   }
   Latecomers latecomers;
   if (runs.size() > 1) latecomers = find_latecomers(runs, core, timings, last);
-  for (sim::Timing& timing : timings) timing.end_ps = end_ps;
+  std::vector<double> ends;
+  for (sim::Timing& timing : timings) {
+    ends.push_back(static_cast<double>(timing.end_ps) * 1e-12);
+    timing.end_ps = end_ps;
+  }
   report::Result result = describe_core(*runs[last], core, std::move(timings[last]), options);
   name_latecomers(latecomers, result);
-  for (size_t c = 0; c < runs.size(); ++c) {
+  result.shown_core = static_cast<int>(last);
+  for (size_t c = 0; c < runs.size() && runs.size() > 1; ++c) {
+    result.cores.push_back({ends[c], result.engines});
     if (c == last) continue;
     report::Result other = describe_core(*runs[c], core, std::move(timings[c]), options);
     for (size_t part = 0; part < result.energy_by.size(); ++part)
       result.energy_by[part] += other.energy_by[part];
+    result.cores.back().engines = other.engines;
     result.energy_j += other.energy_j;
     result.hbm_traffic_bytes += other.hbm_traffic_bytes;
     result.product_flops += other.product_flops;

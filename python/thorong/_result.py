@@ -70,6 +70,8 @@ class Result:
     mfu: float
     cost: dict[str, Any]
     engines: dict[str, dict[str, Any]]
+    cores: list[dict[str, Any]]
+    shown_core: int
     memory: dict[str, int]
     roofline: dict[str, Any]
     operators: list[dict[str, Any]]
@@ -94,6 +96,8 @@ class Result:
         if not name.startswith("_"):
             if name in self._figures:
                 return self._figures[name]
+            if name in ("cores", "shown_core"):  # of one core alone
+                return [] if name == "cores" else 0
             nearest = difflib.get_close_matches(name, dir(self), n=1)
             hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
             raise AttributeError(f"a Result has no '{name}'{hint}")

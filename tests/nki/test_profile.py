@@ -124,6 +124,10 @@ def test_two_cores_share_lines(result: Any) -> None:
     """Energy by line is of both cores, also of lines that one of them alone came to."""
     both = nki.run(nki.jit(pair_kernel)[2], np.ones((256, 512), np.float32), chip="trainium2")
     by_line = {Path(use["name"]).name: use for use in both.energy_by_line}
+    # Both cores are there: what the second one's engines did, and whose timeline is shown.
+    assert [core["engines"]["scalar"]["instructions"] for core in both.cores] == [0, 1] and result.cores == []
+    assert both.cores[both.shown_core]["end_s"] == both.device_s and both.cores[both.shown_core]["engines"] == both.engines
+    assert f"core {1 - both.shown_core} ends at" in str(both)
     assert by_line[line("both")]["instructions"] == 2 and by_line[line("second")]["instructions"] == 1
     one = next(use for use in result.energy_by_line if Path(use["name"]).name == line("load"))
     assert by_line[line("both")]["energy_by"]["hbm"] == pytest.approx(2 * one["energy_by"]["hbm"])

@@ -123,11 +123,31 @@ std::string mfu_text(const Result& result) {
                      result.cores_used > 1 ? " on each core" : "");
 }
 
+// A pair's page shows one core; what the others' engines did stands in a line each.
+std::string cores_text(const Result& result) {
+  std::string out;
+  for (size_t core = 0; core < result.cores.size(); ++core) {
+    if (static_cast<int>(core) == result.shown_core) {
+      out += fmt::format(" Core {}, which ends last, is shown.", core);
+      continue;
+    }
+    out += fmt::format(" Core {} ends at {}:", core, human(result.cores[core].end_s, "s"));
+    const char* separator = " ";
+    for (const EngineUse& engine : result.cores[core].engines) {
+      if (engine.busy_s <= 0) continue;
+      out += fmt::format("{}{} {}", separator, escaped(engine.name), percent(engine.utilization));
+      separator = ", ";
+    }
+    out += ".";
+  }
+  return out;
+}
+
 std::string energy_by_operator_section(const Result& result) {
   if (result.model_format == "nki") {
     return section_html("energy-by-line", "Energy by line",
                         "Static energy and copies over the host link belong to no line.",
-                        energy_by_line_html(result));
+                        line_bars_html(result));
   }
   return section_html("energy-by-operator", "Energy by operator", "",
                       bound_legend() + operator_bars_html(result, &OperatorUse::energy_j, "J"));
@@ -140,9 +160,10 @@ std::string body_html(const Result& result, bool interactive) {
   out += "<div class=\"columns\">\n";
   // The two stand below each other beside the roofline, or beside each other where there is none.
   if (interactive) out += roofline_section(result) + "<div class=\"stack\">\n";
-  out += section_html("engines", "Engines",
-                      "Share of the device time that each is busy." + mfu_text(result),
-                      engines_html(result)) +
+  out += section_html(
+             "engines", "Engines",
+             "Share of the device time that each is busy." + mfu_text(result) + cores_text(result),
+             engines_html(result)) +
          section_html("energy", "Energy by component",
                       fmt::format("{} a run.", human(result.energy_j, "J")),
                       energy_by_component_html(result)) +
@@ -162,6 +183,13 @@ std::string body_html(const Result& result, bool interactive) {
       "operators", "Operators",
       "What bounds each, how busy the bound is, and the least time that peak and HBM allow.",
       "<div data-table=\"operators\">" + operator_table_html(result) + "</div>\n");
+  if (result.model_format == "nki") {
+    out += section_html("energy-of-lines", "Energy of each line by component",
+                        "Of all cores; static energy and copies over the host link are the rest of "
+                        "the " +
+                            human(result.energy_j, "J") + ".",
+                        energy_by_line_html(result));
+  }
   if (!result.critical_path.empty()) {
     out += section_html("critical-path", "Critical path",
                         "What decides the latency: instructions of which each held back the next.",

@@ -168,27 +168,43 @@ std::string operator_bars_html(const Result& result, double OperatorUse::*figure
   return rows.empty() ? "<p class=\"remark\">There is no operator to show.</p>\n" : bar_chart(rows);
 }
 
-std::string energy_by_line_html(const Result& result) {
-  constexpr size_t kLargest = 3;  // components that a row names
+std::string line_bars_html(const Result& result) {
   const std::vector<LineUse> lines = energy_by_line(result);
+  std::vector<BarRow> rows;
+  for (size_t i = 0; i < std::min(kBars, lines.size()); ++i) {
+    const auto most = std::max_element(lines[i].energy_by.begin(), lines[i].energy_by.end());
+    const char* component =
+        kEnergyComponentNames[static_cast<size_t>(most - lines[i].energy_by.begin())];
+    rows.push_back({lines[i].name, lines[i].ops, share_of(lines[i].energy_j, lines[0].energy_j),
+                    human(lines[i].energy_j, "J"),
+                    percent(share_of(lines[i].energy_j, result.energy_j)), color_class(component)});
+  }
+  return rows.empty() ? "<p class=\"remark\">There is no line to show.</p>\n" : bar_chart(rows);
+}
+
+std::string energy_by_line_html(const Result& result) {
+  const std::vector<LineUse> lines = energy_by_line(result);
+  std::vector<size_t> parts;  // that any line needs
+  for (size_t part = 0; part < kEnergyComponents; ++part) {
+    if (std::any_of(lines.begin(), lines.end(),
+                    [&](const LineUse& line) { return line.energy_by[part] > 0; }))
+      parts.push_back(part);
+  }
   std::string out = table_head({"Line", "Instructions"}, {"Count", "Energy", "Share"});
-  out.replace(out.rfind("</tr></thead>"), 0, "<th>Most of it</th>");
+  std::string heads;
+  for (size_t part : parts)
+    heads += fmt::format("<th class=\"n\">{}</th>", spaced(kEnergyComponentNames[part]));
+  out.insert(out.rfind("</tr></thead>"), heads);
   const size_t shown = std::min(kTableRows, lines.size());
   for (size_t i = 0; i < shown; ++i) {
     const LineUse& line = lines[i];
-    std::array<size_t, kEnergyComponents> order{};
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return line.energy_by[a] > line.energy_by[b]; });
-    std::string most;
-    for (size_t k = 0; k < kLargest && line.energy_by[order[k]] > 0; ++k) {
-      most += fmt::format("{}{} {}", k > 0 ? ", " : "", spaced(kEnergyComponentNames[order[k]]),
-                          percent(share_of(line.energy_by[order[k]], line.energy_j)));
-    }
     std::string row =
         table_row({line.name, line.ops}, {grouped(line.instructions), human(line.energy_j, "J"),
                                           percent(share_of(line.energy_j, result.energy_j))});
-    row.insert(row.rfind("</tr>"), "<td>" + escaped(most) + "</td>");
+    std::string cells;
+    for (size_t part : parts)
+      cells += fmt::format("<td class=\"n\">{}</td>", human(line.energy_by[part], "J"));
+    row.insert(row.rfind("</tr>"), cells);
     out += row;
   }
   out += "</tbody></table></div>\n";

@@ -119,7 +119,8 @@ std::string memory_map_svg(const Result& result, Memory memory) {
   }
   const int64_t top = map_top(result, memory);
   const int64_t bank = memory == Memory::kPsum ? result.psum.bank_bytes : 0;
-  const int64_t step = bank > 0 ? bank : std::max<int64_t>(1, top / 4);
+  int64_t step = bank > 0 ? bank : 1;
+  while (bank == 0 && step * 6 < top) step *= 2;
   for (int64_t at = 0; at < top; at += step) {
     const double y =
         static_cast<double>(kMapHeight) * (1 - static_cast<double>(at) / static_cast<double>(top));

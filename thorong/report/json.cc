@@ -102,13 +102,20 @@ Json memory_map_json(const Result& result) {
   return json;
 }
 
-Json engines_json(const Result& result) {
+Json engines_json(const std::vector<EngineUse>& engines) {
   Json json = Json::object();
-  for (const EngineUse& engine : result.engines) {
+  for (const EngineUse& engine : engines) {
     json[unused_key(json, engine.name)] = {{"busy_s", engine.busy_s},
                                            {"utilization", engine.utilization},
                                            {"instructions", engine.instructions}};
   }
+  return json;
+}
+
+Json cores_json(const Result& result) {
+  Json json = Json::array();
+  for (const CoreUse& core : result.cores)
+    json.push_back({{"end_s", core.end_s}, {"engines", engines_json(core.engines)}});
   return json;
 }
 
@@ -230,7 +237,11 @@ void add_figures(const Result& result, Json& json) {
   json["product_flops"] = result.product_flops;
   json["mfu"] = result.mfu;
   json["cost"] = cost_json(result.cost);
-  json["engines"] = engines_json(result);
+  json["engines"] = engines_json(result.engines);
+  if (!result.cores.empty()) {
+    json["cores"] = cores_json(result);
+    json["shown_core"] = result.shown_core;
+  }
   json["memory"] = memory_json(result);
   json["roofline"] = {{"peak_flops_per_s", result.roofline.peak_flops_per_s},
                       {"peak_format", result.roofline.peak_format},

@@ -42,6 +42,12 @@ struct EngineUse {
   int64_t instructions = 0;
 };
 
+// One core of a launch of several; the timeline and all that follows from it are of shown_core.
+struct CoreUse {
+  double end_s = 0;
+  std::vector<EngineUse> engines;
+};
+
 struct OperatorUse {
   std::string name;  // the program's name for it
   std::string op;    // operator or fused group, "convolution+relu"
@@ -189,6 +195,8 @@ struct Result {
   double product_flops = 0, mfu = 0;
   Cost cost;
   std::vector<EngineUse> engines;
+  std::vector<CoreUse> cores;  // of a kernel on several
+  int shown_core = 0;
   int64_t hbm_peak_bytes = 0, hbm_traffic_bytes = 0, sbuf_peak_bytes = 0, psum_peak_bytes = 0,
           host_overhead_bytes = 0;
   int64_t hbm_capacity_bytes = 0, sbuf_capacity_bytes = 0, psum_capacity_bytes = 0;

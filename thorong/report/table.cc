@@ -81,6 +81,17 @@ std::string summary(const Result& result, const Style& style) {
   return fmt::format("\n{}", grid.text(style));
 }
 
+std::string other_core(const CoreUse& use, size_t core) {
+  std::string text = fmt::format("core {} ends at {}:", core, human(use.end_s, "s"));
+  const char* separator = " ";
+  for (const EngineUse& engine : use.engines) {
+    if (engine.busy_s <= 0) continue;
+    text += fmt::format("{}{} {}", separator, engine.name, percent(engine.utilization));
+    separator = ", ";
+  }
+  return text;
+}
+
 std::string engines(const Result& result, const Style& style) {
   if (result.engines.empty()) return {};
   TextGrid grid;
@@ -99,7 +110,15 @@ std::string engines(const Result& result, const Style& style) {
               grouped(engine.instructions)});
     ++shown;
   }
-  return section(style, "Engines", "share of the device time") + grid.text(style);
+  std::string remark = "share of the device time";
+  if (result.cores.size() > 1)
+    remark += fmt::format("; core {}, which ends last", result.shown_core);
+  std::string text = section(style, "Engines", remark) + grid.text(style);
+  for (size_t core = 0; core < result.cores.size(); ++core) {
+    if (static_cast<int>(core) != result.shown_core)
+      text += "  " + other_core(result.cores[core], core) + "\n";
+  }
+  return text;
 }
 
 std::string energy(const Result& result, const Style& style) {

@@ -91,6 +91,7 @@ FlopsByFormat add_instructions(const Program& program, report::Result& result,
   const isa::Program& tiles = program.tiles;
   FlopsByFormat flops_by(static_cast<size_t>(numerics::format_count()), 0);
   int32_t previous = -1;
+  result.timeline.reserve(tiles.instructions.size());
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     const isa::Instruction& instruction = tiles.instructions[i];
     const sim::InstructionTime& time = program.timing.instructions[i];

@@ -88,6 +88,7 @@ void describe_memory(const Program& program, report::Result& result) {
   const isa::CoreParameters& core = program.core;
   const std::vector<Life> lives = Lives(program).find();
   Names names(result.tile_names);
+  result.tiles.reserve(lives.size());
   for (size_t b = 0; b < lives.size(); ++b) {
     if (lives[b].instruction < 0) continue;
     const isa::Buffer& buffer = tiles.buffers[b];

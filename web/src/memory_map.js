@@ -122,7 +122,7 @@ export class MemoryMap {
   paintAxes(paper) {
     const right = this.width - RIGHT;
     const bank = this.data.bank;
-    const step = bank > 0 ? bank : this.data.top / 4;
+    const step = bank > 0 ? bank : 2 ** Math.ceil(Math.log2(Math.max(1, this.data.top / 6)));
     paper.lineWidth = 1;
     paper.strokeStyle = this.theme.line;
     paper.fillStyle = this.theme.dim;
