@@ -62,7 +62,8 @@ std::string timeline_section(const Result& result, bool interactive) {
 
 std::string roofline_section(const Result& result) {
   std::string remark = fmt::format(
-      "Each point is an operator. Ceilings of one core: {}{} and {} of HBM.",
+      "Each point is {}. Ceilings of one core: {}{} and {} of HBM.",
+      result.model_format == "nki" ? "a line, or the whole kernel" : "an operator",
       human(result.roofline.peak_flops_per_s, "FLOP/s"),
       result.roofline.peak_format.empty() ? "" : " in " + escaped(result.roofline.peak_format),
       human(result.roofline.hbm_bytes_per_s, "B/s"));

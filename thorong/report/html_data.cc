@@ -59,6 +59,7 @@ std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int6
           event.start_ps - last.end_ps <= gap) {
         last.end_ps = std::max(last.end_ps, event.end_ps);
         last.instruction = kMergedInstructions;
+        last.hold = 0, last.cause = -1;
         if (!same) last.operator_index = -1;
         continue;
       }
@@ -71,7 +72,7 @@ std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int6
 Json timeline_json(const Result& result, size_t max_events) {
   const std::vector<TimelineEvent> events = thinned_timeline(result, max_events);
   std::vector<size_t> rows(result.engines.size(), 0);
-  Column start, duration, operators, instructions;
+  Column start, duration, operators, instructions, holds, causes;
   int64_t previous_end = 0, previous_operator = 0;
   size_t previous_engine = 0;
   for (const TimelineEvent& event : events) {
@@ -82,6 +83,13 @@ Json timeline_json(const Result& result, size_t max_events) {
     duration.add(static_cast<uint64_t>(std::max<int64_t>(0, event.end_ps - event.start_ps)));
     operators.add_signed(event.operator_index - previous_operator);
     instructions.add(event.instruction);
+    holds.add(event.hold);
+    // What held it back: the other event's operator and instruction, one more than each.
+    bool known = event.cause >= 0 && static_cast<size_t>(event.cause) < result.timeline.size();
+    const TimelineEvent none{};
+    const TimelineEvent& cause = known ? result.timeline[static_cast<size_t>(event.cause)] : none;
+    causes.add(known ? static_cast<uint64_t>(cause.operator_index + 1) : 0);
+    causes.add(known ? cause.instruction + uint64_t{1} : 0);
     previous_end = event.start_ps + std::max<int64_t>(0, event.end_ps - event.start_ps);
     previous_operator = event.operator_index;
   }
@@ -90,7 +98,9 @@ Json timeline_json(const Result& result, size_t max_events) {
           {"start", start.packed()},
           {"duration", duration.packed()},
           {"operator", operators.packed()},
-          {"instruction", instructions.packed()}};
+          {"instruction", instructions.packed()},
+          {"hold", holds.packed()},
+          {"cause", causes.packed()}};
 }
 
 Json occupancy_json(const std::vector<OccupancyPoint>& points, int64_t capacity) {
@@ -197,6 +207,7 @@ std::string chart_data_json(const Result& result, size_t max_events) {
       {"span_ps", span_ps(result)},
       {"engines", engines},
       {"instructions", printable_names(result.instruction_names)},
+      {"holds", kHoldNames},
       {"timeline", timeline_json(result, max_events)},
       {"sbuf", occupancy_json(occupancy(result, Memory::kSbuf), result.sbuf_capacity_bytes)},
       {"psum", occupancy_json(occupancy(result, Memory::kPsum), result.psum_capacity_bytes)},

@@ -139,6 +139,21 @@ TEST(HtmlData, TimelineAddsUp) {
   for (const Json& row : json["timeline"]["rows"]) sum += row.get<size_t>();
   EXPECT_EQ(sum, result.timeline.size());
   EXPECT_EQ(json["engines"].size(), result.engines.size());
+  EXPECT_EQ(json["holds"].size(), kHoldNames.size());
+  EXPECT_EQ(json["maps"]["psum"]["bank"], 2 << 10);
+  EXPECT_EQ(json["maps"]["sbuf"]["count"], json["maps"]["sbuf"]["total"]);
+}
+
+TEST(Html, AKernelsPageHasItsLinesAndMaps) {
+  Result result = sample_result(6);
+  result.model_format = "nki";
+  result.product_flops = 1e9, result.mfu = 0.25;
+  result.operators[0].energy_by[0] = 1;
+  const std::string html = to_html(result);
+  for (const char* text : {">Energy by line<", "Energy of each line by component", "MFU 25 %",
+                           "Which tensor lies where", "bank 7"}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+  }
 }
 
 TEST(Html, WritesPagesToLookAt) {

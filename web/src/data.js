@@ -33,12 +33,15 @@ export function readColumn(bytes, count, signed) {
 // Events of one engine after the other, sorted by start within an engine; rows[e] is [first, end) of engine e.
 async function readTimeline(json) {
   const count = json.rows.reduce((sum, n) => sum + n, 0);
-  const [starts, durations, operators, instructions] = await Promise.all(
-    [json.start, json.duration, json.operator, json.instruction].map(unpack));
+  const [starts, durations, operators, instructions, holds, causes] = await Promise.all(
+    [json.start, json.duration, json.operator, json.instruction, json.hold, json.cause].map(unpack));
   const start = readColumn(starts, count, true);
   const end = readColumn(durations, count, false);
   const operator = Int32Array.from(readColumn(operators, count, true));
   const instruction = Uint16Array.from(readColumn(instructions, count, false));
+  const hold = Uint8Array.from(readColumn(holds, count, false));
+  const cause = Int32Array.from(readColumn(causes, 2 * count, false)); // of each: operator, instruction; -1 where there is none
+  for (let i = 0; i < 2 * count; i += 1) cause[i] -= 1;
   const rows = [];
   let at = 0;
   for (const size of json.rows) {
@@ -52,7 +55,7 @@ async function readTimeline(json) {
     at += size;
   }
   for (let i = 1; i < count; i += 1) operator[i] += operator[i - 1];
-  return { start, end, operator, instruction, rows, count, total: json.total };
+  return { start, end, operator, instruction, hold, cause, rows, count, total: json.total };
 }
 
 async function readOccupancy(json) {
@@ -91,6 +94,6 @@ export async function readPage() {
     readMap(charts.maps.sbuf), readMap(charts.maps.psum)]);
   return {
     result, timeline, memory: { sbuf, psum, hbm }, maps: { sbuf: sbufMap, psum: psumMap }, spanPs: charts.span_ps,
-    engines: charts.engines, instructions: charts.instructions, tileNames: charts.tile_names,
+    engines: charts.engines, instructions: charts.instructions, holds: charts.holds, tileNames: charts.tile_names,
   };
 }

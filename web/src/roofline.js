@@ -97,5 +97,7 @@ export function drawRoofline(chart, page, theme) {
     ],
   }, true);
   const hidden = operators.length - shown.length;
-  return hidden > 0 ? `${hidden} of ${operators.length} operators do no arithmetic or move no bytes through HBM and have no place here.` : '';
+  if (hidden === 0) return '';
+  const what = page.result.model.format === 'nki' ? 'lines' : 'operators';
+  return `${hidden} of ${lines.length} ${what} do no matrix product or move no bytes through HBM and have no place here.`;
 }
