@@ -89,7 +89,8 @@ def _in_place_of_a_neff(result: Result) -> dict[str, Any]:
 def print_latency(result: Result) -> None:
     """The line on the console in place of the vendor's statistics."""
     figures = f"{result.device_s * 1e6:.2f} us on the core at every percentile (modelled, no noise)"
-    print(f"{result.model['path']} on {result.chip_title}: {figures}; MFU {result.mfu:.1%}")
+    mfu = f"; MFU {result.mfu:.1%}" if result.product_flops > 0 else ""
+    print(f"{result.model['path']} on {result.chip_title}: {figures}{mfu}")
 
 
 class _Measured(Kernel):
