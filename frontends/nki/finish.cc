@@ -2,12 +2,14 @@
 #include "frontends/nki/finish.h"
 
 #include <algorithm>
+#include <map>
 
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
 #include "thorong/sim/schedule.h"
 #include "thorong/sim/semaphores.h"
+#include "thorong/sim/waits.h"
 
 namespace thorong::nki {
 namespace {
@@ -129,6 +131,75 @@ report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, si
   return result;
 }
 
+// By the line of a meeting: what held back the core that came last there, and the longest that the
+// shown core waited for it.
+using Latecomers = std::map<std::string, std::pair<int64_t, report::WaitUse>>;
+
+Latecomers find_latecomers(std::span<const std::shared_ptr<KernelRun>> runs,
+                           const isa::CoreParameters& core, const std::vector<sim::Timing>& timings,
+                           size_t shown) {
+  std::vector<std::vector<size_t>> meets;
+  std::vector<std::vector<sim::Start>> starts;
+  for (size_t c = 0; c < runs.size(); ++c) {
+    meets.push_back(meetings(runs[c]->program()));
+    if (meets[0].empty()) return {};
+    starts.push_back(sim::explain_starts(runs[c]->program(), core, timings[c]));
+  }
+  Latecomers result;
+  for (size_t k = 0; k < meets[shown].size(); ++k) {
+    const sim::Start& waited = starts[shown][meets[shown][k]];
+    if (waited.hold != sim::Hold::kMeeting) continue;
+    for (size_t c = 0; c < runs.size(); ++c) {
+      const sim::Start& came = starts[c][meets[c][k]];
+      if (c == shown || came.hold == sim::Hold::kMeeting) continue;
+      auto cause = came.cause >= 0 ? static_cast<size_t>(came.cause) : meets[c][k];
+      auto& [stall_ps, use] = result[line_of(runs[shown]->program(), meets[shown][k])];
+      if (waited.stall_ps > stall_ps) {  // of several at one line the longest names the cause
+        const isa::Instruction& instruction = runs[c]->program().instructions[cause];
+        use.cause_name = line_of(runs[c]->program(), cause);
+        use.cause_op = isa::spec(instruction.opcode).mnemonic;
+        use.cause_engine =
+            "core " + std::to_string(c) + ", " + std::string(isa::name(instruction.queue));
+        stall_ps = waited.stall_ps;
+      }
+      break;
+    }
+  }
+  return result;
+}
+
+void name_latecomers(const Latecomers& latecomers, report::Result& result) {
+  const char* kOther = report::kHoldNames[static_cast<size_t>(sim::Hold::kMeeting)];
+  for (report::WaitUse& use : result.waits) {
+    auto found = latecomers.find(use.name);
+    if (use.waited_for != kOther || found == latecomers.end()) continue;
+    const report::WaitUse& cause = found->second.second;
+    use.cause_name = cause.cause_name, use.cause_op = cause.cause_op;
+    use.cause_engine = cause.cause_engine;
+  }
+}
+
+// What another core's instructions of the same lines cost.
+void add_energy_of_lines(report::Result& result, const report::Result& other) {
+  std::map<std::pair<std::string, std::string>, size_t> known;
+  for (size_t i = 0; i < result.operators.size(); ++i)
+    known.try_emplace({result.operators[i].name, result.operators[i].op}, i);
+  for (const report::OperatorUse& theirs : other.operators) {
+    auto [at, added] = known.try_emplace({theirs.name, theirs.op}, result.operators.size());
+    if (added) {  // a line that only the other core came to
+      report::OperatorUse use;
+      use.name = theirs.name, use.op = theirs.op, use.path = theirs.path;
+      use.engine = theirs.engine, use.bound = theirs.bound;
+      result.operators.push_back(std::move(use));
+    }
+    report::OperatorUse& use = result.operators[at->second];
+    use.energy_j += theirs.energy_j;
+    use.instructions += theirs.instructions;
+    for (size_t part = 0; part < use.energy_by.size(); ++part)
+      use.energy_by[part] += theirs.energy_by[part];
+  }
+}
+
 // One result of all cores of a launch: the timeline of the core that ends last, the energy of all,
 // each with its static part for as long as the launch takes.
 report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
@@ -140,16 +211,30 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
     if (timings[c].end_ps > end_ps) last = c;
     end_ps = std::max(end_ps, timings[c].end_ps);
   }
-  for (sim::Timing& timing : timings) timing.end_ps = end_ps;
+  Latecomers latecomers;
+  if (runs.size() > 1) latecomers = find_latecomers(runs, core, timings, last);
+  std::vector<double> ends;
+  for (sim::Timing& timing : timings) {
+    ends.push_back(static_cast<double>(timing.end_ps) * 1e-12);
+    timing.end_ps = end_ps;
+  }
   report::Result result = describe_core(*runs[last], core, std::move(timings[last]), options);
-  for (size_t c = 0; c < runs.size(); ++c) {
+  name_latecomers(latecomers, result);
+  result.shown_core = static_cast<int>(last);
+  for (size_t c = 0; c < runs.size() && runs.size() > 1; ++c) {
+    result.cores.push_back({ends[c], result.engines});
     if (c == last) continue;
     report::Result other = describe_core(*runs[c], core, std::move(timings[c]), options);
     for (size_t part = 0; part < result.energy_by.size(); ++part)
       result.energy_by[part] += other.energy_by[part];
+    result.cores.back().engines = other.engines;
     result.energy_j += other.energy_j;
     result.hbm_traffic_bytes += other.hbm_traffic_bytes;
+    result.product_flops += other.product_flops;
+    result.mfu += other.mfu;
+    add_energy_of_lines(result, other);
   }
+  result.mfu /= static_cast<double>(runs.size());
   result.average_power_w = result.latency_s > 0 ? result.energy_j / result.latency_s : 0;
   result.cores_used = static_cast<int>(runs.size());
   return result;

@@ -37,25 +37,60 @@ std::vector<ops::Tensor> outputs(const Result& result) {
   return tensors;
 }
 
-template <typename T, typename Function>
-nb::object column(const Result& result, Function value) {
-  auto* data = new T[result.timeline.size()];
+template <typename T, typename Row, typename Function>
+nb::object column(const std::vector<Row>& rows, Function value) {
+  auto* data = new T[rows.size()];
   nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<T*>(pointer); });
-  for (size_t i = 0; i < result.timeline.size(); ++i) data[i] = value(result.timeline[i]);
-  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {result.timeline.size()}, owner));
+  for (size_t i = 0; i < rows.size(); ++i) data[i] = static_cast<T>(value(rows[i]));
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {rows.size()}, owner));
 }
 
-// Columns of numbers, and the names that the last three index.
+// Columns of numbers; some are indices into the lists of timeline_names.
 nb::dict timeline(const Result& result) {
   using Event = report::TimelineEvent;
   auto seconds = [](int64_t ps) { return static_cast<double>(ps) * kSeconds; };
+  const std::vector<Event>& rows = result.timeline;
   nb::dict columns;
-  columns["start_s"] = column<double>(result, [&](const Event& e) { return seconds(e.start_ps); });
-  columns["end_s"] = column<double>(result, [&](const Event& e) { return seconds(e.end_ps); });
-  columns["engine"] = column<int32_t>(result, [](const Event& e) { return e.engine; });
-  columns["instruction"] = column<int32_t>(result, [](const Event& e) { return e.instruction; });
-  columns["operator"] = column<int32_t>(result, [](const Event& e) { return e.operator_index; });
+  columns["start_s"] = column<double>(rows, [&](const Event& e) { return seconds(e.start_ps); });
+  columns["end_s"] = column<double>(rows, [&](const Event& e) { return seconds(e.end_ps); });
+  columns["engine"] = column<int32_t>(rows, [](const Event& e) { return e.engine; });
+  columns["instruction"] = column<int32_t>(rows, [](const Event& e) { return e.instruction; });
+  columns["operator"] = column<int32_t>(rows, [](const Event& e) { return e.operator_index; });
+  columns["waited_for"] = column<int32_t>(rows, [](const Event& e) { return e.hold; });
+  columns["cause"] = column<int64_t>(rows, [](const Event& e) { return e.cause; });
+  columns["hbm_bytes"] = column<double>(rows, [](const Event& e) { return e.hbm_bytes; });
   return columns;
+}
+
+// As timeline: a row for each stay of a tensor in a memory.
+nb::dict tiles(const Result& result) {
+  using Tile = report::TileUse;
+  auto seconds = [](int64_t ps) { return static_cast<double>(ps) * kSeconds; };
+  const std::vector<Tile>& rows = result.tiles;
+  nb::dict columns;
+  columns["memory"] =
+      column<int32_t>(rows, [](const Tile& t) { return static_cast<int>(t.memory); });
+  columns["name"] = column<int32_t>(rows, [](const Tile& t) { return t.name; });
+  columns["at"] = column<int32_t>(rows, [](const Tile& t) { return t.operator_index; });
+  columns["engine"] = column<int32_t>(rows, [](const Tile& t) { return t.engine; });
+  columns["address"] = column<int64_t>(rows, [](const Tile& t) { return t.address; });
+  columns["bytes"] = column<int64_t>(rows, [](const Tile& t) { return t.bytes; });
+  columns["partitions"] = column<int64_t>(rows, [](const Tile& t) { return t.partitions; });
+  columns["start_s"] = column<double>(rows, [&](const Tile& t) { return seconds(t.start_ps); });
+  columns["end_s"] = column<double>(rows, [&](const Tile& t) { return seconds(t.end_ps); });
+  return columns;
+}
+
+nb::dict tile_names(const Result& result) {
+  std::vector<std::string> engines, operators;
+  for (const report::EngineUse& use : result.engines) engines.push_back(use.name);
+  for (const report::OperatorUse& use : result.operators) operators.push_back(use.name);
+  nb::dict names;
+  names["memory"] = std::vector<std::string>{"hbm", "sbuf", "psum"};
+  names["name"] = result.tile_names;
+  names["at"] = operators;
+  names["engine"] = engines;
+  return names;
 }
 
 nb::dict timeline_names(const Result& result) {
@@ -66,6 +101,8 @@ nb::dict timeline_names(const Result& result) {
   names["engine"] = engines;
   names["instruction"] = result.instruction_names;
   names["operator"] = operators;
+  names["waited_for"] =
+      std::vector<std::string>(report::kHoldNames.begin(), report::kHoldNames.end());
   return names;
 }
 
@@ -92,6 +129,7 @@ void bind_results(nb::module_& module) {
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())
       .def("to_table", [](const Result& r) { return report::to_table(r, false); })
+      .def("to_brief", [](const Result& r) { return report::to_brief(r, false); })
       .def("write_html", write_html, Release())
       .def(
           "write_trace",
@@ -109,6 +147,8 @@ void bind_results(nb::module_& module) {
       .def("summary", summary)
       .def("outputs", outputs)
       .def("timeline", timeline)
+      .def("tiles", tiles)
+      .def("tile_names", tile_names)
       .def("timeline_names", timeline_names);
 }
 

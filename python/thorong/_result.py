@@ -25,6 +25,15 @@ class _Outputs(dict[str, NDArray[Any]]):
         raise KeyError(f"the model has no output {name!r}; outputs: {there}")
 
 
+def _records(columns: dict[str, NDArray[Any]], names: dict[str, list[str]]) -> NDArray[Any]:
+    """A structured array of columns; those with names are indices into them, and an index of -1 is the empty name."""
+    fields = [(name, object if name in names else column.dtype) for name, column in columns.items()]
+    records = np.empty(len(next(iter(columns.values()))), dtype=fields)
+    for name, column in columns.items():
+        records[name] = np.array([*names[name], ""], dtype=object)[column] if name in names else column
+    return records
+
+
 class Result:
     """The values and figures of one run. Made by `thorong.run` and `Executable`.
 
@@ -55,14 +64,20 @@ class Result:
     program_stop_s: float
     energy_j: float
     energy_by: dict[str, float]
+    energy_by_line: list[dict[str, Any]]
     average_power_w: float
+    product_flops: float
+    mfu: float
     cost: dict[str, Any]
     engines: dict[str, dict[str, Any]]
+    cores: list[dict[str, Any]]
+    shown_core: int
     memory: dict[str, int]
     roofline: dict[str, Any]
     operators: list[dict[str, Any]]
     waits: list[dict[str, Any]]
     critical_path: list[dict[str, Any]]
+    memory_map: dict[str, dict[str, Any]]
     random_inputs: list[str]
     not_modelled: list[str]
     assumed: list[dict[str, Any]]
@@ -81,6 +96,8 @@ class Result:
         if not name.startswith("_"):
             if name in self._figures:
                 return self._figures[name]
+            if name in ("cores", "shown_core"):  # of one core alone
+                return [] if name == "cores" else 0
             nearest = difflib.get_close_matches(name, dir(self), n=1)
             hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
             raise AttributeError(f"a Result has no '{name}'{hint}")
@@ -104,19 +121,27 @@ class Result:
         """Every instruction in program order: a structured array.
 
         Fields: start_s and end_s in seconds on the modelled chip, engine, instruction and operator as names
-        (operator is empty where none asked for the instruction).
+        (operator is empty where none asked for the instruction; of a kernel it is the line), waited_for (as in `waits`),
+        cause (the row of the instruction that held it back, or -1) and hbm_bytes (that it moves).
 
         Example:
             >>> events = result.timeline
             >>> events[events["engine"] == "tensor"]["start_s"]
         """
-        columns, names = self._core.timeline(), self._core.timeline_names()
-        fields = [(name, object if name in names else float) for name in columns]
-        events = np.empty(len(columns["start_s"]), dtype=fields)
-        for name, column in columns.items():
-            # An index of -1 is the last, empty name.
-            events[name] = np.array([*names[name], ""], dtype=object)[column] if name in names else column
-        return events
+        return _records(self._core.timeline(), self._core.timeline_names())
+
+    @cached_property
+    def tiles(self) -> NDArray[Any]:
+        """Which tensor lay where, from when to when: a structured array with a row for each.
+
+        Fields: memory (hbm, sbuf or psum), name (empty where it has none), at (the line, or the operator, that used it first),
+        engine (the same one's), address and bytes (of each partition; of HBM in all), partitions, start_s and end_s.
+
+        Example:
+            >>> tiles = result.tiles
+            >>> tiles[tiles["memory"] == "psum"]["address"]
+        """
+        return _records(self._core.tiles(), self._core.tile_names())
 
     def to_json(self) -> str:
         """The JSON object that `thorong run --json` prints, as text.
@@ -166,6 +191,14 @@ class Result:
             >>> result.trace("trace.json.gz")
         """
         self._core.write_trace(os.fspath(path))
+
+    def brief(self) -> str:
+        """The shortest useful profile: the answer, how busy the engines were, the three most expensive waits.
+
+        Example:
+            >>> print(result.brief())
+        """
+        return self._core.to_brief().rstrip("\n")
 
     def __repr__(self) -> str:
         return f"<thorong.Result: {self._core.headline()}>"

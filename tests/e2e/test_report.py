@@ -79,7 +79,7 @@ def _is_time(value: object) -> bool:
 
 def _check_event(event: dict[str, Any]) -> None:
     """One event by the Trace Event Format: its phase, and the keys and types that the phase needs."""
-    assert event["ph"] in {"X", "M", "C"}, event
+    assert event["ph"] in {"X", "M", "C", "s", "f"}, event
     assert type(event["pid"]) is int and isinstance(event["name"], str) and event["name"], event
     assert _is_time(event["ts"]), event
     assert isinstance(event.get("args", {}), dict), event
@@ -91,6 +91,9 @@ def _check_event(event: dict[str, Any]) -> None:
         kind = METADATA[event["name"]]
         assert type(event["tid"]) is int and set(event["args"]) == {kind} and set(event) == keys, event
         assert isinstance(event["args"][kind], int if kind == "sort_index" else str), event
+    elif event["ph"] in "sf":  # the ends of an arrow, each on a thread
+        assert type(event["tid"]) is int and type(event["id"]) is int and event["cat"] == "wait", event
+        assert set(event) == {"ph", "pid", "tid", "ts", "name", "id", "cat"} | ({"bp"} if event["ph"] == "f" else set()), event
     else:  # a counter: numbers by series
         assert event["args"] and all(type(value) is int and value >= 0 for value in event["args"].values()), event
 
@@ -103,6 +106,7 @@ def _check_trace(trace: Any) -> list[dict[str, Any]]:
     last_ps = -1
     ends: dict[int, int] = {}
     counters: dict[str, int] = {}
+    arrows: dict[str, list[int]] = {"s": [], "f": []}
     for event in events:
         _check_event(event)
         start = round(event["ts"] * 1e6)  # picoseconds: the times have six decimals
@@ -116,12 +120,15 @@ def _check_trace(trace: Any) -> list[dict[str, Any]]:
             assert ("thread_name", event["tid"]) in named and ("thread_sort_index", event["tid"]) in named, event
             assert start >= ends.get(event["tid"], 0), f"overlaps the bar before it on its thread: {event}"
             ends[event["tid"]] = start + round(event["dur"] * 1e6)
+        elif event["ph"] in "sf":
+            arrows[event["ph"]].append(event["id"])
         else:
             counters[event["name"]] = event["pid"]
     assert all(count == 1 for count in named.values()), "a thread is named twice"
     assert sum(name == "process_name" for name, _ in named) == 1
     assert len({event["pid"] for event in events}) == 1
-    assert set(counters) == {"SBUF bytes", "PSUM bytes", "HBM bytes"}
+    assert sorted(arrows["s"]) == sorted(set(arrows["f"])) and len(arrows["f"]) == len(arrows["s"])
+    assert set(counters) == {"SBUF bytes", "PSUM bytes", "HBM bytes", "HBM bandwidth"}
     return [event for event in events if event["ph"] == "X"]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import thorong
 import thorong.nki as nki
 import thorong.nki.language as nl
-from thorong.nki import neuron_dtypes
+from thorong.nki import legacy, neuron_dtypes
 
 
 @nki.jit
@@ -138,10 +139,33 @@ def test_benchmark_and_profile(tmp_path: Path) -> None:
     latency = timed.benchmark_result.nc_latency
     microseconds = timed.benchmark_result.result.device_s * 1e6
     assert microseconds <= latency.get_latency_percentile(50) == latency.get_latency_percentile(99) < microseconds + 1
-    profiled = nki.profile(double, working_directory=str(tmp_path / "out"), save_trace_name="double.ntff")
+    with pytest.raises(ValueError, match="percentile from 0 to 100"):
+        latency.get_latency_percentile(101)
+    profiled = nki.profile(double, working_directory=str(tmp_path / "out"), save_trace_name="double.ntff", profile_nth=2)
     profiled(X)
     assert profiled.profile_result.device_s > 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["double.html", "double.json.gz"]
+    written = ["double.html", "double.json", "double.json.gz", "double.ntff", "double_summary.json", "file.neff"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == written
+    assert json.loads((tmp_path / "out" / "double_summary.json").read_text())["device_s"] == profiled.profile_result.device_s
+
+
+@pytest.mark.parametrize("interface", [nki, legacy], ids=["nki", "neuronxcc"])
+def test_benchmark_writes_the_files_that_scripts_rename(interface: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """By the names they asked for, in the working directory; the latency is on the console."""
+    monkeypatch.chdir(tmp_path)
+    timed = interface.benchmark(_legacy_double if interface is legacy else double, warmup=2, iters=3, save_neff_name="file.neff", save_trace_name="profile.ntff",
+                                additional_compile_opt="-O1")  # fmt: skip
+    np.testing.assert_array_equal(timed(X), 2 * X)
+    assert "No NEFF" in json.loads(Path("file.neff").read_text())["note"]
+    assert json.loads(Path("profile.ntff").read_text())["traceEvents"]
+    latency = timed.benchmark_result.nc_latency.get_latency_percentile(99)
+    assert latency == timed.benchmark_result.result.device_s * 1e6 and f"{latency:.2f} us" in capsys.readouterr().out
+
+
+def _legacy_double(a: Any) -> Any:
+    out = legacy.language.ndarray(a.shape, dtype=a.dtype, buffer=legacy.language.shared_hbm)
+    legacy.language.store(out, legacy.language.load(a) * 2.0)
+    return out
 
 
 def _python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -250,3 +274,45 @@ def test_packed_types(name: str) -> None:
     assert neuron_dtypes.is_float_type(ml_dtypes.bfloat16) and not neuron_dtypes.is_float_type(np.int8)
     with pytest.raises(ValueError, match="a multiple of four"):
         neuron_dtypes.static_cast(np.zeros((2, 3), np.float32), getattr(neuron_dtypes, name))
+
+
+SUMMED = """
+import sys
+import numpy as np
+import nki
+import nki.isa as nisa
+import nki.language as nl
+
+@nki.jit
+def scale(a):
+    x = nl.ndarray(a.shape, a.dtype, buffer=nl.sbuf)
+    out = nl.ndarray(a.shape, a.dtype, buffer=nl.shared_hbm)
+    nisa.dma_copy(dst=x, src=a)
+    nisa.activation(x, op=nl.exp, data=x)
+    nisa.dma_copy(dst=out, src=x)
+    return out
+
+for _ in range(3):
+    scale(np.ones((128, 512), np.float32))
+if "time" in sys.argv:
+    import thorong.nki
+    thorong.nki.run(scale, np.ones((128, 512), np.float32))
+print("values")
+sys.exit(3 if "exit" in sys.argv else 0)
+"""
+
+
+def test_a_script_is_summed_up(tmp_path: Path) -> None:
+    """--summary on: engines, waits and their lines, once a kernel, on stderr; off, or where it is no terminal: nothing."""
+    (tmp_path / "script.py").write_text(SUMMED)
+    done = _python("-m", "thorong.nki", "--summary", "on", "script.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "values\n"), done.stderr
+    assert done.stderr.count("scale: the last of 3 calls") == 1 and "Most expensive waits" in done.stderr
+    assert "script.py:13" in done.stderr and "script.py:12" in done.stderr and "Engines" in done.stderr
+    ended = _python("-m", "thorong.nki", "--summary=on", "script.py", "exit", cwd=tmp_path)
+    assert ended.returncode == 3 and "scale: the last of 3 calls" in ended.stderr
+    for silent in (("script.py",), ("--summary", "off", "script.py"), ("--summary", "on", "script.py", "time")):
+        done = _python("-m", "thorong.nki", *silent, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    wrong = _python("-m", "thorong.nki", "--summary", "perhaps", "script.py", cwd=tmp_path)
+    assert wrong.returncode == 2 and "--summary: expected on or off, found 'perhaps'" in wrong.stderr

@@ -8,6 +8,7 @@
 #include "thorong/report/html_page.h"
 #include "thorong/report/html_sections.h"
 #include "thorong/report/html_text.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
 
@@ -61,11 +62,39 @@ std::string timeline_section(const Result& result, bool interactive) {
 
 std::string roofline_section(const Result& result) {
   std::string remark = fmt::format(
-      "Each point is an operator. Ceilings of one core: {}{} and {} of HBM.",
+      "Each point is {}. Ceilings of one core: {}{} and {} of HBM.",
+      result.model_format == "nki" ? "a line, or the whole kernel" : "an operator",
       human(result.roofline.peak_flops_per_s, "FLOP/s"),
       result.roofline.peak_format.empty() ? "" : " in " + escaped(result.roofline.peak_format),
       human(result.roofline.hbm_bytes_per_s, "B/s"));
   return section_html("roofline", "Roofline", remark, chart("roofline"), "interactive");
+}
+
+std::string map_remark(const Result& result, Memory memory, const MemoryShape& shape) {
+  const MemoryPeak peak = memory_peak(result, memory);
+  return fmt::format(
+      "<h3>{}: at its fullest {} of {} a partition, at {}; largest free stretch {} of {} "
+      "(fragmentation {})</h3>\n",
+      memory == Memory::kSbuf ? "SBUF" : "PSUM", human_bytes(peak.used_bytes),
+      human_bytes(shape.bytes), human(static_cast<double>(peak.time_ps) * 1e-12, "s"),
+      human_bytes(peak.largest_free_bytes), human_bytes(peak.free_bytes),
+      percent(peak.fragmentation()));
+}
+
+std::string maps_section(const Result& result) {
+  std::string body;
+  for (Memory memory : {Memory::kSbuf, Memory::kPsum}) {
+    const MemoryShape& shape = memory == Memory::kSbuf ? result.sbuf : result.psum;
+    if (shape.bytes <= 0) continue;
+    body +=
+        map_remark(result, memory, shape) +
+        chart(memory == Memory::kSbuf ? "sbuf-map" : "psum-map", memory_map_svg(result, memory));
+  }
+  if (body.empty()) return {};
+  return section_html("memory-maps", "Which tensor lies where",
+                      "Bytes of a partition against time, from a tensor's first instruction to its "
+                      "last one.",
+                      body);
 }
 
 std::string basis_sections(const Result& result) {
@@ -87,6 +116,44 @@ std::string basis_sections(const Result& result) {
   return out;
 }
 
+std::string mfu_text(const Result& result) {
+  if (result.product_flops <= 0) return {};
+  return fmt::format(" MFU {}: matrix products against {} in {}{}.", percent(result.mfu),
+                     human(result.roofline.peak_flops_per_s, "FLOP/s"),
+                     escaped(result.roofline.peak_format),
+                     result.cores_used > 1 ? " on each core" : "");
+}
+
+// A pair's page shows one core; what the others' engines did stands in a line each.
+std::string cores_text(const Result& result) {
+  std::string out;
+  for (size_t core = 0; core < result.cores.size(); ++core) {
+    if (static_cast<int>(core) == result.shown_core) {
+      out += fmt::format(" Core {}, which ends last, is shown.", core);
+      continue;
+    }
+    out += fmt::format(" Core {} ends at {}:", core, human(result.cores[core].end_s, "s"));
+    const char* separator = " ";
+    for (const EngineUse& engine : result.cores[core].engines) {
+      if (engine.busy_s <= 0) continue;
+      out += fmt::format("{}{} {}", separator, escaped(engine.name), percent(engine.utilization));
+      separator = ", ";
+    }
+    out += ".";
+  }
+  return out;
+}
+
+std::string energy_by_operator_section(const Result& result) {
+  if (result.model_format == "nki") {
+    return section_html("energy-by-line", "Energy by line",
+                        "Static energy and copies over the host link belong to no line.",
+                        line_bars_html(result));
+  }
+  return section_html("energy-by-operator", "Energy by operator", "",
+                      bound_legend() + operator_bars_html(result, &OperatorUse::energy_j, "J"));
+}
+
 std::string body_html(const Result& result, bool interactive) {
   std::string out = interactive ? "" : missing_charts_note();
   out += cards_html(result);
@@ -94,17 +161,17 @@ std::string body_html(const Result& result, bool interactive) {
   out += "<div class=\"columns\">\n";
   // The two stand below each other beside the roofline, or beside each other where there is none.
   if (interactive) out += roofline_section(result) + "<div class=\"stack\">\n";
-  out += section_html("engines", "Engines", "Share of the device time that each is busy.",
-                      engines_html(result)) +
+  out += section_html(
+             "engines", "Engines",
+             "Share of the device time that each is busy." + mfu_text(result) + cores_text(result),
+             engines_html(result)) +
          section_html("energy", "Energy by component",
                       fmt::format("{} a run.", human(result.energy_j, "J")),
                       energy_by_component_html(result)) +
          (interactive ? "</div>\n" : "") + "</div>\n<div class=\"columns\">\n" +
          section_html("time-by-operator", "Time by operator", "",
                       bound_legend() + operator_bars_html(result, &OperatorUse::time_s, "s")) +
-         section_html("energy-by-operator", "Energy by operator", "",
-                      bound_legend() + operator_bars_html(result, &OperatorUse::energy_j, "J")) +
-         "</div>\n";
+         energy_by_operator_section(result) + "</div>\n";
   if (interactive) {
     out += section_html(
         "memory", "Memory over time",
@@ -112,10 +179,18 @@ std::string body_html(const Result& result, bool interactive) {
         "<div class=\"thirds\">" + chart("sbuf") + chart("psum") + chart("hbm") + "</div>\n",
         "interactive");
   }
+  out += maps_section(result);
   out += section_html(
       "operators", "Operators",
       "What bounds each, how busy the bound is, and the least time that peak and HBM allow.",
       "<div data-table=\"operators\">" + operator_table_html(result) + "</div>\n");
+  if (result.model_format == "nki") {
+    out += section_html("energy-of-lines", "Energy of each line by component",
+                        "Of all cores; static energy and copies over the host link are the rest of "
+                        "the " +
+                            human(result.energy_j, "J") + ".",
+                        energy_by_line_html(result));
+  }
   if (!result.critical_path.empty()) {
     out += section_html("critical-path", "Critical path",
                         "What decides the latency: instructions of which each held back the next.",
@@ -123,7 +198,9 @@ std::string body_html(const Result& result, bool interactive) {
     out += section_html(
         "waits", "Waits",
         "An engine or queue was free, and its next instruction could not begin: what "
-        "it waited for. First those in which nothing on the critical path was at work.",
+        "it waited for. First those in which nothing on the critical path was at work. Of the "
+        "engine's idle time, in flight: the result was on its way through a pipeline or the DMA "
+        "engines; signal: the semaphore was.",
         waits_html(result));
   }
   if (!result.outputs.empty()) out += section_html("outputs", "Outputs", "", outputs_html(result));

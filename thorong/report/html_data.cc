@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "thorong/report/html_text.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/text_grid.h"
 
 namespace thorong::report {
@@ -19,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxOccupancyPoints = 8192;
+constexpr size_t kMaxMapTiles = 200000;
 
 // A column of integers: 7 bits a byte, least first, the top bit set on all but the last; signed
 // ones zigzag.
@@ -57,6 +59,7 @@ std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int6
           event.start_ps - last.end_ps <= gap) {
         last.end_ps = std::max(last.end_ps, event.end_ps);
         last.instruction = kMergedInstructions;
+        last.hold = 0, last.cause = -1;
         if (!same) last.operator_index = -1;
         continue;
       }
@@ -69,7 +72,7 @@ std::vector<TimelineEvent> merged(const std::vector<TimelineEvent>& events, int6
 Json timeline_json(const Result& result, size_t max_events) {
   const std::vector<TimelineEvent> events = thinned_timeline(result, max_events);
   std::vector<size_t> rows(result.engines.size(), 0);
-  Column start, duration, operators, instructions;
+  Column start, duration, operators, instructions, holds, causes;
   int64_t previous_end = 0, previous_operator = 0;
   size_t previous_engine = 0;
   for (const TimelineEvent& event : events) {
@@ -80,6 +83,13 @@ Json timeline_json(const Result& result, size_t max_events) {
     duration.add(static_cast<uint64_t>(std::max<int64_t>(0, event.end_ps - event.start_ps)));
     operators.add_signed(event.operator_index - previous_operator);
     instructions.add(event.instruction);
+    holds.add(event.hold);
+    // What held it back: the other event's operator and instruction, one more than each.
+    bool known = event.cause >= 0 && static_cast<size_t>(event.cause) < result.timeline.size();
+    const TimelineEvent none{};
+    const TimelineEvent& cause = known ? result.timeline[static_cast<size_t>(event.cause)] : none;
+    causes.add(known ? static_cast<uint64_t>(cause.operator_index + 1) : 0);
+    causes.add(known ? cause.instruction + uint64_t{1} : 0);
     previous_end = event.start_ps + std::max<int64_t>(0, event.end_ps - event.start_ps);
     previous_operator = event.operator_index;
   }
@@ -88,7 +98,9 @@ Json timeline_json(const Result& result, size_t max_events) {
           {"start", start.packed()},
           {"duration", duration.packed()},
           {"operator", operators.packed()},
-          {"instruction", instructions.packed()}};
+          {"instruction", instructions.packed()},
+          {"hold", holds.packed()},
+          {"cause", causes.packed()}};
 }
 
 Json occupancy_json(const std::vector<OccupancyPoint>& points, int64_t capacity) {
@@ -104,6 +116,40 @@ Json occupancy_json(const std::vector<OccupancyPoint>& points, int64_t capacity)
           {"count", thin.size()},
           {"time", time.packed()},
           {"bytes", bytes.packed()}};
+}
+
+// The tiles of a memory's map, in order of start.
+Json map_json(const Result& result, Memory memory, const MemoryShape& shape) {
+  const std::vector<TileUse> tiles = largest_tiles(result, memory, kMaxMapTiles);
+  auto total = std::count_if(result.tiles.begin(), result.tiles.end(),
+                             [&](const TileUse& tile) { return tile.memory == memory; });
+  const MemoryPeak peak = memory_peak(result, memory);
+  Column start, duration, address, bytes, names, operators, engines;
+  TileUse previous;
+  for (const TileUse& tile : tiles) {
+    start.add_signed(tile.start_ps - previous.start_ps);
+    duration.add(static_cast<uint64_t>(std::max<int64_t>(0, tile.end_ps - tile.start_ps)));
+    address.add_signed(tile.address - previous.address);
+    bytes.add(static_cast<uint64_t>(std::max<int64_t>(0, tile.bytes)));
+    names.add_signed(tile.name - previous.name);
+    operators.add_signed(tile.operator_index - previous.operator_index);
+    engines.add(tile.engine);
+    previous = tile;
+  }
+  return {{"bytes", shape.bytes},
+          {"top", map_top(result, memory)},
+          {"bank", shape.bank_bytes},
+          {"peak_ps", peak.time_ps},
+          {"peak_used", peak.used_bytes},
+          {"count", tiles.size()},
+          {"total", total},
+          {"start", start.packed()},
+          {"duration", duration.packed()},
+          {"address", address.packed()},
+          {"size", bytes.packed()},
+          {"name", names.packed()},
+          {"operator", operators.packed()},
+          {"engine", engines.packed()}};
 }
 
 Json printable_names(const std::vector<std::string>& names) {
@@ -157,13 +203,19 @@ std::vector<OccupancyPoint> thinned_occupancy(const std::vector<OccupancyPoint>&
 std::string chart_data_json(const Result& result, size_t max_events) {
   Json engines = Json::array();
   for (const EngineUse& engine : result.engines) engines.push_back(printable(engine.name));
-  Json json = {{"span_ps", span_ps(result)},
-               {"engines", engines},
-               {"instructions", printable_names(result.instruction_names)},
-               {"timeline", timeline_json(result, max_events)},
-               {"sbuf", occupancy_json(result.sbuf_occupancy, result.sbuf_capacity_bytes)},
-               {"psum", occupancy_json(result.psum_occupancy, result.psum_capacity_bytes)},
-               {"hbm", occupancy_json(result.hbm_occupancy, result.hbm_capacity_bytes)}};
+  Json json = {
+      {"span_ps", span_ps(result)},
+      {"engines", engines},
+      {"instructions", printable_names(result.instruction_names)},
+      {"holds", kHoldNames},
+      {"timeline", timeline_json(result, max_events)},
+      {"sbuf", occupancy_json(occupancy(result, Memory::kSbuf), result.sbuf_capacity_bytes)},
+      {"psum", occupancy_json(occupancy(result, Memory::kPsum), result.psum_capacity_bytes)},
+      {"hbm", occupancy_json(occupancy(result, Memory::kHbm), result.hbm_capacity_bytes)},
+      {"tile_names", printable_names(result.tile_names)},
+      {"maps",
+       {{"sbuf", map_json(result, Memory::kSbuf, result.sbuf)},
+        {"psum", map_json(result, Memory::kPsum, result.psum)}}}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -30,5 +30,7 @@ std::string chart_data_json(const Result& result, size_t max_events);
 
 // The timeline as a still picture: how busy every engine is over time.
 std::string timeline_svg(const Result& result);
+// A memory's map as a still picture: which addresses are in use over time; PSUM's banks marked.
+std::string memory_map_svg(const Result& result, Memory memory);
 
 }  // namespace thorong::report

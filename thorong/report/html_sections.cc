@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "thorong/report/html_text.h"
+#include "thorong/report/lines.h"
 #include "thorong/report/units.h"
 
 namespace thorong::report {
@@ -167,6 +168,53 @@ std::string operator_bars_html(const Result& result, double OperatorUse::*figure
   return rows.empty() ? "<p class=\"remark\">There is no operator to show.</p>\n" : bar_chart(rows);
 }
 
+std::string line_bars_html(const Result& result) {
+  const std::vector<LineUse> lines = energy_by_line(result);
+  std::vector<BarRow> rows;
+  for (size_t i = 0; i < std::min(kBars, lines.size()); ++i) {
+    const auto most = std::max_element(lines[i].energy_by.begin(), lines[i].energy_by.end());
+    const char* component =
+        kEnergyComponentNames[static_cast<size_t>(most - lines[i].energy_by.begin())];
+    rows.push_back({lines[i].name, lines[i].ops, share_of(lines[i].energy_j, lines[0].energy_j),
+                    human(lines[i].energy_j, "J"),
+                    percent(share_of(lines[i].energy_j, result.energy_j)), color_class(component)});
+  }
+  return rows.empty() ? "<p class=\"remark\">There is no line to show.</p>\n" : bar_chart(rows);
+}
+
+std::string energy_by_line_html(const Result& result) {
+  const std::vector<LineUse> lines = energy_by_line(result);
+  std::vector<size_t> parts;  // that any line needs
+  for (size_t part = 0; part < kEnergyComponents; ++part) {
+    if (std::any_of(lines.begin(), lines.end(),
+                    [&](const LineUse& line) { return line.energy_by[part] > 0; }))
+      parts.push_back(part);
+  }
+  std::string out = table_head({"Line", "Instructions"}, {"Count", "Energy", "Share"});
+  std::string heads;
+  for (size_t part : parts)
+    heads += fmt::format("<th class=\"n\">{}</th>", spaced(kEnergyComponentNames[part]));
+  out.insert(out.rfind("</tr></thead>"), heads);
+  const size_t shown = std::min(kTableRows, lines.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const LineUse& line = lines[i];
+    std::string row =
+        table_row({line.name, line.ops}, {grouped(line.instructions), human(line.energy_j, "J"),
+                                          percent(share_of(line.energy_j, result.energy_j))});
+    std::string cells;
+    for (size_t part : parts)
+      cells += fmt::format("<td class=\"n\">{}</td>", human(line.energy_by[part], "J"));
+    row.insert(row.rfind("</tr>"), cells);
+    out += row;
+  }
+  out += "</tbody></table></div>\n";
+  if (shown < lines.size()) {
+    out += fmt::format("<p class=\"remark\">The {} that need most of {}.</p>\n", shown,
+                       grouped(static_cast<int64_t>(lines.size())));
+  }
+  return out;
+}
+
 std::string operator_table_html(const Result& result) {
   const std::vector<size_t> order = sorted_operators(result, &OperatorUse::time_s);
   std::string out =
@@ -214,13 +262,29 @@ std::string critical_path_html(const Result& result) {
 
 std::string waits_html(const Result& result) {
   std::string out = table_head({"Who waited", "Of", "Engine", "For", "Instruction", "Of"},
-                               {"Count", "Critical", "Engine idle"});
-  for (size_t i = 0; i < std::min(kTableRows, result.waits.size()); ++i) {
-    const WaitUse& use = result.waits[i];
-    out += table_row({use.op, use.name, use.engine, use.waited_for, use.cause_op, use.cause_name},
-                     {grouped(use.count), human(use.critical_s, "s"), human(use.time_s, "s")});
+                               {"Count", "Critical", "Engine idle", "In flight", "Signal"});
+  std::string queued =
+      table_head({"Ready", "Of", "Engine", "Which was busy with", "Of"}, {"Count", "Waited"});
+  size_t rows = 0, queued_rows = 0;
+  for (const WaitUse& use : result.waits) {
+    if (use.queued_s > 0 && queued_rows < kTableRows) {
+      ++queued_rows;
+      queued += table_row({use.op, use.name, use.engine, use.cause_op, use.cause_name},
+                          {grouped(use.count), human(use.queued_s, "s")});
+    } else if (use.queued_s <= 0 && rows < kTableRows) {
+      ++rows;
+      out += table_row({use.op, use.name, use.engine, use.waited_for, use.cause_op, use.cause_name},
+                       {grouped(use.count), human(use.critical_s, "s"), human(use.time_s, "s"),
+                        human(use.latency_s, "s"), human(use.semaphore_s, "s")});
+    }
   }
-  return out + "</tbody></table></div>\n";
+  out += "</tbody></table></div>\n";
+  if (queued_rows == 0) return out;
+  return out +
+         "<p class=\"remark\">Engine busy: operands were there, and the engine or queue was at "
+         "work "
+         "on the instruction before.</p>\n" +
+         queued + "</tbody></table></div>\n";
 }
 
 std::string outputs_html(const Result& result) {

@@ -13,6 +13,9 @@ std::string energy_by_component_html(const Result& result);
 std::string engines_html(const Result& result);
 // Operators by a figure of theirs, the 30 largest and the rest.
 std::string operator_bars_html(const Result& result, double OperatorUse::*figure, const char* unit);
+// A kernel's lines by energy: bars, and a table with the components.
+std::string line_bars_html(const Result& result);
+std::string energy_by_line_html(const Result& result);
 // The operators that cost most; the script replaces it by a table of all that sorts and filters.
 std::string operator_table_html(const Result& result);
 std::string critical_path_html(const Result& result);

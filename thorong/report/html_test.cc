@@ -12,6 +12,7 @@
 #include "thorong/report/embedded.h"
 #include "thorong/report/html_data.h"
 #include "thorong/report/html_text.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/sample_result.h"
 
@@ -125,9 +126,10 @@ TEST(HtmlData, ThinningKeepsBusySpansAndPeaks) {
     for (const OccupancyPoint& point : points) most = std::max(most, point.bytes);
     return most;
   };
-  const std::vector<OccupancyPoint> steps = thinned_occupancy(result.sbuf_occupancy, 64);
+  const std::vector<OccupancyPoint> all = occupancy(result, Memory::kSbuf);
+  const std::vector<OccupancyPoint> steps = thinned_occupancy(all, 64);
   EXPECT_LE(steps.size(), 65u);
-  EXPECT_EQ(highest(steps), highest(result.sbuf_occupancy));
+  EXPECT_EQ(highest(steps), highest(all));
 }
 
 TEST(HtmlData, TimelineAddsUp) {
@@ -137,6 +139,21 @@ TEST(HtmlData, TimelineAddsUp) {
   for (const Json& row : json["timeline"]["rows"]) sum += row.get<size_t>();
   EXPECT_EQ(sum, result.timeline.size());
   EXPECT_EQ(json["engines"].size(), result.engines.size());
+  EXPECT_EQ(json["holds"].size(), kHoldNames.size());
+  EXPECT_EQ(json["maps"]["psum"]["bank"], 2 << 10);
+  EXPECT_EQ(json["maps"]["sbuf"]["count"], json["maps"]["sbuf"]["total"]);
+}
+
+TEST(Html, AKernelsPageHasItsLinesAndMaps) {
+  Result result = sample_result(6);
+  result.model_format = "nki";
+  result.product_flops = 1e9, result.mfu = 0.25;
+  result.operators[0].energy_by[0] = 1;
+  const std::string html = to_html(result);
+  for (const char* text : {">Energy by line<", "Energy of each line by component", "MFU 25 %",
+                           "Which tensor lies where", "bank 7"}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+  }
 }
 
 TEST(Html, WritesPagesToLookAt) {

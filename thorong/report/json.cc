@@ -2,10 +2,13 @@
 // The contract's JSON object of a run. Numbers that JSON cannot hold (NaN, infinity) become null.
 #include "thorong/report/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
+#include "thorong/report/lines.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
 
@@ -13,6 +16,8 @@ namespace thorong::report {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr double kPicosecond = 1e-12;
 
 template <typename T>
 Json or_null(const std::optional<T>& value) {
@@ -36,21 +41,81 @@ Json cost_json(const Cost& cost) {
   return json;
 }
 
-Json energy_json(const Result& result) {
+Json energy_json(const std::array<double, kEnergyComponents>& energy_by) {
   Json json = Json::object();
-  for (size_t i = 0; i < kEnergyComponents; ++i) {
-    json[kEnergyComponentNames[i]] = result.energy_by[i];
+  for (size_t i = 0; i < kEnergyComponents; ++i) json[kEnergyComponentNames[i]] = energy_by[i];
+  return json;
+}
+
+Json lines_json(const Result& result) {
+  Json json = Json::array();
+  for (const LineUse& line : energy_by_line(result)) {
+    json.push_back({{"name", line.name},
+                    {"op", line.ops},
+                    {"instructions", line.instructions},
+                    {"energy_j", line.energy_j},
+                    {"share", result.energy_j > 0 ? line.energy_j / result.energy_j : 0},
+                    {"energy_by", energy_json(line.energy_by)}});
   }
   return json;
 }
 
-Json engines_json(const Result& result) {
+Json tile_json(const Result& result, const TileUse& tile) {
+  auto text = [](int32_t i, auto&& name_of) {
+    return i < 0 ? Json(nullptr) : Json(name_of(static_cast<size_t>(i)));
+  };
+  return {{"name", text(tile.name, [&](size_t i) { return result.tile_names[i]; })},
+          {"at", text(tile.operator_index, [&](size_t i) { return result.operators[i].name; })},
+          {"engine", tile.engine < result.engines.size() ? result.engines[tile.engine].name : ""},
+          {"address", tile.address},
+          {"bytes", tile.bytes},
+          {"partitions", tile.partitions},
+          {"from_s", static_cast<double>(tile.start_ps) * kPicosecond},
+          {"to_s", static_cast<double>(tile.end_ps) * kPicosecond}};
+}
+
+Json memory_map_json(const Result& result) {
+  constexpr size_t kMostTiles = 4096;  // Python's Result.tiles has all
   Json json = Json::object();
-  for (const EngineUse& engine : result.engines) {
+  for (Memory memory : {Memory::kSbuf, Memory::kPsum}) {
+    const MemoryShape& shape = memory == Memory::kSbuf ? result.sbuf : result.psum;
+    const MemoryPeak peak = memory_peak(result, memory);
+    Json tiles = Json::array();
+    for (const TileUse& tile : largest_tiles(result, memory, kMostTiles))
+      tiles.push_back(tile_json(result, tile));
+    auto total = std::count_if(result.tiles.begin(), result.tiles.end(),
+                               [&](const TileUse& tile) { return tile.memory == memory; });
+    json[std::string(name(memory))] = {
+        {"partitions", shape.partitions},
+        {"bytes_per_partition", shape.bytes},
+        {"bank_bytes", shape.bank_bytes > 0 ? Json(shape.bank_bytes) : Json(nullptr)},
+        {"peak",
+         {{"time_s", static_cast<double>(peak.time_ps) * kPicosecond},
+          {"used_bytes", peak.used_bytes},
+          {"free_bytes", peak.free_bytes},
+          {"largest_free_bytes", peak.largest_free_bytes},
+          {"fragmentation", peak.fragmentation()},
+          {"highest_byte", peak.highest_byte}}},
+        {"tiles_total", total},
+        {"tiles", std::move(tiles)}};
+  }
+  return json;
+}
+
+Json engines_json(const std::vector<EngineUse>& engines) {
+  Json json = Json::object();
+  for (const EngineUse& engine : engines) {
     json[unused_key(json, engine.name)] = {{"busy_s", engine.busy_s},
                                            {"utilization", engine.utilization},
                                            {"instructions", engine.instructions}};
   }
+  return json;
+}
+
+Json cores_json(const Result& result) {
+  Json json = Json::array();
+  for (const CoreUse& core : result.cores)
+    json.push_back({{"end_s", core.end_s}, {"engines", engines_json(core.engines)}});
   return json;
 }
 
@@ -79,7 +144,8 @@ Json operators_json(const Result& result) {
                     {"bound_share", use.bound_share},
                     {"flops", use.flops},
                     {"hbm_bytes", use.hbm_bytes},
-                    {"roofline_s", use.roofline_s}});
+                    {"roofline_s", use.roofline_s},
+                    {"instructions", use.instructions}});
   }
   return json;
 }
@@ -96,7 +162,10 @@ Json waits_json(const Result& result) {
                     {"cause_engine", use.cause_engine},
                     {"count", use.count},
                     {"time_s", use.time_s},
-                    {"critical_s", use.critical_s}});
+                    {"critical_s", use.critical_s},
+                    {"latency_s", use.latency_s},
+                    {"semaphore_s", use.semaphore_s},
+                    {"queued_s", use.queued_s}});
   }
   return json;
 }
@@ -163,10 +232,16 @@ void add_figures(const Result& result, Json& json) {
   json["program_start_s"] = result.program_start_s;
   json["program_stop_s"] = result.program_stop_s;
   json["energy_j"] = result.energy_j;
-  json["energy_by"] = energy_json(result);
+  json["energy_by"] = energy_json(result.energy_by);
   json["average_power_w"] = result.average_power_w;
+  json["product_flops"] = result.product_flops;
+  json["mfu"] = result.mfu;
   json["cost"] = cost_json(result.cost);
-  json["engines"] = engines_json(result);
+  json["engines"] = engines_json(result.engines);
+  if (!result.cores.empty()) {
+    json["cores"] = cores_json(result);
+    json["shown_core"] = result.shown_core;
+  }
   json["memory"] = memory_json(result);
   json["roofline"] = {{"peak_flops_per_s", result.roofline.peak_flops_per_s},
                       {"peak_format", result.roofline.peak_format},
@@ -196,8 +271,10 @@ nlohmann::ordered_json result_json(const Result& result) {
   json["timing_only"] = result.timing_only;
   add_figures(result, json);
   json["operators"] = operators_json(result);
+  json["energy_by_line"] = lines_json(result);
   json["waits"] = waits_json(result);
   json["critical_path"] = critical_path_json(result);
+  json["memory_map"] = memory_map_json(result);
   json["outputs"] = outputs_json(result);
   if (!result.errors.empty()) json["errors"] = errors_json(result);
   json["random_inputs"] = result.random_inputs;

@@ -18,6 +18,9 @@ std::string to_json(const Result& result);
 // most, what is not modelled, expected error. `color` uses ANSI codes.
 std::string to_table(const Result& result, bool color);
 
+// The shortest useful profile: the answer, how busy the engines were, what they waited for.
+std::string to_brief(const Result& result, bool color);
+
 // `thorong compare`: one column a chip. baselines: extra text lines under the table.
 std::string to_comparison_table(std::span<const Result> results, bool color);
 std::string to_comparison_json(std::span<const Result> results);

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thorong/base/file.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/sample_result.h"
 #include "thorong/report/text_grid.h"
 #include "thorong/report/units.h"
@@ -178,9 +179,45 @@ TEST(Trace, EventsAreOrderedAndDoNotOverlapOnAThread) {
     end = start + event["dur"].get<double>();
   }
   EXPECT_EQ(phases["X"], static_cast<int>(result.timeline.size() - 1 + result.operators.size()));
-  EXPECT_EQ(phases["C"],
-            static_cast<int>(result.sbuf_occupancy.size() + result.psum_occupancy.size() +
-                             result.hbm_occupancy.size()));
+  size_t points = 0;
+  for (Memory memory : {Memory::kSbuf, Memory::kPsum, Memory::kHbm})
+    points += occupancy(result, memory).size();
+  EXPECT_EQ(phases["C"], static_cast<int>(points));  // the sample's events move no bytes
+}
+
+TEST(Trace, ArrowsShowWaitsAndACounterTheTraffic) {
+  Result result;
+  result.engines = {{"vector"}, {"dma_load"}};
+  result.instruction_names = {"tensor_copy", "dma_copy"};
+  result.model_format = "nki";
+  result.operators.resize(2);
+  result.operators[0].name = "k.py:3", result.operators[1].name = "k.py:4";
+  result.timeline = {{0, 4000000, 0, 1, 1}, {5000000, 6000000, 1, 0, 0}};
+  result.timeline[0].hbm_bytes = 8000;  // in 4 us: 2 GB/s
+  result.timeline[1].cause = 0, result.timeline[1].hold = 2;
+  const Json events = Json::parse(to_trace_json(result))["traceEvents"];
+  std::vector<Json> bars, arrows, rates;
+  for (const Json& event : events) {
+    if (event["ph"] == "X" && event["cat"] == "instruction") bars.push_back(event);
+    if (event["ph"] == "s" || event["ph"] == "f") arrows.push_back(event);
+    if (event["name"] == "HBM bandwidth") rates.push_back(event);
+  }
+  ASSERT_EQ(bars.size(), 2u);
+  ASSERT_EQ(arrows.size(), 2u);
+  EXPECT_EQ(arrows[0]["ph"], "s");
+  EXPECT_EQ(arrows[0]["tid"], bars[0]["tid"]);
+  EXPECT_EQ(arrows[0]["ts"], 2.0);
+  EXPECT_EQ(arrows[1]["ph"], "f");
+  EXPECT_EQ(arrows[1]["tid"], bars[1]["tid"]);
+  EXPECT_EQ(arrows[1]["ts"], 5.0);
+  EXPECT_EQ(arrows[0]["id"], arrows[1]["id"]);
+  EXPECT_EQ(arrows[0]["name"], "operand");
+  EXPECT_EQ(bars[1]["args"]["line"], "k.py:4");
+  EXPECT_EQ(bars[1]["args"]["at"], "k.py:3");
+  ASSERT_EQ(rates.size(), 2u);
+  EXPECT_EQ(rates[0]["args"]["bytes/s"], 2000000000);
+  EXPECT_EQ(rates[1]["args"]["bytes/s"], 0);
+  EXPECT_EQ(rates[1]["ts"], 4.0);
 }
 
 TEST(Trace, KeepsPicoseconds) {

@@ -42,6 +42,12 @@ struct EngineUse {
   int64_t instructions = 0;
 };
 
+// One core of a launch of several; the timeline and all that follows from it are of shown_core.
+struct CoreUse {
+  double end_s = 0;
+  std::vector<EngineUse> engines;
+};
+
 struct OperatorUse {
   std::string name;  // the program's name for it
   std::string op;    // operator or fused group, "convolution+relu"
@@ -54,16 +60,24 @@ struct OperatorUse {
   double hbm_bytes = 0;
   double bound_share = 0;  // busy time of the bounding resource / time_s
   double roofline_s = 0;   // the least time that peak and HBM allow
+  // For energy by line: energy_j by component, and how many instructions it is of. Of all cores.
+  std::array<double, kEnergyComponents> energy_by{};
+  int64_t instructions = 0;
 };
 
 // Stalls of one kind: an engine or DMA queue was free, and an instruction of `name` could not begin
 // yet. critical_s: of the critical path, when none of its instructions was at work.
 struct WaitUse {
   std::string name, op, engine;  // who waited: as in operators, and the instruction's mnemonic
-  std::string waited_for;        // operand, dma bandwidth, other core, schedule
+  std::string waited_for;        // one of kHoldNames
   std::string cause_name, cause_op, cause_engine;  // the instruction that it waited for; or empty
   int64_t count = 0;
   double time_s = 0, critical_s = 0;
+  // Parts of time_s in which the producer had ended: its result was on the way through a pipeline
+  // or the DMA engines, or its semaphore was.
+  double latency_s = 0, semaphore_s = 0;
+  // Engine busy: no stall (time_s is 0), but instructions that were ready so much longer.
+  double queued_s = 0;
 };
 
 // What the critical path is made of: an operator's instructions on it, and the stalls before them.
@@ -82,13 +96,37 @@ struct TimelineEvent {
   uint16_t instruction = 0;     // into Result::instruction_names
   int32_t cause = -1;           // the event that held it back, or -1
   uint8_t hold = 0;             // into kHoldNames
+  float hbm_bytes = 0;          // that it moves
 };
 
 // sim::Hold as a person reads it.
-inline constexpr std::array<const char*, 6> kHoldNames = {
-    "", "engine", "operand", "dma bandwidth", "other core", "schedule"};
+inline constexpr std::array<const char*, 8> kHoldNames = {
+    "",           "engine busy", "operand",       "dma bandwidth",
+    "other core", "schedule",    "hbm bandwidth", "semaphore"};
 
-// Bytes in use at a time; each list is a step function sorted by time.
+enum class Memory : uint8_t { kHbm, kSbuf, kPsum };
+
+// A tensor's stay in a memory: bytes [address, address + bytes) of each of its partitions (in HBM:
+// of the memory) from its first instruction's start to its last one's end.
+struct TileUse {
+  int64_t start_ps = 0, end_ps = 0;
+  int64_t address = 0, bytes = 0;
+  int32_t partitions = 1;
+  int32_t name = -1;            // into Result::tile_names
+  int32_t operator_index = -1;  // of its first instruction
+  uint16_t engine = 0;          // the same one's
+  Memory memory = Memory::kSbuf;
+
+  int64_t total_bytes() const { return bytes * partitions; }
+};
+
+// A memory on the chip as one of its partitions sees it.
+struct MemoryShape {
+  int64_t partitions = 0, bytes = 0;  // bytes: of a partition
+  int64_t bank_bytes = 0;             // PSUM; 0: no banks
+};
+
+// Bytes in use at a time; a list is a step function sorted by time (memory_map.h).
 struct OccupancyPoint {
   int64_t time_ps = 0;
   int64_t bytes = 0;
@@ -152,8 +190,13 @@ struct Result {
   double energy_j = 0;
   std::array<double, kEnergyComponents> energy_by{};
   double average_power_w = 0;
+  // Of matrix products, two for a multiply-add, on all cores; and their share of the peak
+  // (roofline) in device_s.
+  double product_flops = 0, mfu = 0;
   Cost cost;
   std::vector<EngineUse> engines;
+  std::vector<CoreUse> cores;  // of a kernel on several
+  int shown_core = 0;
   int64_t hbm_peak_bytes = 0, hbm_traffic_bytes = 0, sbuf_peak_bytes = 0, psum_peak_bytes = 0,
           host_overhead_bytes = 0;
   int64_t hbm_capacity_bytes = 0, sbuf_capacity_bytes = 0, psum_capacity_bytes = 0;
@@ -172,7 +215,9 @@ struct Result {
   Roofline roofline;
   std::vector<std::string> instruction_names;
   std::vector<TimelineEvent> timeline;
-  std::vector<OccupancyPoint> sbuf_occupancy, psum_occupancy, hbm_occupancy;
+  std::vector<TileUse> tiles;
+  std::vector<std::string> tile_names;
+  MemoryShape sbuf, psum;
 };
 
 }  // namespace thorong::report

@@ -55,6 +55,8 @@ class Sampler {
     result_.auto_cast_type = "bfloat16";
     result_.rounding = "nearest_even";
     result_.hbm_capacity_bytes = int64_t{16} << 30;
+    result_.sbuf = {128, 192 << 10, 0}, result_.psum = {128, 16 << 10, 2 << 10};
+    result_.tile_names = {"weights", "sum"};
     result_.sbuf_capacity_bytes = 24 << 20;
     result_.psum_capacity_bytes = 2 << 20;
     result_.roofline = {92e12, "bfloat16", 410e9};
@@ -82,6 +84,19 @@ class Sampler {
     ++result_.engines[engine].instructions;
   }
 
+  void add_tile(Memory memory, double size, int64_t capacity, int64_t start, int64_t length,
+                int op) {
+    TileUse tile;
+    tile.memory = memory, tile.partitions = memory == Memory::kHbm ? 1 : 128;
+    tile.bytes = static_cast<int64_t>(size);
+    tile.address = static_cast<int64_t>(result_.tiles.size() % 7) * capacity / 8;
+    tile.bytes = std::min(tile.bytes, capacity - tile.address);
+    tile.start_ps = start, tile.end_ps = start + length;
+    tile.operator_index = op, tile.engine = static_cast<uint16_t>(result_.tiles.size() % 6);
+    tile.name = static_cast<int32_t>(result_.tiles.size() % 3) - 1;
+    result_.tiles.push_back(tile);
+  }
+
   void add_operator(int index) {
     const Kind& kind = kKinds[index == 0 ? 0 : static_cast<size_t>(random_() % 9) * 6 / 10];
     const int64_t begin = now_;
@@ -98,12 +113,11 @@ class Sampler {
           add_event(kFirstDma + q, now_ + late, length / 2, index);
         }
       }
-      result_.sbuf_occupancy.push_back(
-          {now_, static_cast<int64_t>(uniform(0.4, 0.93) * (24 << 20))});
-      result_.psum_occupancy.push_back({now_, static_cast<int64_t>(uniform(0.1, 1.0) * (2 << 20))});
+      add_tile(Memory::kSbuf, uniform(0.02, 0.4) * (192 << 10), 192 << 10, now_, length, index);
+      add_tile(Memory::kPsum, 2048, 16 << 10, now_, length / 2, index);
       now_ += length + static_cast<int64_t>(uniform(0, 40000));
     }
-    result_.hbm_occupancy.push_back({begin, 110 << 20 | (index % 7) << 20});
+    add_tile(Memory::kHbm, (110 << 20) | (index % 7) << 20, 1LL << 34, begin, now_ - begin, index);
     finish_operator(index, kind, begin);
   }
 

@@ -10,6 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "thorong/report/lines.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/text_grid.h"
 #include "thorong/report/units.h"
@@ -35,6 +37,19 @@ std::string of_capacity(int64_t capacity) {
 
 double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
+// How scattered what was free was, when most was in use.
+std::string free_then(const Result& result, Memory memory) {
+  const MemoryPeak peak = memory_peak(result, memory);
+  if (peak.used_bytes == 0 || peak.free_bytes == 0) return {};
+  return fmt::format("; largest free stretch {} of {} a partition",
+                     human_bytes(peak.largest_free_bytes), human_bytes(peak.free_bytes));
+}
+
+std::string mfu_basis(const Result& result) {
+  return fmt::format("of {} in {}{}", human(result.roofline.peak_flops_per_s, "FLOP/s"),
+                     result.roofline.peak_format, result.cores_used > 1 ? " on each core" : "");
+}
+
 std::string summary(const Result& result, const Style& style) {
   TextGrid grid;
   grid.column("", Align::kLeft);
@@ -56,9 +71,25 @@ std::string summary(const Result& result, const Style& style) {
   grid.row({"HBM", human_bytes(result.hbm_peak_bytes),
             fmt::format("{}; {} moved", of_capacity(result.hbm_capacity_bytes),
                         human_bytes(result.hbm_traffic_bytes))});
-  grid.row({"SBUF", human_bytes(result.sbuf_peak_bytes), of_capacity(result.sbuf_capacity_bytes)});
-  grid.row({"PSUM", human_bytes(result.psum_peak_bytes), of_capacity(result.psum_capacity_bytes)});
+  grid.row({"SBUF", human_bytes(result.sbuf_peak_bytes),
+            of_capacity(result.sbuf_capacity_bytes) + free_then(result, Memory::kSbuf)});
+  grid.row({"PSUM", human_bytes(result.psum_peak_bytes),
+            of_capacity(result.psum_capacity_bytes) + free_then(result, Memory::kPsum)});
+  if (result.product_flops > 0) {
+    grid.row({"MFU", percent(result.mfu), mfu_basis(result)});
+  }
   return fmt::format("\n{}", grid.text(style));
+}
+
+std::string other_core(const CoreUse& use, size_t core) {
+  std::string text = fmt::format("core {} ends at {}:", core, human(use.end_s, "s"));
+  const char* separator = " ";
+  for (const EngineUse& engine : use.engines) {
+    if (engine.busy_s <= 0) continue;
+    text += fmt::format("{}{} {}", separator, engine.name, percent(engine.utilization));
+    separator = ", ";
+  }
+  return text;
 }
 
 std::string engines(const Result& result, const Style& style) {
@@ -79,7 +110,15 @@ std::string engines(const Result& result, const Style& style) {
               grouped(engine.instructions)});
     ++shown;
   }
-  return section(style, "Engines", "share of the device time") + grid.text(style);
+  std::string remark = "share of the device time";
+  if (result.cores.size() > 1)
+    remark += fmt::format("; core {}, which ends last", result.shown_core);
+  std::string text = section(style, "Engines", remark) + grid.text(style);
+  for (size_t core = 0; core < result.cores.size(); ++core) {
+    if (static_cast<int>(core) != result.shown_core)
+      text += "  " + other_core(result.cores[core], core) + "\n";
+  }
+  return text;
 }
 
 std::string energy(const Result& result, const Style& style) {
@@ -133,6 +172,29 @@ std::string operators(const Result& result, const Style& style) {
   return section(style, "Operators that cost most", remark) + grid.text(style);
 }
 
+// What a kernel's lines cost; a model's operators have their energy in the table above.
+std::string lines(const Result& result, const Style& style) {
+  constexpr size_t kRows = 5;
+  if (result.model_format != "nki" || result.energy_j <= 0) return {};
+  const std::vector<LineUse> all = energy_by_line(result);
+  TextGrid grid;
+  for (const char* title : {"line", "instructions"}) grid.column(title, Align::kLeft);
+  for (const char* title : {"count", "energy", "share"}) grid.column(title, Align::kRight);
+  double sum = 0;
+  for (const LineUse& line : all) sum += line.energy_j;
+  for (size_t i = 0; i < std::min(kRows, all.size()); ++i) {
+    grid.row({shortened(printable(all[i].name), 36), shortened(printable(all[i].ops), 30),
+              grouped(all[i].instructions), human(all[i].energy_j, "J"),
+              percent(share_of(all[i].energy_j, result.energy_j))});
+  }
+  return section(
+             style, "Energy by line",
+             fmt::format("{} of {} lines; all of them need {}, the rest is static and host link",
+                         std::min(kRows, all.size()), all.size(),
+                         percent(share_of(sum, result.energy_j)))) +
+         grid.text(style);
+}
+
 std::string who(const std::string& op, const std::string& name) {
   return shortened(printable(op.empty() ? name : op + " " + name), 36);
 }
@@ -160,15 +222,17 @@ std::string critical_path(const Result& result, const Style& style) {
 
 std::string waits(const Result& result, const Style& style) {
   constexpr size_t kRows = 3;
-  if (result.waits.empty()) return {};
   TextGrid grid;
   for (const char* title : {"who waited", "engine", "for", "of"}) grid.column(title, Align::kLeft);
   for (const char* title : {"critical", "engine idle"}) grid.column(title, Align::kRight);
-  for (size_t i = 0; i < std::min(kRows, result.waits.size()); ++i) {
-    const WaitUse& use = result.waits[i];
+  size_t shown = 0;
+  for (const WaitUse& use : result.waits) {
+    if (shown == kRows || use.time_s <= 0) break;  // an engine that was busy did not wait
     grid.row({who(use.op, use.name), use.engine, use.waited_for, who(use.cause_op, use.cause_name),
               human(use.critical_s, "s"), human(use.time_s, "s")});
+    ++shown;
   }
+  if (shown == 0) return {};
   return section(style, "Most expensive waits", "those on the critical path first") +
          grid.text(style);
 }
@@ -293,9 +357,17 @@ std::string to_table(const Result& result, bool color) {
   Style style(color);
   std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
   text += summary(result, style) + engines(result, style) + energy(result, style) +
-          operators(result, style) + critical_path(result, style) + waits(result, style) +
-          outputs(result, style) + basis(result, style);
+          operators(result, style) + lines(result, style) + critical_path(result, style) +
+          waits(result, style) + outputs(result, style) + basis(result, style);
   return text + "\n" + style.dim + how_run(result) + style.reset + "\n";
+}
+
+std::string to_brief(const Result& result, bool color) {
+  Style style(color);
+  std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
+  if (result.product_flops > 0)
+    text += fmt::format("\nMFU {} {}\n", percent(result.mfu), mfu_basis(result));
+  return text + engines(result, style) + waits(result, style);
 }
 
 std::string to_comparison_table(std::span<const Result> results, bool color) {

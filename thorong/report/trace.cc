@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chrome trace events of a run, which Perfetto and chrome://tracing open: a thread an engine and
-// one for the operators, counters for the memories. Times are microseconds with six decimals, so no
-// picosecond is lost.
+// one for the operators, an arrow from what held an engine back to what it held back, counters for
+// the memories and HBM's traffic. Times are microseconds with six decimals, so no picosecond is
+// lost.
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -15,6 +16,7 @@
 
 #include "thorong/base/file.h"
 #include "thorong/report/json.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
 
@@ -24,12 +26,14 @@ namespace {
 // Complete events of one thread must not overlap, so overlapping bars go to further threads of the
 // same name.
 constexpr int kLanes = 64;
+// Of kHoldNames: an engine that was busy needs no arrow, what it did stands before the bar.
+constexpr uint8_t kEngineBusy = 1;
 
 // What is drawn, small enough to sort by time.
 struct Entry {
   int64_t start_ps;
   uint32_t index;
-  uint16_t track;  // 0: operators; 1 + engine; beyond: counters
+  uint16_t track;  // 0: operators; 1 + engine; beyond: counters, then ends of arrows
   uint16_t lane;
 };
 
@@ -53,9 +57,31 @@ class Lanes {
 };
 
 struct Counter {
-  std::string_view name;
-  std::span<const OccupancyPoint> points;
+  std::string_view name, unit;
+  std::vector<OccupancyPoint> points;  // values over time
 };
+
+// Bytes a second that transfers move through HBM.
+std::vector<OccupancyPoint> hbm_rates(const Result& result) {
+  std::vector<std::pair<int64_t, double>> changes;
+  for (const TimelineEvent& event : result.timeline) {
+    if (event.hbm_bytes <= 0 || event.end_ps <= event.start_ps) continue;
+    double rate = static_cast<double>(event.hbm_bytes) /
+                  static_cast<double>(event.end_ps - event.start_ps) * 1e12;
+    changes.emplace_back(event.start_ps, rate);
+    changes.emplace_back(event.end_ps, -rate);
+  }
+  std::sort(changes.begin(), changes.end());
+  std::vector<OccupancyPoint> points;
+  double rate = 0;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    rate += changes[i].second;
+    if (i + 1 < changes.size() && changes[i + 1].first == changes[i].first) continue;
+    int64_t value = std::max<int64_t>(0, std::llround(rate));
+    if (points.empty() || points.back().bytes != value) points.push_back({changes[i].first, value});
+  }
+  return points;
+}
 
 int64_t picoseconds(double seconds) {
   double value = seconds * 1e12;
@@ -67,9 +93,10 @@ class TraceWriter {
  public:
   explicit TraceWriter(const Result& result)
       : result_(result),
-        counters_{{"SBUF bytes", result.sbuf_occupancy},
-                  {"PSUM bytes", result.psum_occupancy},
-                  {"HBM bytes", result.hbm_occupancy}},
+        counters_{{"SBUF bytes", "bytes", occupancy(result, Memory::kSbuf)},
+                  {"PSUM bytes", "bytes", occupancy(result, Memory::kPsum)},
+                  {"HBM bytes", "bytes", occupancy(result, Memory::kHbm)},
+                  {"HBM bandwidth", "bytes/s", hbm_rates(result)}},
         lanes_(1 + result.engines.size()) {
     for (const OperatorUse& use : result.operators) {
       operator_names_.push_back(json_text(use.name));
@@ -115,12 +142,41 @@ class TraceWriter {
     std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
       return std::tie(a.start_ps, a.track) < std::tie(b.start_ps, b.track);
     });
+    threads_.assign(result_.timeline.size(), 0);
     for (Entry& entry : entries_) {
-      if (entry.track < lanes_.size()) {
-        entry.lane = lanes_[entry.track].place(entry.start_ps, entry.start_ps + duration(entry));
-      }
+      if (entry.track >= lanes_.size()) continue;
+      entry.lane = lanes_[entry.track].place(entry.start_ps, entry.start_ps + duration(entry));
+      if (entry.track > 0)
+        threads_[entry.index] = static_cast<uint32_t>(thread(entry.track, entry.lane));
     }
+    add_arrows();
   }
+
+  // An arrow starts in the middle of the bar that held another one back, where viewers find that
+  // bar whatever they round to, and ends at the other one's start. They stand among the events in
+  // order of time.
+  void add_arrows() {
+    const size_t bars = entries_.size();
+    for (size_t k = 0; k < bars; ++k) {
+      const Entry entry = entries_[k];
+      if (entry.track == 0 || entry.track >= lanes_.size()) continue;
+      const TimelineEvent& event = result_.timeline[entry.index];
+      if (event.hold <= kEngineBusy || event.cause < 0) continue;
+      auto cause = static_cast<size_t>(event.cause);
+      if (cause >= threads_.size() || threads_[cause] == 0) continue;
+      const TimelineEvent& from = result_.timeline[cause];
+      int64_t middle = from.start_ps + (from.end_ps - from.start_ps) / 2;
+      if (middle > event.start_ps) continue;
+      entries_.push_back({middle, entry.index, arrow_begins(), 0});
+      entries_.push_back({event.start_ps, entry.index, arrow_ends(), 0});
+    }
+    std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+      return std::tie(a.start_ps, a.track) < std::tie(b.start_ps, b.track);
+    });
+  }
+
+  uint16_t arrow_begins() const { return static_cast<uint16_t>(lanes_.size() + counters_.size()); }
+  uint16_t arrow_ends() const { return static_cast<uint16_t>(arrow_begins() + 1); }
 
   int64_t duration(const Entry& entry) const {
     if (entry.track == 0)
@@ -167,12 +223,13 @@ class TraceWriter {
 
   void write_entry(const Entry& entry) {
     next_event();
+    if (entry.track >= arrow_begins()) return write_arrow(entry);
     if (entry.track >= lanes_.size()) {
       const Counter& counter = counters_[entry.track - lanes_.size()];
       fmt::format_to(std::back_inserter(out_),
                      "{{\"ph\":\"C\",\"pid\":1,\"name\":\"{}\",\"ts\":", counter.name);
       write_time(entry.start_ps);
-      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"bytes\":{}}}}}",
+      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"{}\":{}}}}}", counter.unit,
                      counter.points[entry.index].bytes);
       return;
     }
@@ -188,12 +245,28 @@ class TraceWriter {
     }
   }
 
+  void write_arrow(const Entry& entry) {
+    const TimelineEvent& event = result_.timeline[entry.index];
+    bool begins = entry.track == arrow_begins();
+    size_t bar = begins ? static_cast<size_t>(event.cause) : entry.index;
+    fmt::format_to(std::back_inserter(out_),
+                   "{{\"ph\":\"{}\",{}\"pid\":1,\"tid\":{},\"id\":{},\"cat\":\"wait\","
+                   "\"name\":\"{}\",\"ts\":",
+                   begins ? "s" : "f", begins ? "" : "\"bp\":\"e\",", threads_[bar],
+                   entry.index + 1,
+                   kHoldNames[std::min<size_t>(event.hold, kHoldNames.size() - 1)]);
+    write_time(entry.start_ps);
+    out_ += '}';
+  }
+
   void write_operator(size_t index) {
     const OperatorUse& use = result_.operators[index];
     fmt::format_to(
         std::back_inserter(out_),
-        ",\"cat\":\"operator\",\"name\":{},\"args\":{{\"op\":{},\"bound\":{},\"path\":{}}}}}",
-        operator_names_[index], operator_kinds_[index], json_text(use.bound), json_text(use.path));
+        ",\"cat\":\"operator\",\"name\":{},\"args\":{{\"op\":{},\"bound\":{},\"path\":{},"
+        "\"energy_j\":{}}}}}",
+        operator_names_[index], operator_kinds_[index], json_text(use.bound), json_text(use.path),
+        std::isfinite(use.energy_j) ? use.energy_j : 0);
   }
 
   void write_instruction(size_t index) {
@@ -204,8 +277,11 @@ class TraceWriter {
     fmt::format_to(std::back_inserter(out_), ",\"cat\":\"instruction\",\"name\":{}", name);
     if (event.operator_index >= 0 &&
         static_cast<size_t>(event.operator_index) < operator_names_.size()) {
-      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"operator\":{}",
+      fmt::format_to(std::back_inserter(out_), ",\"args\":{{\"{}\":{}",
+                     result_.model_format == "nki" ? "line" : "operator",
                      operator_names_[static_cast<size_t>(event.operator_index)]);
+      if (event.hbm_bytes > 0)
+        fmt::format_to(std::back_inserter(out_), ",\"HBM bytes\":{:.0f}", event.hbm_bytes);
       write_wait(event);
       out_ += '}';
     }
@@ -228,6 +304,7 @@ class TraceWriter {
   std::vector<Counter> counters_;
   std::vector<Lanes> lanes_;
   std::vector<Entry> entries_;
+  std::vector<uint32_t> threads_;  // by event; 0: it is not drawn
   std::vector<std::string> operator_names_, operator_kinds_, instruction_names_;
   std::string out_;
   bool first_ = true;

@@ -8,6 +8,7 @@
 
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/runtime/describe_memory.h"
 #include "thorong/runtime/describe_waits.h"
 #include "thorong/runtime/session.h"
 #include "thorong/runtime/workload.h"
@@ -29,8 +30,23 @@ struct OperatorSums {
   int64_t start = INT64_MAX, any_start = INT64_MAX, end = 0;
   int64_t first_start = -1, time = 0;
   std::array<int64_t, isa::kQueues> busy{};
-  double energy = 0, hbm_bytes = 0;
+  double hbm_bytes = 0, product_flops = 0;
 };
+
+// Multiply-adds of a matrix product count twice; a transpose through the array is none.
+double product_flops(const isa::Program& tiles, const isa::Instruction& instruction) {
+  bool mx = instruction.opcode == static_cast<uint16_t>(isa::Opcode::nc_matmul_mx);
+  bool plain = instruction.opcode == static_cast<uint16_t>(isa::Opcode::nc_matmul);
+  if (!mx && (!plain || (instruction.flags & isa::kTransposeMode) != 0)) return 0;
+  const isa::AccessPattern &stationary = tiles.operand(instruction, 1),
+                           &moving = tiles.operand(instruction, 2);
+  double macs = static_cast<double>(stationary.partitions) *
+                static_cast<double>(stationary.free_elements()) *
+                static_cast<double>(moving.free_elements());
+  if (mx) macs *= 4;                                          // packed elements
+  if ((instruction.flags & isa::kDoubleRow) != 0) macs /= 2;  // [K, 2, M] meets [K, 2, N]
+  return 2 * macs;
+}
 
 // What bounds an operator: the resource that was busy for the largest part of its time.
 void name_bound(const OperatorSums& sums, const isa::CoreParameters& core,
@@ -68,22 +84,33 @@ void end_stretch(OperatorSums& sums) {
   sums.start = sums.any_start = INT64_MAX, sums.end = 0;
 }
 
-void add_instructions(const Program& program, report::Result& result,
-                      std::vector<OperatorSums>& sums) {
+using FlopsByFormat = std::vector<double>;  // by the number of the format
+
+FlopsByFormat add_instructions(const Program& program, report::Result& result,
+                               std::vector<OperatorSums>& sums) {
   const isa::Program& tiles = program.tiles;
+  FlopsByFormat flops_by(static_cast<size_t>(numerics::format_count()), 0);
   int32_t previous = -1;
+  result.timeline.reserve(tiles.instructions.size());
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     const isa::Instruction& instruction = tiles.instructions[i];
     const sim::InstructionTime& time = program.timing.instructions[i];
     const isa::Cost& cost = program.timing.costs[i];
     sim::EnergyParts parts = sim::instruction_energy(program.core, cost, instruction.waits);
-    double total = 0;
-    for (size_t p = 0; p < parts.size(); ++p) result.energy_by[p] += parts[p], total += parts[p];
+    for (size_t p = 0; p < parts.size(); ++p) result.energy_by[p] += parts[p];
     double host = cost.events.host_bytes * program.core.host_pj_byte * 1e-12;
     result.energy_by[at(EnergyComponent::kHostLink)] += host;
     result.hbm_traffic_bytes += static_cast<int64_t>(cost.events.hbm_bytes);
-    result.timeline.push_back({time.start_ps, time.end_ps, instruction.operator_index,
-                               static_cast<uint16_t>(instruction.queue), instruction.opcode});
+    report::TimelineEvent event{time.start_ps, time.end_ps, instruction.operator_index,
+                                static_cast<uint16_t>(instruction.queue), instruction.opcode};
+    event.hbm_bytes = static_cast<float>(cost.events.hbm_bytes);
+    result.timeline.push_back(event);
+    double flops = 0;
+    if (instruction.queue == Queue::kTensor) {
+      flops = product_flops(tiles, instruction);
+      result.product_flops += flops;
+      flops_by[static_cast<size_t>(cost.events.mac_format)] += flops;
+    }
     if (instruction.operator_index < 0) continue;
     if (previous >= 0 && previous != instruction.operator_index)
       end_stretch(sums[static_cast<size_t>(previous)]);
@@ -93,27 +120,54 @@ void add_instructions(const Program& program, report::Result& result,
     if (instruction.queue != Queue::kDmaLoad) sum.start = std::min(sum.start, time.start_ps);
     sum.end = std::max(sum.end, time.end_ps);
     sum.busy[static_cast<size_t>(instruction.queue)] += time.end_ps - time.start_ps;
-    sum.energy += total + host;
+    sum.product_flops += flops;
     sum.hbm_bytes += cost.events.hbm_bytes;
+    report::OperatorUse& use = result.operators[static_cast<size_t>(instruction.operator_index)];
+    ++use.instructions;
+    for (size_t p = 0; p < parts.size(); ++p) use.energy_by[p] += parts[p];
+    use.energy_by[at(EnergyComponent::kHostLink)] += host;
   }
+  return flops_by;
+}
+
+// The peak that a run is held against: of the format that a model is cast to; of a kernel, which
+// chooses formats itself, the one with most of its products.
+void add_roofline(const Program& program, const FlopsByFormat& flops, report::Result& result) {
+  numerics::Format format = numerics::Format::kFloat32;
+  if (program.options.auto_cast != compiler::AutoCast::kNone)
+    format = program.options.auto_cast_type;
+  if (!program.core.fp32_operands) format = numerics::Format::kBfloat16;
+  auto most = std::max_element(flops.begin(), flops.end());
+  if (program.model_format == "nki" && *most > 0)
+    format = static_cast<numerics::Format>(most - flops.begin());
+  const isa::CoreParameters& core = program.core;
+  double passes = core.passes_16bit;
+  if (format == numerics::Format::kFloat32) passes = core.passes_float32;
+  if (format == numerics::Format::kTfloat32) passes = core.passes_tfloat32;
+  if (numerics::byte_size(format) == 1) passes = core.passes_float8;
+  result.roofline.peak_flops_per_s = 2 * core.rows * core.columns * core.tensor_hz / passes;
+  result.roofline.peak_format = std::string(numerics::name(format));
+  result.roofline.hbm_bytes_per_s = core.hbm_core_bytes_per_s;
 }
 
 void add_operators(const Program& program, report::Result& result) {
   std::vector<OperatorSums> sums(program.tiles.operators.size());
-  add_instructions(program, result, sums);
+  result.operators.resize(sums.size());
+  add_roofline(program, add_instructions(program, result, sums), result);
   for (size_t i = 0; i < sums.size(); ++i) {
     const isa::OperatorInfo& info = program.tiles.operators[i];
-    report::OperatorUse use;
-    use.name = info.name, use.op = info.op, use.path = info.path, use.flops = info.flops;
+    report::OperatorUse& use = result.operators[i];
+    use.name = info.name, use.op = info.op, use.path = info.path;
+    // The compiler knows an operator's work; of a kernel's line only its products are counted.
+    use.flops = program.model_format == "nki" ? sums[i].product_flops : info.flops;
+    for (double joules : use.energy_by) use.energy_j += joules;
     end_stretch(sums[i]);
     use.start_s = static_cast<double>(std::max<int64_t>(0, sums[i].first_start)) * kSeconds;
     use.time_s = static_cast<double>(sums[i].time) * kSeconds;
-    use.energy_j = sums[i].energy;
     use.hbm_bytes = sums[i].hbm_bytes;
     use.roofline_s = std::max(use.flops / result.roofline.peak_flops_per_s,
                               use.hbm_bytes / result.roofline.hbm_bytes_per_s);
     name_bound(sums[i], program.core, use);
-    result.operators.push_back(std::move(use));
   }
 }
 
@@ -143,6 +197,8 @@ double batch(const Program& program) {
 void add_totals(const Program& program, report::Result& result) {
   const isa::CoreParameters& core = program.core;
   result.device_s = static_cast<double>(program.timing.end_ps) * kSeconds;
+  double most = result.roofline.peak_flops_per_s * result.device_s;
+  result.mfu = most > 0 ? result.product_flops / most : 0;
   result.program_start_s = core.start_s, result.program_stop_s = core.stop_s;
   double in = bytes_of(program.inputs), out = bytes_of(program.outputs);
   double copies = isa::host_copy_s(core, in, out);
@@ -284,6 +340,12 @@ void add_not_modelled(const Program& program, report::Result& result) {
         "Loading stationary tiles into the array is taken as hidden behind the products before, "
         "also where a product stands alone.");
   }
+  if (program.model_format == "nki") {
+    result.not_modelled.push_back(
+        "Waits: conflicts at the SBUF port that Vector and GpSimd share, conflicts at SBUF and "
+        "PSUM banks, and full instruction or descriptor queues take no time, so no wait is named "
+        "after them.");
+  }
   std::map<std::string, int> elsewhere;
   for (const report::OperatorUse& use : result.operators) {
     if (use.path != "tile") ++elsewhere[use.op + " on " + use.path];
@@ -320,45 +382,6 @@ void add_hints(const Program& program, report::Result& result) {
                   100 * saved / result.latency_s, program.core.passes_float32));
 }
 
-// SBUF and PSUM in use over time: a buffer counts from its first instruction's start to its last
-// one's end.
-void add_occupancy(const Program& program, report::Result& result) {
-  const isa::Program& tiles = program.tiles;
-  std::vector<std::pair<int64_t, int64_t>> life(tiles.buffers.size(), {INT64_MAX, 0});
-  for (size_t i = 0; i < tiles.instructions.size(); ++i) {
-    for (int32_t operand : tiles.instructions[i].operands) {
-      if (operand < 0) continue;
-      auto& [first, last] =
-          life[static_cast<size_t>(tiles.patterns[static_cast<size_t>(operand)].buffer)];
-      first = std::min(first, program.timing.instructions[i].start_ps);
-      last = std::max(last, program.timing.instructions[i].end_ps);
-    }
-  }
-  std::array<std::vector<std::pair<int64_t, int64_t>>, 3> changes;
-  for (size_t b = 0; b < tiles.buffers.size(); ++b) {
-    if (life[b].first == INT64_MAX) continue;
-    const isa::Buffer& buffer = tiles.buffers[b];
-    int64_t bytes = buffer.row_bytes * (buffer.space == isa::Space::kHbm ? 1 : buffer.partitions);
-    auto& list = changes[static_cast<size_t>(buffer.space)];
-    bool always = buffer.space == isa::Space::kHbm && buffer.role != isa::BufferRole::kScratch;
-    list.emplace_back(always ? 0 : life[b].first, bytes);
-    list.emplace_back(always ? program.timing.end_ps : life[b].second, -bytes);
-  }
-  auto steps = [](std::vector<std::pair<int64_t, int64_t>>& list,
-                  std::vector<report::OccupancyPoint>& points) {
-    std::sort(list.begin(), list.end());
-    int64_t bytes = 0;
-    for (size_t i = 0; i < list.size(); ++i) {
-      bytes += list[i].second;
-      if (i + 1 < list.size() && list[i + 1].first == list[i].first) continue;
-      points.push_back({list[i].first, bytes});
-    }
-  };
-  steps(changes[static_cast<size_t>(isa::Space::kSbuf)], result.sbuf_occupancy);
-  steps(changes[static_cast<size_t>(isa::Space::kPsum)], result.psum_occupancy);
-  steps(changes[static_cast<size_t>(isa::Space::kHbm)], result.hbm_occupancy);
-}
-
 // What predictions of this kind of program have been worth on this chip, if published measurements
 // tell. They were compared under the vendor's schedule, which is what those measurements ran under.
 void add_expected_error(const Program& program, report::Result& result) {
@@ -369,21 +392,6 @@ void add_expected_error(const Program& program, report::Result& result) {
       result.expected_error =
           report::ExpectedError{error.median, error.p90, error.rows, error.kind};
   }
-}
-
-void add_roofline(const Program& program, report::Result& result) {
-  numerics::Format format = numerics::Format::kFloat32;
-  if (program.options.auto_cast != compiler::AutoCast::kNone)
-    format = program.options.auto_cast_type;
-  if (!program.core.fp32_operands) format = numerics::Format::kBfloat16;
-  const isa::CoreParameters& core = program.core;
-  double passes = core.passes_16bit;
-  if (format == numerics::Format::kFloat32) passes = core.passes_float32;
-  if (format == numerics::Format::kTfloat32) passes = core.passes_tfloat32;
-  if (numerics::byte_size(format) == 1) passes = core.passes_float8;
-  result.roofline.peak_flops_per_s = 2 * core.rows * core.columns * core.tensor_hz / passes;
-  result.roofline.peak_format = std::string(numerics::name(format));
-  result.roofline.hbm_bytes_per_s = core.hbm_core_bytes_per_s;
 }
 
 }  // namespace
@@ -401,7 +409,6 @@ report::Result describe(const Program& program) {
   result.rounding = options.stochastic_rounding ? "stochastic" : "rne";
   result.seed = options.seed, result.timing_only = options.timing_only;
   result.import_s = program.import_s, result.compile_s = program.compile_s;
-  add_roofline(program, result);
   add_operators(program, result);
   describe_waits(program, result);
   add_totals(program, result);
@@ -420,7 +427,7 @@ report::Result describe(const Program& program) {
   add_not_modelled(program, result);
   add_hints(program, result);
   add_expected_error(program, result);
-  add_occupancy(program, result);
+  describe_memory(program, result);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "thorong/isa/instruction_table.h"
 #include "thorong/sim/waits.h"
@@ -15,6 +16,22 @@ constexpr double kPicosecond = 1e-12;
 
 // An instruction as waits are summed over: operator, mnemonic, queue.
 using Who = std::tuple<int32_t, uint16_t, isa::Queue>;
+
+// A kind of wait: who waited, for what, of whom.
+using Kind = std::tuple<Who, sim::Hold, Who>;
+
+struct KindHash {
+  size_t operator()(const Kind& kind) const {
+    auto number = [](const Who& who) {
+      auto [index, opcode, queue] = who;
+      return static_cast<uint64_t>(static_cast<uint32_t>(index)) << 24 |
+             static_cast<uint64_t>(opcode) << 8 | static_cast<uint64_t>(queue);
+    };
+    const auto& [waiting, hold, cause] = kind;
+    uint64_t mixed = number(waiting) * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(hold);
+    return (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9 + number(cause) * 0x94d049bb133111eb;
+  }
+};
 
 Who who(const isa::Program& tiles, int32_t i) {
   if (i < 0) return {-1, 0, isa::Queue::kHost};
@@ -80,19 +97,27 @@ void describe_waits(const Program& program, report::Result& result) {
   const isa::Program& tiles = program.tiles;
   std::vector<sim::Start> starts = sim::explain_starts(tiles, program.core, program.timing);
   std::vector<int64_t> idle = add_critical_path(program, starts, result);
-  std::map<std::tuple<Who, sim::Hold, Who>, report::WaitUse> sums;
+  std::unordered_map<Kind, report::WaitUse, KindHash> sums;
   for (size_t i = 0; i < starts.size(); ++i) {
     const sim::Start& start = starts[i];
     result.timeline[i].cause = start.cause;
     result.timeline[i].hold = static_cast<uint8_t>(start.hold);
-    if (start.stall_ps <= 0 || start.hold == sim::Hold::kNothing) continue;
+    bool queued = start.hold == sim::Hold::kEngine && start.queued_ps > 0;
+    if ((start.stall_ps <= 0 && !queued) || start.hold == sim::Hold::kNothing) continue;
     report::WaitUse& use =
         sums[{who(tiles, static_cast<int32_t>(i)), start.hold, who(tiles, start.cause)}];
     ++use.count;
+    use.queued_s += static_cast<double>(start.queued_ps) * kPicosecond;
+    if (queued) continue;
     use.time_s += static_cast<double>(start.stall_ps) * kPicosecond;
     use.critical_s += static_cast<double>(idle[i]) * kPicosecond;
+    use.latency_s += static_cast<double>(start.latency_ps) * kPicosecond;
+    use.semaphore_s += static_cast<double>(start.semaphore_ps) * kPicosecond;
   }
-  for (auto& [key, use] : sums) {
+  std::vector<std::pair<Kind, report::WaitUse>> kinds(sums.begin(), sums.end());
+  std::sort(kinds.begin(), kinds.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [key, use] : kinds) {
     const auto& [waiting, hold, cause] = key;
     name(tiles, waiting, use.name, use.op, use.engine);
     use.waited_for = report::kHoldNames[static_cast<size_t>(hold)];
@@ -100,8 +125,9 @@ void describe_waits(const Program& program, report::Result& result) {
       name(tiles, cause, use.cause_name, use.cause_op, use.cause_engine);
     result.waits.push_back(std::move(use));
   }
-  sort_and_cut(result.waits,
-               [](const report::WaitUse& use) { return std::pair(use.critical_s, use.time_s); });
+  sort_and_cut(result.waits, [](const report::WaitUse& use) {
+    return std::tuple(use.critical_s, use.time_s, use.queued_s);
+  });
 }
 
 }  // namespace thorong::runtime

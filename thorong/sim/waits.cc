@@ -16,7 +16,10 @@ using isa::Queue;
 class Explainer {
  public:
   Explainer(const isa::Program& program, const isa::CoreParameters& core, const Timing& timing)
-      : program_(program), core_(core), timing_(timing) {}
+      : program_(program),
+        core_(core),
+        timing_(timing),
+        moment_ps_(static_cast<int64_t>(core.semaphore_s * 1e12) + 1) {}
 
   std::vector<Start> run() {
     std::vector<Start> starts(program_.instructions.size());
@@ -46,12 +49,29 @@ class Explainer {
     int64_t start = timing_.instructions[i].start_ps;
     int32_t before = last_[static_cast<size_t>(instruction.queue)];
     int64_t free = before < 0 ? 0 : release(before);
+    Completion latest = latest_of(instruction);
+    // The semaphore itself takes a moment; whatever is later than that has another cause.
+    int64_t signalled = latest.instruction < 0 ? 0 : latest.visible_ps + moment_ps_;
     Start result;
     result.stall_ps = start - free;
     if (result.stall_ps <= 0) {
-      if (before >= 0) result.hold = Hold::kEngine, result.cause = before;
+      if (before < 0) return result;
+      result.hold = Hold::kEngine, result.cause = before;
+      result.queued_ps = std::max<int64_t>(0, start - std::min(start, signalled));
       return result;
     }
+    result.cause = latest.instruction;
+    if (start > std::max(free, signalled)) {
+      if (result.cause >= 0) result.hold = Hold::kOperand;
+      name_other(instruction, start, result);
+    } else if (result.cause >= 0) {
+      split_operand(latest, free, start, result);
+    }
+    return result;
+  }
+
+  // What was the last of an instruction's operands.
+  Completion latest_of(const Instruction& instruction) const {
     Completion latest;
     for (int32_t w = 0; w < instruction.waits; ++w) {
       const isa::Wait& wait = program_.waits[static_cast<size_t>(instruction.first_wait + w)];
@@ -59,12 +79,15 @@ class Explainer {
           completed_[static_cast<size_t>(wait.queue)][static_cast<size_t>(wait.count - 1)];
       if (done.visible_ps >= latest.visible_ps) latest = done;
     }
-    result.cause = latest.instruction;
-    if (result.cause >= 0) result.hold = Hold::kOperand;
-    // The semaphore itself takes a moment; whatever is later than that has another cause.
-    auto moment = static_cast<int64_t>(core_.semaphore_s * 1e12) + 1;
-    if (start > std::max(free, latest.visible_ps + moment)) name_other(instruction, start, result);
-    return result;
+    return latest;
+  }
+
+  void split_operand(const Completion& latest, int64_t free, int64_t start, Start& result) const {
+    int64_t ended = timing_.instructions[static_cast<size_t>(latest.instruction)].end_ps;
+    int64_t seen = std::clamp(latest.visible_ps, free, start);
+    result.latency_ps = seen - std::min(seen, std::max(ended, free));
+    result.semaphore_ps = start - seen;
+    result.hold = latest.visible_ps <= free ? Hold::kSemaphore : Hold::kOperand;
   }
 
   void name_other(const Instruction& instruction, int64_t start, Start& result) const {
@@ -72,11 +95,20 @@ class Explainer {
       result.hold = Hold::kMeeting, result.cause = -1;
     } else if (is_dma(instruction.queue)) {
       auto found = transfer_ends_.find(start);
-      if (found != transfer_ends_.end())
-        result.hold = Hold::kDataPath, result.cause = found->second;
+      if (found == transfer_ends_.end()) return;
+      result.hold = bound_by_hbm(found->second) ? Hold::kHbm : Hold::kDataPath;
+      result.cause = found->second;
     } else if (last_compute_ >= 0) {
       result.hold = Hold::kSchedule, result.cause = last_compute_;
     }
+  }
+
+  // Whether a transfer took as long as HBM needs for its bytes.
+  bool bound_by_hbm(int32_t i) const {
+    const isa::Cost& cost = timing_.costs[static_cast<size_t>(i)];
+    constexpr double kAlmost = 1 - 1e-9;
+    return cost.events.hbm_bytes > 0 &&
+           cost.events.hbm_bytes / core_.hbm_core_bytes_per_s >= cost.occupied_s * kAlmost;
   }
 
   void note(size_t i) {
@@ -96,6 +128,7 @@ class Explainer {
   const isa::Program& program_;
   const isa::CoreParameters& core_;
   const Timing& timing_;
+  int64_t moment_ps_;
   std::array<std::vector<Completion>, isa::kQueues> completed_;
   std::array<int32_t, isa::kQueues> last_ = filled();
   std::unordered_map<int64_t, int32_t> transfer_ends_;

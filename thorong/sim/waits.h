@@ -14,18 +14,23 @@ namespace thorong::sim {
 
 // What let an instruction begin at last.
 enum class Hold : uint8_t {
-  kNothing,   // it began at once
-  kEngine,    // the instruction before it on its queue
-  kOperand,   // an instruction that it waited for by semaphore
-  kDataPath,  // another transfer on the shared DMA data path: bandwidth
-  kMeeting,   // the other cores
-  kSchedule,  // the overlap that the vendor's compiler reaches (Schedule::kVendor)
+  kNothing,    // it began at once
+  kEngine,     // the instruction before it on its queue
+  kOperand,    // an instruction that it waited for by semaphore
+  kDataPath,   // another transfer on the shared DMA data path: bandwidth of the DMA engines
+  kMeeting,    // the other cores
+  kSchedule,   // the overlap that the vendor's compiler reaches (Schedule::kVendor)
+  kHbm,        // as kDataPath, where HBM's rate decided how long the other transfer took
+  kSemaphore,  // its operand was there when the queue became free, but not the signal
 };
 
 struct Start {
   Hold hold = Hold::kNothing;
   int32_t cause = -1;    // the instruction that held it back
   int64_t stall_ps = 0;  // how long the queue had been free
+  // Parts of the stall in which the cause had ended: its result, then the signal was on the way.
+  int64_t latency_ps = 0, semaphore_ps = 0;
+  int64_t queued_ps = 0;  // kEngine: how long its operands had been there
 };
 
 // Parallel to the program's instructions.

@@ -57,6 +57,63 @@ TEST(Waits, AnEngineThatIsBusyIsNoStall) {
   EXPECT_EQ(starts[1].stall_ps, 0);
 }
 
+// A load of 1024 bytes ends at 1024 ns, is seen 100 ns later and signalled 10 ns after that.
+TEST(Waits, AStallForAnOperandHasParts) {
+  Stream s;
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(s.b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(s.b.program, core, timing);
+  EXPECT_NEAR(static_cast<double>(starts[2].stall_ps), 1134.0 * kNs,
+              1);  // each duration is rounded up
+  EXPECT_EQ(starts[2].latency_ps, 100 * kNs);
+  EXPECT_EQ(starts[2].semaphore_ps, 10 * kNs);
+}
+
+// Two copies on Vector; when the second has ended Scalar reads the first one's result, and then the
+// second one's, whose signal alone is missing.
+TEST(Waits, OnlyTheSignalIsMissing) {
+  ProgramBuilder b;
+  BufferId x = b.buffer(Space::kSbuf, 0, 256), y = b.buffer(Space::kSbuf, 4096, 256);
+  b.copy(b.part(x, 0, 256), b.part(x, 0, 256));                                      // 0 to 256 ns
+  b.activate(numerics::UnaryFunction::kCopy, b.part(y, 0, 256), b.part(y, 0, 256));  // beside it
+  b.activate(numerics::UnaryFunction::kCopy, b.part(x, 0, 256), b.part(x, 0, 256));
+  insert_semaphores(b.program);
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(b.program, core, timing);
+  ASSERT_EQ(timing.instructions[0].end_ps, timing.instructions[1].end_ps);
+  EXPECT_EQ(starts[2].hold, Hold::kSemaphore);
+  EXPECT_EQ(starts[2].cause, 0);
+  EXPECT_EQ(starts[2].stall_ps, 10 * kNs);
+  EXPECT_EQ(starts[2].semaphore_ps, 10 * kNs);
+}
+
+TEST(Waits, ReadyBeforeTheEngineIsFree) {
+  ProgramBuilder b;
+  BufferId x = b.buffer(Space::kSbuf, 0, 256), y = b.buffer(Space::kSbuf, 4096, 256);
+  b.copy(b.part(x, 0, 256), b.part(x, 0, 256));
+  b.copy(b.part(y, 0, 256), b.part(y, 0, 256));
+  insert_semaphores(b.program);
+  isa::CoreParameters core = round_core();
+  Timing timing = simulate_timing(b.program, core, Schedule::kBest);
+  Start second = explain_starts(b.program, core, timing)[1];
+  EXPECT_EQ(second.hold, Hold::kEngine);
+  EXPECT_EQ(second.queued_ps, timing.instructions[0].end_ps);  // ready from the start on
+}
+
+// With HBM at a quarter of the DMA engines' rate, a transfer takes four times as long because of
+// it.
+TEST(Waits, TellsHbmFromTheDmaEngines) {
+  Stream s;
+  isa::CoreParameters core = round_core();
+  core.hbm_core_bytes_per_s = 0.25e9;
+  Timing timing = simulate_timing(s.b.program, core, Schedule::kBest);
+  std::vector<Start> starts = explain_starts(s.b.program, core, timing);
+  EXPECT_EQ(starts[1].hold, Hold::kHbm);
+  EXPECT_EQ(starts[1].cause, 0);
+  EXPECT_NEAR(static_cast<double>(starts[1].stall_ps), 4096.0 * kNs, 1);
+}
+
 TEST(Waits, StallsAndWorkOfAnEngineAddUp) {
   Stream s;
   isa::CoreParameters core = round_core();

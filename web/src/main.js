@@ -9,6 +9,7 @@ import * as echarts from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 
 import { readPage } from './data.js';
+import { MemoryMap } from './memory_map.js';
 import { drawOccupancy } from './occupancy.js';
 import { OperatorTable } from './operator_table.js';
 import { drawRoofline } from './roofline.js';
@@ -25,6 +26,8 @@ function makeCharts(page) {
   const timeline = new Timeline(echarts, place('timeline'), page, (from, to) => followers.forEach((follow) => follow(from, to)));
   const roofline = echarts.init(place('roofline'));
   const memories = ['sbuf', 'psum', 'hbm'].map((name) => ({ name, chart: echarts.init(place(name)) }));
+  const maps = ['sbuf', 'psum'].filter((name) => place(`${name}-map`))
+    .map((name) => new MemoryMap(place(`${name}-map`), name, page.maps[name], page));
   const note = document.createElement('p');
   note.className = 'remark';
   place('roofline').after(note);
@@ -36,11 +39,16 @@ function makeCharts(page) {
     note.textContent = drawRoofline(roofline, page, theme);
     followers.length = 0;
     for (const { name, chart } of memories) followers.push(drawOccupancy(chart, name, page.memory[name], page.spanPs, theme));
+    for (const map of maps) {
+      map.draw(theme);
+      followers.push((from, to) => map.follow(from, to));
+    }
     timeline.draw(theme);
   };
   const resize = () => {
     roofline.resize();
     for (const { chart } of memories) chart.resize();
+    for (const map of maps) map.paint();
     timeline.resize();
   };
   return { timeline, draw, resize };

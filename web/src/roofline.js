@@ -54,8 +54,20 @@ function ceilings(box, peak, bandwidth, format, theme) {
   };
 }
 
+// A kernel's lines either compute or move bytes, so all of it is a point too.
+function wholeKernel({ model, product_flops: flops, memory, device_s: time, energy_j: energy, cores_used: cores, roofline }) {
+  if (model.format !== 'nki' || !(flops > 0 && memory.hbm_traffic_bytes > 0)) return [];
+  const bytes = memory.hbm_traffic_bytes / cores; // ceilings are one core's
+  const compute = flops / cores / roofline.peak_flops_per_s;
+  const move = bytes / roofline.hbm_bytes_per_s;
+  const least = Math.max(compute, move);
+  return [{ name: model.path, op: 'the whole kernel', time_s: time, energy_j: energy, flops: flops / cores, hbm_bytes: bytes, roofline_s: least,
+    bound: compute > move ? 'tensor' : 'hbm', bound_share: least / time }];
+}
+
 export function drawRoofline(chart, page, theme) {
-  const { operators, roofline, device_s: device } = page.result;
+  const { operators: lines, roofline, device_s: device } = page.result;
+  const operators = [...lines, ...wholeKernel(page.result)];
   const { peak_flops_per_s: peak, hbm_bytes_per_s: bandwidth } = roofline;
   const shown = points(operators, device || 1);
   if (!(peak > 0 && bandwidth > 0)) return 'The chip file states no peak or no HBM bandwidth.';
@@ -85,5 +97,7 @@ export function drawRoofline(chart, page, theme) {
     ],
   }, true);
   const hidden = operators.length - shown.length;
-  return hidden > 0 ? `${hidden} of ${operators.length} operators do no arithmetic or move no bytes through HBM and have no place here.` : '';
+  if (hidden === 0) return '';
+  const what = page.result.model.format === 'nki' ? 'lines' : 'operators';
+  return `${hidden} of ${lines.length} ${what} do no matrix product or move no bytes through HBM and have no place here.`;
 }

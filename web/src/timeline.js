@@ -183,7 +183,16 @@ export class Timeline {
     if (bar.event < 0) {
       return tip(`${grouped(bar.count)} instructions`, owner, [['Engine', engine], ['From first to last', length], ['Busy', percent(bar.busy / (bar.end - bar.start))], ['Start', axisTime(bar.start, 1000)]]);
     }
-    return tip(this.instruction(bar.event), owner, [['Engine', engine], ...times]);
+    return tip(this.instruction(bar.event), owner, [['Engine', engine], ...times, ...this.wait(bar.event)]);
+  }
+
+  // What an instruction waited for, and the instruction that held it back.
+  wait(event) {
+    const { hold, cause } = this.page.timeline;
+    if (hold[event] === 0) return [];
+    const line = this.operators[cause[2 * event]]?.name;
+    const instruction = this.page.instructions[cause[2 * event + 1]];
+    return [['Waited for', this.page.holds[hold[event]]], ...(instruction ? [['Of', line ? `${instruction}, ${line}` : instruction]] : [])];
   }
 
   setWindow(from, to) {

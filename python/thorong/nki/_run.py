@@ -239,6 +239,7 @@ class Launched:
     value: Any
     arrays: Arrays
     name: str
+    timed: bool = False  # somebody asked for the result
 
     def outputs(self) -> Any:
         """The kernel's results as arrays."""
@@ -254,7 +255,12 @@ class Launched:
             return value
 
         _map_tensors(self.value, note)
+        self.timed = True
         return Result(core.finish(self.runs, self.name, named))
+
+
+# Told of each launch: `python -m thorong.nki` sums them up.
+on_launch: Callable[[Launched], None] | None = None
 
 
 def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], edges: Any = (), **options: Any) -> Launched:
@@ -285,7 +291,10 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         run.check_end(returned if run is runs[0] else [])
     arrays.write_back()
     name = getattr(function, "__name__", type(function).__name__)
-    return Launched(runs, value, arrays, name)
+    launched = Launched(runs, value, arrays, name)
+    if on_launch is not None:
+        on_launch(launched)
+    return launched
 
 
 def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies: list[Callable[[], Any]]) -> Any:

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import inspect
 import math
-import os
 import textwrap
 from collections.abc import Callable
 from types import CodeType, FunctionType
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..._core import nki as core
 from .. import _run
+from .._benchmark import BenchmarkResult, Files, Latency, print_latency
 from .._jit import Kernel as NewKernel
 from ._tensor import Session, Tensor, _session, flush, made_of
 
@@ -184,40 +184,21 @@ def simulate_kernel(kernel: Any, *args: Any, **kwargs: Any) -> Any:
 # ---- time
 
 
-class Latency:
-    """Latencies of a benchmark, in microseconds. The model has no noise: all percentiles are one figure."""
-
-    def __init__(self, seconds: float) -> None:
-        self.microseconds = seconds * 1e6
-
-    def get_latency_percentile(self, percentile: float) -> float:
-        """The latency that `percentile` percent of the runs stay below, in microseconds."""
-        if not 0 <= percentile <= 100:
-            raise ValueError(f"expected a percentile from 0 to 100, found {percentile}")
-        return self.microseconds
-
-    def __repr__(self) -> str:
-        return f"<latency {self.microseconds:.2f} us (modelled)>"
-
-
-class BenchmarkResult:
-    """What a benchmark measured: `nc_latency`, and the whole result of the modelled run."""
-
-    def __init__(self, result: Any) -> None:
-        self.result = result
-        self.nc_latency = Latency(result.device_s)
-
-
 class Timed(Kernel):
-    """A kernel that is timed when it runs; `benchmark_result` is that of the last run."""
+    """A kernel that is timed when it runs; `benchmark_result` is that of the last run, also of one on a grid of it."""
 
-    benchmark_result: BenchmarkResult
-    saves: dict[str, Any] = {}
-    gives_outputs = True
+    files = Files({}, False)
+    prints = False
+    last: dict[str, Any] = {}
+
+    @property
+    def benchmark_result(self) -> BenchmarkResult | None:
+        """The last call's latency; None before the first."""
+        return BenchmarkResult(self.last["result"]) if self.last else None
 
     def __getitem__(self, key: Any) -> Timed:
         made = super().__getitem__(key)
-        made.saves, made.gives_outputs = self.saves, self.gives_outputs
+        made.files, made.prints, made.last = self.files, self.prints, self.last
         return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -226,43 +207,30 @@ class Timed(Kernel):
         launched = self.launch(*args, **kwargs)
         outputs = launched.outputs()
         result = launched.result()
-        self.benchmark_result = BenchmarkResult(result)
-        _save(result, **self.saves)
-        return outputs if self.gives_outputs else None
+        self.last["result"] = result
+        self.files.write(result)
+        if self.prints:
+            print_latency(result)
+        return outputs
 
 
-def _save(result: Any, save_trace_name: str | None = None, working_directory: str | None = None, **_: Any) -> None:
-    """The trace of the modelled run, as JSON for Perfetto, where the vendor writes its own."""
-    if not save_trace_name:
-        return
-    folder = working_directory or "."
-    os.makedirs(folder, exist_ok=True)
-    result.trace(os.path.join(folder, os.path.splitext(os.path.basename(save_trace_name))[0] + ".json"))
+def _decorator(documentation: str, profile: bool = False, prints: bool = False) -> Callable[..., Any]:
+    def decorate(func: Any = None, *, platform_target: str | None = None, **options: Any) -> Any:
+        def make(function: Any) -> Timed:
+            kernel = kernel_of(function, **_options(platform_target))
+            made = Timed(kernel.func, kernel.grid, **kernel.options)
+            made.files, made.prints, made.last = Files(options, profile), prints, {}
+            return made
 
-
-def _timed(func: Any, saves: dict[str, Any], options: dict[str, Any], gives_outputs: bool = True) -> Timed:
-    kernel = kernel_of(func, **options)
-    made = Timed(kernel.func, kernel.grid, **kernel.options)
-    made.saves, made.gives_outputs = saves, gives_outputs
-    return made
-
-
-def _decorator(gives_outputs: bool) -> Callable[..., Any]:
-    def decorate(func: Any = None, *, save_neff_name: str | None = None, save_trace_name: str | None = None, working_directory: str | None = None,
-                 platform_target: str | None = None, **_: Any) -> Any:
-        saves = {"save_trace_name": save_trace_name, "working_directory": working_directory}
-        make = lambda function: _timed(function, saves, _options(platform_target), gives_outputs)  # noqa: E731
         return make if func is None else make(func)
 
+    decorate.__doc__ = documentation
     return decorate
 
 
-baremetal = _decorator(True)
-baremetal.__doc__ = "Runs a kernel by itself, with arrays; no framework, and here no hardware."
-benchmark = _decorator(True)
-benchmark.__doc__ = "Runs a kernel and keeps its modelled latency in `benchmark_result.nc_latency`."
-profile = _decorator(True)
-profile.__doc__ = "Runs a kernel and writes its modelled timeline to `working_directory/save_trace_name`, as JSON for Perfetto."
+baremetal = _decorator("Runs a kernel by itself, with arrays; no framework, and here no hardware.")
+benchmark = _decorator("Runs a kernel, prints its modelled latency and keeps it in `benchmark_result.nc_latency`.", prints=True)
+profile = _decorator("Runs a kernel and writes its modelled timeline to `working_directory/save_trace_name`, as JSON for Perfetto.", profile=True)
 
 
 # ---- `and`, `or`, `not` in masks
@@ -326,4 +294,4 @@ def cores_of(grid: Grid | None) -> int:
     return grid.cores if grid is not None else 1
 
 
-__all__ = ["Grid", "Kernel", "baremetal", "benchmark", "jit", "math", "profile", "simulate_kernel", "trace"]
+__all__ = ["BenchmarkResult", "Grid", "Kernel", "Latency", "baremetal", "benchmark", "jit", "math", "profile", "simulate_kernel", "trace"]
