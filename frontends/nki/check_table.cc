@@ -59,8 +59,8 @@ constexpr std::array kTable = {
     CheckInfo{"unwritten-output", kMode, "all of what a kernel returns has been written"},
     // State of the engines.
     CheckInfo{"accumulate", kMode,
-              "a matmul adds only to what a matmul with accumulate=False began (NeuronCore-v4: to "
-              "any value)"},
+              "a matmul adds only to what a matmul with accumulate=False began; with "
+              "accumulate=None to zeros too (NeuronCore-v4: to any value)"},
     CheckInfo{"accumulate-after-read", kMode,
               "with accumulate=None a matmul does not add to a sum that was read already"},
     CheckInfo{"accumulator", kMode,

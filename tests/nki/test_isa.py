@@ -139,6 +139,22 @@ def test_matmul_accumulates_over_tiles(dtype: Any) -> None:
     np.testing.assert_allclose(nki.jit(kernel)(a, b), exact, rtol=1e-4, atol=1e-3)
 
 
+def test_matmul_after_zeros() -> None:
+    """accumulate=None on zeros that no matmul wrote: what is not overwritten stays zero."""
+    a, b = floats(128, 64, dtype=BF16), floats(128, 64, dtype=BF16)
+
+    def body(dst: Any, left: Any, right: Any) -> None:
+        total = nl.ndarray((64, 128), nl.float32, buffer=nl.psum)
+        nisa.memset(total, 0)
+        for _ in range(2):
+            nisa.nc_matmul(total[:, 0:64], left, right)
+        nisa.tensor_copy(dst, total)
+
+    found = run(body, a, b, out=((64, 128), np.float32))
+    np.testing.assert_allclose(found[:, :64], 2 * (a.astype(np.float64).T @ b.astype(np.float64)), rtol=1e-4, atol=1e-3)
+    assert not found[:, 64:].any()
+
+
 @pytest.mark.parametrize(("shape", "engine"), [((128, 128), "tensor"), ((20, 60), "tensor"), ((32, 32), "vector")])
 @pytest.mark.parametrize("dtype", [np.float32, BF16])
 def test_nc_transpose(shape: tuple[int, int], engine: str, dtype: Any) -> None:

@@ -132,13 +132,13 @@ class Plan {
 };
 
 // One pass over time, with instructions at most `window` places ahead of the oldest that has not
-// started.
+// started. `share`: see TilePlaces.
 class Attempt {
  public:
-  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window)
+  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window, bool share)
       : plan_(plan),
         window_(window),
-        places_(core),
+        places_(core, share),
         waiting_(plan.dependencies.nodes()),
         ready_(plan.dependencies.nodes(), 0),
         left_(plan.uses),
@@ -406,15 +406,17 @@ Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CorePara
   Plan plan(program, core, request);
   constexpr int64_t kWidest = 1 << 16, kNarrower = 4;
   size_t stuck = 0;
-  for (int64_t window = kWidest;; window /= kNarrower) {
-    Attempt attempt(plan, core, window);
-    if (attempt.run()) {
-      std::vector<int32_t> order = attempt.order;
-      apply(program, attempt, core);
-      return order;
+  for (bool share : {false, true}) {
+    for (int64_t window = kWidest;; window /= kNarrower) {
+      Attempt attempt(plan, core, window, share);
+      if (attempt.run()) {
+        std::vector<int32_t> order = attempt.order;
+        apply(program, attempt, core);
+        return order;
+      }
+      stuck = attempt.stuck;
+      if (window == 0) break;
     }
-    stuck = attempt.stuck;
-    if (window == 0) break;
   }
   return no_room(plan, stuck, core);
 }

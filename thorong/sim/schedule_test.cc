@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thorong/sim/schedule.h"
 
+#include <map>
 #include <random>
 
 #include "thorong/sim/regions.h"
@@ -61,6 +62,32 @@ TEST(Schedule, TilesThatDoNotFitTogetherTakeTurns) {
   }
   EXPECT_LE(program.sbuf_peak_bytes, 20000 * core.partitions);
   EXPECT_GE(time_of(program, core), 40 * 4000 * 1000);
+}
+
+TEST(Schedule, HalfTilesShareBytesWhereTheyWouldNotFitOtherwise) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  std::vector<BufferId> tiles;
+  for (int i = 0; i < 4; ++i) tiles.push_back(b.buffer(Space::kSbuf, kUnplaced, 1000));
+  for (Buffer& buffer : b.program.buffers) buffer.partitions = 64;
+  BufferId out = b.buffer(Space::kHbm, 0, 4000);
+  for (BufferId tile : tiles) b.add(Opcode::memset, Queue::kVector, {b.part(tile, 0, 1000)});
+  for (int i = 0; i < 4; ++i) {
+    b.add(Opcode::dma_copy, Queue::kDmaStore,
+          {b.part(out, 1000 * i, 1000), b.part(tiles[static_cast<size_t>(i)], 0, 1000)});
+  }
+  const std::vector<Edge> edges{{4, 3}, {5, 3}, {6, 3}, {7, 3}};  // so that all live at once
+  Program roomy = b.program, tight = b.program, whole = b.program;
+  ASSERT_TRUE(schedule(roomy, core, {{}, {}, edges}).ok());
+  EXPECT_EQ(roomy.sbuf_peak_bytes, 4 * 4032 * core.partitions);
+  core.sbuf_bytes_per_partition = 2 * 4032;
+  ASSERT_TRUE(schedule(tight, core, {{}, {}, edges}).ok());
+  EXPECT_EQ(tight.sbuf_peak_bytes, 2 * 4032 * core.partitions);
+  std::map<int64_t, int> at;
+  for (BufferId tile : tiles) ++at[tight.buffers[static_cast<size_t>(tile)].address];
+  EXPECT_EQ(at, (std::map<int64_t, int>{{0, 2}, {4032, 2}}));
+  for (Buffer& buffer : whole.buffers) buffer.partitions = 65;
+  EXPECT_FALSE(schedule(whole, core, {{}, {}, edges}).ok());
 }
 
 TEST(Schedule, ATileThatCannotFitNamesItsOperator) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places of on-chip tiles while a program is scheduled. A PSUM tile of at most a bank's size lies
-// within one bank.
+// within one bank. Where SBUF is short, two tiles of at most half of the partitions share the bytes
+// of one, one below the other.
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -15,15 +17,20 @@ namespace thorong::sim {
 
 class TilePlaces {
  public:
-  explicit TilePlaces(const isa::CoreParameters& core)
-      : bank_bytes_(core.psum_bank_bytes), sbuf_(0, core.sbuf_bytes_per_partition) {
+  // `share`: small tiles lie below each other.
+  TilePlaces(const isa::CoreParameters& core, bool share)
+      : bank_bytes_(core.psum_bank_bytes),
+        most_shared_(share ? core.partitions / 2 : 0),
+        sbuf_(0, core.sbuf_bytes_per_partition) {
     for (int64_t i = 0; i < core.psum_banks; ++i) banks_.emplace_back(0, bank_bytes_);
   }
 
   // The byte within the partition; -1: no room now.
   int64_t take(const isa::Buffer& buffer) {
-    if (buffer.space == isa::Space::kSbuf)
+    if (buffer.space == isa::Space::kSbuf) {
+      if (buffer.partitions <= most_shared_) return take_shared(buffer.row_bytes);
       return sbuf_.allocate_oldest(buffer.row_bytes).value_or(-1);
+    }
     return buffer.row_bytes <= bank_bytes_ ? take_in_bank(buffer.row_bytes)
                                            : take_banks(buffer.row_bytes);
   }
@@ -52,6 +59,9 @@ class TilePlaces {
 
   void give_back(const isa::Buffer& buffer, int64_t address) {
     if (buffer.space == isa::Space::kSbuf) {
+      auto shared = shared_.find(address);
+      if (shared != shared_.end() && --shared->second.tiles > 0) return;
+      if (shared != shared_.end()) shared_.erase(shared);
       sbuf_.free(address);
       return;
     }
@@ -69,6 +79,27 @@ class TilePlaces {
   }
 
  private:
+  struct Shared {
+    int64_t bytes;
+    int tiles;  // 1 or 2
+  };
+
+  // Beside a tile that leaves least unused, or a place of its own.
+  int64_t take_shared(int64_t bytes) {
+    auto best = shared_.end();
+    for (auto it = shared_.begin(); it != shared_.end(); ++it) {
+      if (it->second.tiles == 2 || it->second.bytes < bytes) continue;
+      if (best == shared_.end() || it->second.bytes < best->second.bytes) best = it;
+    }
+    if (best != shared_.end()) {
+      best->second.tiles = 2;
+      return best->first;
+    }
+    int64_t address = sbuf_.allocate_oldest(bytes).value_or(-1);
+    if (address >= 0) shared_[address] = {bytes, 1};
+    return address;
+  }
+
   // The next bank with room, so that neighbours lie in different banks and engines do not meet
   // there.
   int64_t take_in_bank(int64_t bytes) {
@@ -94,8 +125,9 @@ class TilePlaces {
     return -1;
   }
 
-  int64_t bank_bytes_;
+  int64_t bank_bytes_, most_shared_;
   AddressSpace sbuf_;
+  std::map<int64_t, Shared> shared_;  // by address
   std::vector<AddressSpace> banks_;
   size_t next_bank_ = 0;
 };

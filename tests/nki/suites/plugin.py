@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin of pytest for the suites: `--every N` keeps each N-th case, and two names are there that nki-library's snapshot uses
-without defining them: Platforms in test_qkv_tkg.py, and the compiled kernel of its orchestrator in the mode `simulation`."""
+"""A plugin of pytest for the suites: `--every N` keeps each N-th case, and names are there that nki-library's snapshot uses
+without defining them: Platforms in test_qkv_tkg.py, the compiled kernel of its orchestrator in the mode `simulation`, and inputs
+called "NAME.must_alias_input" by NAME alone, which test_gen_mask_tkg.py looks for."""
 
 from __future__ import annotations
 
 import builtins
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -27,3 +29,22 @@ def pytest_collection_finish(session: Any) -> None:
     orchestrator = getattr(sys.modules.get("test.utils.test_orchestrator"), "Orchestrator", None)
     if orchestrator is not None and not hasattr(orchestrator, "_compiled_kernel"):
         orchestrator._compiled_kernel = None
+    framework = getattr(sys.modules.get("test.utils.unit_test_framework"), "UnitTestFramework", None)
+    if framework is not None:
+        framework.run_test = _with_aliases(framework.run_test)
+
+
+class _Inputs(dict[str, Any]):
+    """Inputs of a kernel, by their names and by those without the suffix."""
+
+    def __missing__(self, name: str) -> Any:
+        return self[f"{name}.must_alias_input"] if not name.endswith(".must_alias_input") else super().__getitem__(name)
+
+
+def _with_aliases(run_test: Callable[..., Any]) -> Callable[..., Any]:
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        describe = self.output_tensor_descriptor
+        self.output_tensor_descriptor = lambda inputs: describe(_Inputs(inputs))
+        return run_test(self, *args, **kwargs)
+
+    return run

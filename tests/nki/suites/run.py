@@ -59,9 +59,10 @@ def write(path: Path, text: str) -> None:
 
 
 def environment(*folders: Path) -> dict[str, str]:
-    """This process's environment with these folders to import from, and nothing of the vendor's variables."""
+    """This process's environment with these folders to import from before its own, and nothing of the vendor's variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NKI_", "NEURON_"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    path = [*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 
 def frameworks(work: Path) -> Path:

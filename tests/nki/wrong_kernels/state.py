@@ -31,6 +31,13 @@ def sum_on_a_value(a: Any) -> Any:
 
 
 @case()
+def inferred_sum_on_a_value(a: Any) -> Any:
+    p = tile(64, 64, buffer=nl.psum)
+    nisa.nc_matmul(p, tile(), tile())  # wrong: accumulate
+    return a
+
+
+@case()
 def sum_of_twice_the_columns(a: Any) -> Any:
     p = nl.ndarray((64, 128), nl.float32, buffer=nl.psum)
     nisa.nc_matmul(p[:, 0:64], tile(), tile(), accumulate=False)
