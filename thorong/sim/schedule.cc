@@ -41,6 +41,7 @@ class Plan {
       busy[i] = sim::busy_ps(core, instruction.queue, cost), latency[i] = sim::latency_ps(cost);
     }
     find_priorities();
+    order_transfers();
     find_tiles();
     find_chains();
   }
@@ -80,6 +81,13 @@ class Plan {
       for (int32_t s : successors(node))
         behind = std::max(behind, priority[static_cast<size_t>(s)]);
       priority[node] = behind + (is_instruction(node) ? busy[node] + latency[node] : 0);
+    }
+  }
+
+  // Rings take transfers as the program asks for them: nobody sorts descriptors by what hangs on them.
+  void order_transfers() {
+    for (size_t i = 0; i < dependencies.instructions; ++i) {
+      if (is_dma(queue(i))) priority[i] = -static_cast<int64_t>(i);
     }
   }
 
