@@ -87,7 +87,10 @@ struct Events {
 
 // How long an instruction holds its queue, and what it does meanwhile.
 struct Cost {
-  double cycles = 0;      // of the queue's engine; DMA: 0
+  double cycles = 0;        // of the queue's engine; DMA: 0
+  double issue_cycles = 0;  // after which the queue goes on, where that is before the end; else 0
+  uint16_t array_parts =
+      0xFFFF;  // of the tensor engine's array, cut into 4 x 4; what they do comes one by one
   double occupied_s = 0;  // DMA: time on the shared data path; others 0
   double latency_s = 0;   // further delay until the result is visible, not holding the queue
   Events events;

@@ -34,11 +34,13 @@ class Plan {
         dependencies(find_dependencies(of, asked.fixed_addresses, asked.edges)),
         semaphore_ps(static_cast<int64_t>(core.semaphore_s * 1e12)) {
     size_t n = program.instructions.size();
-    busy.resize(n), latency.resize(n);
+    busy.resize(n), work.resize(n), latency.resize(n);
     for (size_t i = 0; i < n; ++i) {
       const isa::Instruction& instruction = program.instructions[i];
       isa::Cost cost = isa::spec(instruction.opcode).cost(core, program, instruction);
-      busy[i] = sim::busy_ps(core, instruction.queue, cost), latency[i] = sim::latency_ps(cost);
+      busy[i] = sim::busy_ps(core, instruction.queue, cost);
+      work[i] = sim::work_ps(core, instruction.queue, cost);
+      latency[i] = sim::latency_ps(cost);
     }
     find_priorities();
     order_transfers();
@@ -58,7 +60,7 @@ class Plan {
   const ScheduleRequest& request;
   Dependencies dependencies;
   int64_t semaphore_ps;
-  std::vector<int64_t> busy, latency;
+  std::vector<int64_t> busy, work, latency;
   std::vector<int64_t>
       priority;  // picoseconds from a node's start to the end of the longest chain behind it
   std::vector<int32_t> uses;          // of each tile: instructions that touch it
@@ -80,11 +82,12 @@ class Plan {
       int64_t behind = 0;
       for (int32_t s : successors(node))
         behind = std::max(behind, priority[static_cast<size_t>(s)]);
-      priority[node] = behind + (is_instruction(node) ? busy[node] + latency[node] : 0);
+      priority[node] = behind + (is_instruction(node) ? work[node] + latency[node] : 0);
     }
   }
 
-  // Rings take transfers as the program asks for them: nobody sorts descriptors by what hangs on them.
+  // Rings take transfers as the program asks for them: nobody sorts descriptors by what hangs on
+  // them.
   void order_transfers() {
     for (size_t i = 0; i < dependencies.instructions; ++i) {
       if (is_dma(queue(i))) priority[i] = -static_cast<int64_t>(i);
@@ -314,8 +317,8 @@ class Attempt {
 
   void start(size_t node, int64_t at) {
     size_t resource = resource_of(plan_.queue(node));
-    int64_t end = at + plan_.busy[node], visible = end + plan_.latency[node];
-    free_[resource] = end;
+    int64_t end = at + plan_.work[node], visible = end + plan_.latency[node];
+    free_[resource] = at + plan_.busy[node];
     started_[node] = true;
     order.push_back(static_cast<int32_t>(node));
     bool engine = !is_dma(plan_.queue(node));
