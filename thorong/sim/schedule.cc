@@ -40,7 +40,7 @@ class Plan {
       isa::Cost cost = isa::spec(instruction.opcode).cost(core, program, instruction);
       busy[i] = sim::busy_ps(core, instruction.queue, cost);
       work[i] = sim::work_ps(core, instruction.queue, cost);
-      latency[i] = sim::latency_ps(cost);
+      latency[i] = sim::latency_ps(cost) + sim::descriptor_ps(cost);
     }
     find_priorities();
     order_transfers();
@@ -54,6 +54,15 @@ class Plan {
   std::span<const int32_t> tiles(size_t i) const {
     return {tile_.data() + first_tile_[i],
             static_cast<size_t>(first_tile_[i + 1] - first_tile_[i])};
+  }
+
+  // Bytes in a partition of SBUF.
+  int64_t largest_tile() const {
+    int64_t bytes = 1;
+    for (const isa::Buffer& buffer : program.buffers) {
+      if (buffer.space == isa::Space::kSbuf) bytes = std::max(bytes, buffer.row_bytes);
+    }
+    return bytes;
   }
 
   const isa::Program& program;
@@ -146,7 +155,7 @@ class Plan {
 // started.
 class Attempt {
  public:
-  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window)
+  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window, bool pack)
       : plan_(plan),
         window_(window),
         places_(core),
@@ -156,6 +165,7 @@ class Attempt {
         started_(plan.dependencies.instructions, false),
         chain_next_(plan.dependencies.instructions, -1) {
     address.assign(plan.program.buffers.size(), -1);
+    if (pack) places_.pack(plan.largest_tile());
     std::vector<std::pair<int64_t, int64_t>> taken[2];  // SBUF, PSUM: first byte and end
     for (size_t b = 0; b < plan.request.fixed_addresses.size(); ++b) {
       const isa::Buffer& buffer = plan.program.buffers[b];
@@ -417,15 +427,16 @@ Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CorePara
   Plan plan(program, core, request);
   constexpr int64_t kWidest = 1 << 16, kNarrower = 4;
   size_t stuck = 0;
-  for (int64_t window = kWidest;; window /= kNarrower) {
-    Attempt attempt(plan, core, window);
+  bool pack = false;
+  for (int64_t window = kWidest;; pack = window == 0, window /= kNarrower) {
+    Attempt attempt(plan, core, window, pack);
     if (attempt.run()) {
       std::vector<int32_t> order = attempt.order;
       apply(program, attempt, core);
       return order;
     }
     stuck = attempt.stuck;
-    if (window == 0) break;
+    if (pack) break;
   }
   return no_room(plan, stuck, core);
 }

@@ -20,8 +20,15 @@ class TilePlaces {
     for (int64_t i = 0; i < core.psum_banks; ++i) banks_.emplace_back(0, bank_bytes_);
   }
 
+  // From now on tiles lie as close as they can, whatever waits for it: those of less than half of
+  // `largest` bytes at one end of SBUF, others at the other.
+  void pack(int64_t largest) { packed_below_ = (largest + 1) / 2; }
+
   // The byte within the partition; -1: no room now.
   int64_t take(const isa::Buffer& buffer) {
+    if (buffer.space == isa::Space::kSbuf && packed_below_ > 0)
+      return sbuf_.allocate_best_fit(buffer.row_bytes, buffer.row_bytes < packed_below_)
+          .value_or(-1);
     if (buffer.space == isa::Space::kSbuf)
       return sbuf_.allocate_oldest(buffer.row_bytes).value_or(-1);
     return buffer.row_bytes <= bank_bytes_ ? take_in_bank(buffer.row_bytes)
@@ -94,7 +101,7 @@ class TilePlaces {
     return -1;
   }
 
-  int64_t bank_bytes_;
+  int64_t bank_bytes_, packed_below_ = 0;
   AddressSpace sbuf_;
   std::vector<AddressSpace> banks_;
   size_t next_bank_ = 0;

@@ -46,6 +46,7 @@ class Clockwork {
     size_t n = program.instructions.size();
     timing_.instructions.resize(n), timing_.costs.resize(n);
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
+    generator_free_.resize(static_cast<size_t>(core.dma_descriptor_generators));
   }
 
   // Runs up to the next instruction at which cores meet; false: there is none.
@@ -76,7 +77,7 @@ class Clockwork {
     int64_t visible, held;
     if (is_dma(instruction.queue)) {
       int64_t occupied = held = picoseconds(cost.occupied_s);
-      time.start_ps = take_data_path(std::max(queue_free_[q], ready), occupied);
+      time.start_ps = take_data_path(std::max(queue_free_[q], described(cost, ready)), occupied);
       time.end_ps = time.start_ps + occupied;
       queue_free_[q] = time.start_ps;
       visible = time.end_ps + picoseconds(cost.latency_s);
@@ -124,6 +125,13 @@ class Clockwork {
     for (size_t i = 0; i < array_free_.size(); ++i) {
       if ((parts >> i & 1) != 0) array_free_[i] = until;
     }
+  }
+
+  // When a transfer that is asked for at `ready` has its descriptors.
+  int64_t described(const Cost& cost, int64_t ready) {
+    if (cost.descriptor_s <= 0) return ready;
+    auto generator = std::min_element(generator_free_.begin(), generator_free_.end());
+    return *generator = std::max(*generator, ready) + picoseconds(cost.descriptor_s);
   }
 
   // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer
@@ -210,6 +218,7 @@ class Clockwork {
   size_t next_ = 0;
   std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
   std::array<int64_t, isa::kQueues> queue_free_{};
+  std::vector<int64_t> generator_free_;            // of descriptors
   std::array<int64_t, 16> array_free_{};           // Cost::array_parts
   std::vector<std::pair<int64_t, int64_t>> gaps_;  // of the data path, in order of time
   int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
@@ -224,6 +233,10 @@ bool is_dma(Queue queue) {
 }
 
 int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
+  if (is_dma(queue)) {
+    return picoseconds(
+        std::max(cost.occupied_s, cost.descriptor_s / core.dma_descriptor_generators));
+  }
   if (cost.issue_cycles > 0) return picoseconds(cost.issue_cycles, isa::clock_hz(core, queue));
   return work_ps(core, queue, cost);
 }
@@ -234,6 +247,8 @@ int64_t work_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
 }
 
 int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }
+
+int64_t descriptor_ps(const Cost& cost) { return picoseconds(cost.descriptor_s); }
 
 Timing simulate_timing(const Program& program, const CoreParameters& core, Schedule schedule) {
   const Program* one = &program;

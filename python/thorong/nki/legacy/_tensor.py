@@ -37,6 +37,8 @@ class Session:
         self.loops: dict[Any, Any] = {}    # nl.loop_reduce
         self.seed: Any = None              # nl.random_seed
         self.constants: dict[Any, Any] = {}
+        self.own_psum = False              # the kernel says itself where something lies in PSUM
+        self.spread: list[Any] = []        # weak references to the rows in PSUM that were repeated over partitions
 
 
 _session: contextvars.ContextVar[Session] = contextvars.ContextVar("nki_legacy_session")
