@@ -71,6 +71,22 @@ def test_index_out_of_bounds_names_the_line() -> None:
         kernel(values(64, 16))
 
 
+def test_a_column_is_a_tile_of_one_column() -> None:
+    """A kernel that is given tile[:, i] may index both dimensions of it."""
+
+    @nki.jit
+    def kernel(a):
+        out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+        tile = nl.load(a)
+        column = tile[:, 2]
+        column[:, 0] = nl.multiply(column[:, 0], 2.0)
+        nl.store(out, tile)
+        return out
+
+    a = values(16, 4)
+    np.testing.assert_array_equal(kernel(a), a * np.float32([1, 1, 2, 1]))
+
+
 def test_view_of_a_view() -> None:
     @nki.jit
     def kernel(a):
