@@ -309,7 +309,8 @@ void bind_nki_tensor(nb::module_& module) {
           nb::arg("start"), nb::arg("size"))
       .def_ro("start", &DynamicSlice::start)
       .def_ro("size", &DynamicSlice::size);
-  auto tensor = nb::class_<Tensor>(module, "NkiTensor", nb::type_slots(tensor_slots));
+  auto tensor = nb::class_<Tensor>(module, "NkiTensor", nb::type_slots(tensor_slots),
+                                   nb::is_weak_referenceable());
   tensor.def_prop_ro("shape", [](const Tensor& t) { return to_tuple(t.sizes()); })
       .def_prop_ro("strides",
                    [](const Tensor& t) {

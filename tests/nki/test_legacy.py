@@ -71,6 +71,22 @@ def test_index_out_of_bounds_names_the_line() -> None:
         kernel(values(64, 16))
 
 
+def test_a_column_is_a_tile_of_one_column() -> None:
+    """A kernel that is given tile[:, i] may index both dimensions of it."""
+
+    @nki.jit
+    def kernel(a):
+        out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+        tile = nl.load(a)
+        column = tile[:, 2]
+        column[:, 0] = nl.multiply(column[:, 0], 2.0)
+        nl.store(out, tile)
+        return out
+
+    a = values(16, 4)
+    np.testing.assert_array_equal(kernel(a), a * np.float32([1, 1, 2, 1]))
+
+
 def test_view_of_a_view() -> None:
     @nki.jit
     def kernel(a):
@@ -167,6 +183,37 @@ def test_broadcasting() -> None:
 
     a, column, row = values(16, 32), values(16, 1), values(1, 32)
     np.testing.assert_allclose(kernel(a, column, row), a * column + row, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kept", [1, 6])
+def test_a_row_is_repeated_by_a_product_with_ones(kept: int) -> None:
+    """As the vendor's architecture guide says; rows that the kernel keeps leave half of PSUM to others."""
+
+    @nki.jit
+    def kernel(a, rows):
+        out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+        tile = nl.load(a)
+        wide = [nl.load(rows[i : i + 1]).broadcast_to((16, 512)) for i in range(rows.shape[0])]
+        for row in wide:
+            tile = nisa.tensor_tensor(tile, row, op=np.multiply)
+        nl.store(out, tile)
+        return out
+
+    a, rows = values(16, 512), values(kept, 512)
+    np.testing.assert_allclose(kernel(a, rows), a * np.prod(rows, axis=0), rtol=1e-5)
+    operators = {op["op"]: op for op in kernel.launch(a, rows).result().operators}
+    assert "nc_matmul" in operators
+
+
+def test_a_repeated_row_may_be_an_operand_of_a_product() -> None:
+    @nki.jit
+    def kernel(row, y):
+        out = nl.ndarray((16, 32), dtype=row.dtype, buffer=nl.shared_hbm)
+        nl.store(out, nl.copy(nisa.nc_matmul(nl.load(row).broadcast_to((8, 16)), nl.load(y))))
+        return out
+
+    row, y = values(1, 16), values(8, 32)
+    np.testing.assert_allclose(kernel(row, y), np.broadcast_to(row, (8, 16)).T @ y, rtol=1e-5, atol=1e-5)
 
 
 # ---- masks
@@ -331,6 +378,22 @@ def test_matmul_and_transposes() -> None:
     product, turned = kernel(x, y)
     np.testing.assert_allclose(product, x @ y, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(turned, x.T)
+
+
+@pytest.mark.parametrize("target", ["trn1", "trn2"])
+def test_transposes_into_fp32(target: str) -> None:
+    """The destination may be fp32 for narrower data; the tensor engine of NeuronCore-v2 has no other."""
+
+    @nki.jit(mode="simulation", platform_target=target)
+    def kernel(x):
+        out = nl.ndarray((16, 32), dtype=np.float32, buffer=nl.shared_hbm)
+        turned = nl.ndarray((16, 32), dtype=np.float32, buffer=nl.psum)
+        turned[:, :] = nisa.nc_transpose(nl.load(x))
+        nl.store(out, nl.copy(turned))
+        return out
+
+    x = values(32, 16).astype(ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(kernel(x), x.T.astype(np.float32))
 
 
 # ---- blocks and places

@@ -39,6 +39,7 @@ class Frozen(nl.NKIObject):
 
     rows: int
     weights: Any = None
+    names: list = field(default_factory=list)
 
 
 def test_classes_without_a_decorator_have_an_initializer() -> None:
@@ -48,6 +49,12 @@ def test_classes_without_a_decorator_have_an_initializer() -> None:
     assert a.names is not b.names and Plain().rows is None
     assert vars(Longer(1, 2.0, [], "y"))["last"] == "y" and Longer(1).last == "z"
     assert Frozen(5).rows == 5
+
+
+def test_data_classes_may_be_given_less() -> None:
+    """A data class of its own would refuse a field without a value; factories are called for each object."""
+    a, b = Frozen(), Frozen(weights=1)
+    assert a.rows is None and b.weights == 1 and a.names == [] and a.names is not b.names
     for wrong in (lambda: Plain(1, 2.0, [], 4), lambda: Plain(1, rows=1), lambda: Plain(columns=1)):
         with pytest.raises(TypeError, match="Plain: expected each of .rows, factor, names. at most once, found"):
             wrong()

@@ -40,7 +40,8 @@ struct CoreParameters {
   double sbuf_pj_byte, psum_pj_byte, psum_pj_byte_accumulate;
   double dma_engines, dma_engine_bytes_per_s, dma_fixed_s, dma_latency_s, dma_completion_s,
       dma_min_element_bytes, dma_pj_byte, dma_pj_descriptor, dma_transpose_fraction_hbm,
-      dma_transpose_fraction_sbuf, dma_compute_fraction;
+      dma_transpose_fraction_sbuf, dma_compute_fraction, dma_descriptor_s,
+      dma_descriptor_generators;
   double hbm_bytes, hbm_chip_bytes_per_s, hbm_core_bytes_per_s, hbm_pj_byte;
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s,
@@ -87,9 +88,13 @@ struct Events {
 
 // How long an instruction holds its queue, and what it does meanwhile.
 struct Cost {
-  double cycles = 0;      // of the queue's engine; DMA: 0
-  double occupied_s = 0;  // DMA: time on the shared data path; others 0
-  double latency_s = 0;   // further delay until the result is visible, not holding the queue
+  double cycles = 0;        // of the queue's engine; DMA: 0
+  double issue_cycles = 0;  // after which the queue goes on, where that is before the end; else 0
+  uint16_t array_parts =
+      0xFFFF;  // of the tensor engine's array, cut into 4 x 4; what they do comes one by one
+  double occupied_s = 0;    // DMA: time on the shared data path; others 0
+  double descriptor_s = 0;  // DMA: time of a descriptor generator before that
+  double latency_s = 0;     // further delay until the result is visible, not holding the queue
   Events events;
 };
 

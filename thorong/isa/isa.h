@@ -155,6 +155,8 @@ inline constexpr uint16_t kBindView =
     16;  // dma_copy of a constant: the destination may be renamed to the source's memory
 inline constexpr uint16_t kNegate = 32;       // tensor_reduce: result times -1
 inline constexpr uint16_t kIntegerWork = 64;  // integers as they are, not through fp32
+inline constexpr uint16_t kGenerated =
+    32;  // DMA: the descriptors are made while the program runs, by a hardware generator
 inline constexpr uint16_t kReversePredicate = 128;
 inline constexpr uint16_t kListedOperands =
     16384;  // further operands: their number and patterns in Program::integers at `extra`

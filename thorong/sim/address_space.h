@@ -29,6 +29,21 @@ class AddressSpace {
     if (at + bytes > end_) return std::nullopt;
     return take(at, bytes);
   }
+  // The smallest free stretch that is large enough, its low or its high end; the lowest of equals.
+  std::optional<int64_t> allocate_best_fit(int64_t bytes, bool high_end) {
+    bytes = round(bytes);
+    int64_t at = begin_, best = -1, best_size = INT64_MAX;
+    auto consider = [&](int64_t end) {
+      if (end - at >= bytes && end - at < best_size) best = at, best_size = end - at;
+    };
+    for (const auto& [address, size] : used_) {
+      consider(address);
+      at = address + size;
+    }
+    consider(end_);
+    if (best < 0) return std::nullopt;
+    return take(high_end ? best + best_size - bytes : best, bytes);
+  }
   // The place whose most recent user gave it back earliest; the lowest of equals.
   std::optional<int64_t> allocate_oldest(int64_t bytes) {
     bytes = round(bytes);

@@ -34,13 +34,16 @@ class Plan {
         dependencies(find_dependencies(of, asked.fixed_addresses, asked.edges)),
         semaphore_ps(static_cast<int64_t>(core.semaphore_s * 1e12)) {
     size_t n = program.instructions.size();
-    busy.resize(n), latency.resize(n);
+    busy.resize(n), work.resize(n), latency.resize(n);
     for (size_t i = 0; i < n; ++i) {
       const isa::Instruction& instruction = program.instructions[i];
       isa::Cost cost = isa::spec(instruction.opcode).cost(core, program, instruction);
-      busy[i] = sim::busy_ps(core, instruction.queue, cost), latency[i] = sim::latency_ps(cost);
+      busy[i] = sim::busy_ps(core, instruction.queue, cost);
+      work[i] = sim::work_ps(core, instruction.queue, cost);
+      latency[i] = sim::latency_ps(cost) + sim::descriptor_ps(cost);
     }
     find_priorities();
+    order_transfers();
     find_tiles();
     find_chains();
   }
@@ -53,11 +56,20 @@ class Plan {
             static_cast<size_t>(first_tile_[i + 1] - first_tile_[i])};
   }
 
+  // Bytes in a partition of SBUF.
+  int64_t largest_tile() const {
+    int64_t bytes = 1;
+    for (const isa::Buffer& buffer : program.buffers) {
+      if (buffer.space == isa::Space::kSbuf) bytes = std::max(bytes, buffer.row_bytes);
+    }
+    return bytes;
+  }
+
   const isa::Program& program;
   const ScheduleRequest& request;
   Dependencies dependencies;
   int64_t semaphore_ps;
-  std::vector<int64_t> busy, latency;
+  std::vector<int64_t> busy, work, latency;
   std::vector<int64_t>
       priority;  // picoseconds from a node's start to the end of the longest chain behind it
   std::vector<int32_t> uses;          // of each tile: instructions that touch it
@@ -79,7 +91,15 @@ class Plan {
       int64_t behind = 0;
       for (int32_t s : successors(node))
         behind = std::max(behind, priority[static_cast<size_t>(s)]);
-      priority[node] = behind + (is_instruction(node) ? busy[node] + latency[node] : 0);
+      priority[node] = behind + (is_instruction(node) ? work[node] + latency[node] : 0);
+    }
+  }
+
+  // Rings take transfers as the program asks for them: nobody sorts descriptors by what hangs on
+  // them.
+  void order_transfers() {
+    for (size_t i = 0; i < dependencies.instructions; ++i) {
+      if (is_dma(queue(i))) priority[i] = -static_cast<int64_t>(i);
     }
   }
 
@@ -132,10 +152,10 @@ class Plan {
 };
 
 // One pass over time, with instructions at most `window` places ahead of the oldest that has not
-// started. `share`: see TilePlaces.
+// started. `share`, `pack`: see TilePlaces.
 class Attempt {
  public:
-  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window, bool share)
+  Attempt(const Plan& plan, const isa::CoreParameters& core, int64_t window, bool share, bool pack)
       : plan_(plan),
         window_(window),
         places_(core, share),
@@ -145,6 +165,7 @@ class Attempt {
         started_(plan.dependencies.instructions, false),
         chain_next_(plan.dependencies.instructions, -1) {
     address.assign(plan.program.buffers.size(), -1);
+    if (pack) places_.pack(plan.largest_tile());
     std::vector<std::pair<int64_t, int64_t>> taken[2];  // SBUF, PSUM: first byte and end
     for (size_t b = 0; b < plan.request.fixed_addresses.size(); ++b) {
       const isa::Buffer& buffer = plan.program.buffers[b];
@@ -306,8 +327,8 @@ class Attempt {
 
   void start(size_t node, int64_t at) {
     size_t resource = resource_of(plan_.queue(node));
-    int64_t end = at + plan_.busy[node], visible = end + plan_.latency[node];
-    free_[resource] = end;
+    int64_t end = at + plan_.work[node], visible = end + plan_.latency[node];
+    free_[resource] = at + plan_.busy[node];
     started_[node] = true;
     order.push_back(static_cast<int32_t>(node));
     bool engine = !is_dma(plan_.queue(node));
@@ -407,15 +428,16 @@ Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CorePara
   constexpr int64_t kWidest = 1 << 16, kNarrower = 4;
   size_t stuck = 0;
   for (bool share : {false, true}) {
-    for (int64_t window = kWidest;; window /= kNarrower) {
-      Attempt attempt(plan, core, window, share);
+    bool pack = false;
+    for (int64_t window = kWidest;; pack = window == 0, window /= kNarrower) {
+      Attempt attempt(plan, core, window, share, pack);
       if (attempt.run()) {
         std::vector<int32_t> order = attempt.order;
         apply(program, attempt, core);
         return order;
       }
       stuck = attempt.stuck;
-      if (window == 0) break;
+      if (pack) break;
     }
   }
   return no_room(plan, stuck, core);

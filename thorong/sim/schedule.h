@@ -10,7 +10,7 @@
 // A list scheduler: of the instructions whose operands are ready an engine takes the one with the
 // longest way to the end behind it. A tile gets its place when its first instruction starts and
 // gives it back when its last one has ended. How far the order may run ahead of the trace is cut by
-// four until everything fits.
+// four until everything fits; in the end tiles are packed.
 #pragma once
 
 #include <span>

@@ -105,6 +105,36 @@ TEST(Schedule, ATileThatCannotFitNamesItsOperator) {
             std::string::npos);
 }
 
+TEST(Schedule, TilesThatFitOnlySideBySideArePacked) {
+  CoreParameters core = round_core();
+  core.sbuf_bytes_per_partition = 7936;  // two tiles of 1,900 bytes and one of 4,000, each of 64s
+  ProgramBuilder b;
+  BufferId hbm = b.buffer(Space::kHbm, 0, 4000);
+  auto tile = [&](int64_t elements) { return b.buffer(Space::kSbuf, kUnplaced, elements); };
+  BufferId first = tile(475), kept = tile(475), second = tile(475), large = tile(1000);
+  b.load(b.part(first, 0, 475), b.part(hbm, 0, 475));
+  b.copy(b.part(kept, 0, 475), b.part(first, 0, 475));  // gives the first one's place back
+  b.load(b.part(second, 0, 475), b.part(hbm, 475, 475));
+  b.load(b.part(large, 0, 1000), b.part(hbm, 950, 1000));
+  b.copy(b.part(large, 0, 475), b.part(kept, 0, 475));
+  b.copy(b.part(large, 475, 475), b.part(second, 0, 475));
+  ASSERT_TRUE(schedule(b.program, core, {}).ok());
+  EXPECT_LE(b.program.sbuf_peak_bytes, 7936 * core.partitions);
+}
+
+TEST(Schedule, TransfersStartInTheOrderInWhichTheProgramAsksForThem) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  BufferId hbm = b.buffer(Space::kHbm, 0, 64);
+  BufferId a = b.buffer(Space::kSbuf, 0, 64), c = b.buffer(Space::kSbuf, 1024, 64);
+  b.load(b.part(a, 0, 8), b.part(hbm, 0, 8));
+  b.load(b.part(c, 0, 8), b.part(hbm, 8, 8));  // more hangs on this one
+  b.copy(b.part(c, 16, 48), b.part(c, 0, 8));
+  std::vector<int64_t> fixed{-1, 0, 1024};
+  auto order = schedule(b.program, core, {.fixed_addresses = fixed, .chains = {}, .edges = {}});
+  EXPECT_EQ(*order, (std::vector<int32_t>{0, 1, 2}));
+}
+
 TEST(Schedule, ChainsKeepTheirOrder) {
   CoreParameters core = round_core();
   ProgramBuilder b;

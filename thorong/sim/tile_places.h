@@ -25,11 +25,15 @@ class TilePlaces {
     for (int64_t i = 0; i < core.psum_banks; ++i) banks_.emplace_back(0, bank_bytes_);
   }
 
+  // From now on tiles lie as close as they can, whatever waits for it: those of less than half of
+  // `largest` bytes at one end of SBUF, others at the other.
+  void pack(int64_t largest) { packed_below_ = (largest + 1) / 2; }
+
   // The byte within the partition; -1: no room now.
   int64_t take(const isa::Buffer& buffer) {
     if (buffer.space == isa::Space::kSbuf) {
       if (buffer.partitions <= most_shared_) return take_shared(buffer.row_bytes);
-      return sbuf_.allocate_oldest(buffer.row_bytes).value_or(-1);
+      return take_bytes(buffer.row_bytes);
     }
     return buffer.row_bytes <= bank_bytes_ ? take_in_bank(buffer.row_bytes)
                                            : take_banks(buffer.row_bytes);
@@ -84,6 +88,12 @@ class TilePlaces {
     int tiles;  // 1 or 2
   };
 
+  int64_t take_bytes(int64_t bytes) {
+    if (packed_below_ > 0)
+      return sbuf_.allocate_best_fit(bytes, bytes < packed_below_).value_or(-1);
+    return sbuf_.allocate_oldest(bytes).value_or(-1);
+  }
+
   // Beside a tile that leaves least unused, or a place of its own.
   int64_t take_shared(int64_t bytes) {
     auto best = shared_.end();
@@ -95,7 +105,7 @@ class TilePlaces {
       best->second.tiles = 2;
       return best->first;
     }
-    int64_t address = sbuf_.allocate_oldest(bytes).value_or(-1);
+    int64_t address = take_bytes(bytes);
     if (address >= 0) shared_[address] = {bytes, 1};
     return address;
   }
@@ -125,7 +135,7 @@ class TilePlaces {
     return -1;
   }
 
-  int64_t bank_bytes_, most_shared_;
+  int64_t bank_bytes_, most_shared_, packed_below_ = 0;
   AddressSpace sbuf_;
   std::map<int64_t, Shared> shared_;  // by address
   std::vector<AddressSpace> banks_;

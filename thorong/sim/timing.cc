@@ -46,6 +46,7 @@ class Clockwork {
     size_t n = program.instructions.size();
     timing_.instructions.resize(n), timing_.costs.resize(n);
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
+    generator_free_.resize(static_cast<size_t>(core.dma_descriptor_generators));
   }
 
   // Runs up to the next instruction at which cores meet; false: there is none.
@@ -73,10 +74,10 @@ class Clockwork {
     cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
     int64_t ready = std::max(waited(instruction), not_before);
     InstructionTime& time = timing_.instructions[i];
-    int64_t visible;
+    int64_t visible, held;
     if (is_dma(instruction.queue)) {
-      int64_t occupied = picoseconds(cost.occupied_s);
-      time.start_ps = take_data_path(std::max(queue_free_[q], ready), occupied);
+      int64_t occupied = held = picoseconds(cost.occupied_s);
+      time.start_ps = take_data_path(std::max(queue_free_[q], described(cost, ready)), occupied);
       time.end_ps = time.start_ps + occupied;
       queue_free_[q] = time.start_ps;
       visible = time.end_ps + picoseconds(cost.latency_s);
@@ -85,8 +86,13 @@ class Clockwork {
       bool compute = instruction.queue <= Queue::kGpsimd;
       if (compute && schedule_ == Schedule::kVendor)
         time.start_ps = std::max(time.start_ps, token_free_);
-      time.end_ps = time.start_ps + duration(instruction, cost, time.start_ps);
-      queue_free_[q] = time.end_ps;
+      if (instruction.queue == Queue::kTensor)
+        time.start_ps = std::max(time.start_ps, array_free(cost.array_parts));
+      int64_t work = duration(instruction, cost, time.start_ps);
+      time.end_ps = time.start_ps + work;
+      held = held_of(cost, work);
+      queue_free_[q] = time.start_ps + held;
+      if (instruction.queue == Queue::kTensor) take_array(cost.array_parts, time.end_ps);
       if (compute) token_free_ = token(time);
       // The vendor's overlap was calibrated on sums of busy times: pipeline and semaphore latencies
       // are in it already.
@@ -95,9 +101,37 @@ class Clockwork {
     }
     int64_t before = completed_[q].empty() ? 0 : completed_[q].back();
     completed_[q].push_back(std::max(before, visible));
-    timing_.busy_ps[q] += time.end_ps - time.start_ps;
+    timing_.busy_ps[q] += held;
     ++timing_.count[q];
     timing_.end_ps = std::max(timing_.end_ps, visible);
+  }
+
+  // Of an instruction that works so long: until its queue goes on.
+  static int64_t held_of(const Cost& cost, int64_t work) {
+    if (cost.issue_cycles <= 0) return work;
+    return static_cast<int64_t>(
+        std::ceil(static_cast<double>(work) * cost.issue_cycles / cost.cycles));
+  }
+
+  int64_t array_free(uint16_t parts) const {
+    int64_t free = 0;
+    for (size_t i = 0; i < array_free_.size(); ++i) {
+      if ((parts >> i & 1) != 0) free = std::max(free, array_free_[i]);
+    }
+    return free;
+  }
+
+  void take_array(uint16_t parts, int64_t until) {
+    for (size_t i = 0; i < array_free_.size(); ++i) {
+      if ((parts >> i & 1) != 0) array_free_[i] = until;
+    }
+  }
+
+  // When a transfer that is asked for at `ready` has its descriptors.
+  int64_t described(const Cost& cost, int64_t ready) {
+    if (cost.descriptor_s <= 0) return ready;
+    auto generator = std::min_element(generator_free_.begin(), generator_free_.end());
+    return *generator = std::max(*generator, ready) + picoseconds(cost.descriptor_s);
   }
 
   // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer
@@ -184,6 +218,8 @@ class Clockwork {
   size_t next_ = 0;
   std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
   std::array<int64_t, isa::kQueues> queue_free_{};
+  std::vector<int64_t> generator_free_;            // of descriptors
+  std::array<int64_t, 16> array_free_{};           // Cost::array_parts
   std::vector<std::pair<int64_t, int64_t>> gaps_;  // of the data path, in order of time
   int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
   int64_t ramp_ps_ = 0, ramp_left_ps_ = 0, tensor_end_ = 0;
@@ -197,11 +233,22 @@ bool is_dma(Queue queue) {
 }
 
 int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
+  if (is_dma(queue)) {
+    return picoseconds(
+        std::max(cost.occupied_s, cost.descriptor_s / core.dma_descriptor_generators));
+  }
+  if (cost.issue_cycles > 0) return picoseconds(cost.issue_cycles, isa::clock_hz(core, queue));
+  return work_ps(core, queue, cost);
+}
+
+int64_t work_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
   if (is_dma(queue) || queue == Queue::kHost) return picoseconds(cost.occupied_s);
   return picoseconds(cost.cycles, isa::clock_hz(core, queue));
 }
 
 int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }
+
+int64_t descriptor_ps(const Cost& cost) { return picoseconds(cost.descriptor_s); }
 
 Timing simulate_timing(const Program& program, const CoreParameters& core, Schedule schedule) {
   const Program* one = &program;

@@ -36,8 +36,12 @@ struct Timing {
 // How long an instruction holds its queue (DMA: the data path), without what depends on the ones
 // before it (clock ramp, table loads).
 int64_t busy_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
+// How long it works; longer than it holds its queue where it takes a part of the array only.
+int64_t work_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
 // Until its result is visible to others after that.
 int64_t latency_ps(const isa::Cost& cost);
+// Before it can start.
+int64_t descriptor_ps(const isa::Cost& cost);
 bool is_dma(isa::Queue queue);
 
 Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core,

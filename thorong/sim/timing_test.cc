@@ -174,6 +174,41 @@ TEST(Timing, ALaterTransferFillsTheGapBeforeAWaitingStore) {
   expect_conserved(b.program, timing);
 }
 
+TEST(Timing, ProductsOnPartsOfTheArrayRunSideBySide) {
+  for (bool apart : {true, false}) {
+    ProgramBuilder b;
+    const auto x = b.buffer(Space::kSbuf, 0, 432, Format::kBfloat16),
+               sum = b.buffer(Space::kPsum, 0, 400);
+    for (int i = 0; i < 4; ++i) {
+      int quarter = apart ? i : 0;
+      auto& made = b.add(Opcode::nc_matmul, Queue::kTensor,
+                         {b.part(sum, 0, 400, 32 * quarter, 32), b.part(x, 0, 32, 0, 128),
+                          b.part(x, 32, 400, 0, 128)});
+      made.function1 = static_cast<uint8_t>(0xF | 0x10 << quarter);  // all rows, 32 columns
+    }
+    isa::CoreParameters core = round_core();
+    core.clock_ramp_s = 0;
+    const Timing timing = simulate_timing(b.program, core, Schedule::kBest);
+    if (apart)
+      expect_starts(timing, {0, 100, 200, 300}, 750);  // 400 each, visible 50 later
+    else
+      expect_starts(timing, {0, 400, 800, 1200}, 1650);
+  }
+}
+
+TEST(Timing, DescriptorsAreMadeBeforeATransferStarts) {
+  ProgramBuilder b;
+  const auto hbm = b.buffer(Space::kHbm, 0, 100), x = b.buffer(Space::kSbuf, 0, 100);
+  for (int64_t i = 0; i < 4; ++i) {
+    b.load(b.part(x, 10 * i, 10), b.part(hbm, 10 * i, 10));  // 40 bytes, 40 ns
+    if (i < 3) b.program.instructions.back().flags |= isa::kGenerated;
+  }
+  isa::CoreParameters core = round_core();
+  core.dma_descriptor_s = 600e-9, core.dma_descriptor_generators = 2;
+  const Timing timing = simulate_timing(b.program, core, Schedule::kBest);
+  expect_starts(timing, {600, 640, 1200, 1240}, 1380);  // two at a time; a ring keeps its order
+}
+
 TEST(Timing, ActivationTablesAreLoadedWhenTheyChange) {
   ProgramBuilder b;
   const auto x = b.buffer(Space::kSbuf, 0, 100);

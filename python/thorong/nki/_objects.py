@@ -55,6 +55,8 @@ class NKIObject:
         known = _own_annotations(cls)
         values = {name: value for name, value in cls.__dict__.items() if not name.startswith("_") and name not in known}
         cls.__annotations__ = {**known, **{name: Any for name, value in values.items() if _is_plain(value)}}
+        if cls.__init__ is NKIObject.__init__:
+            cls.__init__ = NKIObject.__init__  # its own, which @dataclass leaves alone: a data class's is stricter
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = _annotated(type(self))
@@ -93,7 +95,7 @@ def _annotated(kind: type) -> list[str]:
 
 def _default(kind: type, name: str) -> Any:
     """A name's default; None where the class gives none."""
-    value = getattr(kind, name, None)
+    value = getattr(kind, name, getattr(kind, "__dataclass_fields__", {}).get(name))  # @dataclass takes what has a factory out of the class
     if isinstance(value, dataclasses.Field):
         return value.default_factory() if value.default_factory is not dataclasses.MISSING else None if value.default is dataclasses.MISSING else value.default
     return value

@@ -124,6 +124,7 @@ struct dma_copy {
     double alone_s = wire / (engines * core.dma_engine_bytes_per_s);
     Cost cost;
     cost.occupied_s = wire / (core.dma_engines * core.dma_engine_bytes_per_s);
+    if ((instruction.flags & kGenerated) != 0) cost.descriptor_s = core.dma_descriptor_s;
     double hbm = 0;
     if (in_hbm)
       hbm += static_cast<double>(
@@ -145,8 +146,19 @@ struct dma_copy {
     return from == to ? Queue::kDmaMove : from ? Queue::kDmaLoad : Queue::kDmaStore;
   }
 
+  // What dge_mode.unknown leaves to the compiler is taken as the generator in hardware, where there
+  // is one; it knows no indirect addresses.
+  static bool generated(const Binding& call) {
+    constexpr uint8_t kUnknown = 0, kHardware = 2;
+    bool named = call[4].kind == Argument::Kind::kName;
+    uint8_t mode = named ? call[4].code : kUnknown;
+    return (mode == kUnknown || mode == kHardware) && call.operand(0).indirect < 0 &&
+           call.operand(1).indirect < 0;
+  }
+
   static Status assemble(Binding& call) {
     call.instruction.queue = ring(call);
+    if (generated(call)) call.instruction.flags |= kGenerated;
     bool skip = call[3].kind == Argument::Kind::kName && call[3].code == 1;
     for (int i = 0; i < 2 && skip; ++i) {
       if (call.operand(i).indirect >= 0)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
@@ -182,6 +183,7 @@ struct nc_matmul {
       times = core.transpose_factor_float32;
     cost.cycles = std::max(std::min(core.tensor_min_issue_cycles, M), N) * times;
     cost.latency_s = core.tensor_fixed_latency_cycles / core.tensor_hz;
+    if (instruction.function1 != 0) occupy_part(core, instruction.function1, cost);
     cost.events.mac_format = format;
     cost.events.macs = static_cast<double>(stationary.partitions) * M * N * std::max(1.0, times);
     count_operands(program, instruction, cost.events);
@@ -192,10 +194,44 @@ struct nc_matmul {
     return cost;
   }
 
+  // The array's quarters, of rows in the low four bits and of columns in the high ones, that
+  // tile_position and tile_size name.
+  static uint8_t part_of_array(const Binding& call) {
+    const std::vector<int64_t>&position = call[7].integers, &size = call[8].integers;
+    if (position.size() != 2 || size.size() != 2) return 0;
+    auto quarters = [](int64_t first, int64_t length, double all) {
+      double quarter = all / 4;
+      uint8_t bits = 0;
+      for (int i = 0; i < 4; ++i) {
+        if (i * quarter < static_cast<double>(first + length) &&
+            (i + 1) * quarter > static_cast<double>(first))
+          bits = static_cast<uint8_t>(bits | 1 << i);
+      }
+      return bits;
+    };
+    uint8_t rows = quarters(position[0], size[0], call.core.rows),
+            columns = quarters(position[1], size[1], call.core.columns);
+    return static_cast<uint8_t>(rows | columns << 4);
+  }
+
+  // Products on other parts of the array run beside this one: the queue goes on after this one's
+  // share.
+  static void occupy_part(const CoreParameters& core, uint8_t part, Cost& cost) {
+    cost.array_parts = 0;
+    for (int i = 0; i < 16; ++i) {
+      if ((part >> (i / 4) & 1) != 0 && (part >> (4 + i % 4) & 1) != 0)
+        cost.array_parts = static_cast<uint16_t>(cost.array_parts | 1 << i);
+    }
+    double share = std::popcount(cost.array_parts) / 16.0;
+    cost.issue_cycles =
+        std::min(cost.cycles, std::max(core.tensor_min_issue_cycles, cost.cycles * share));
+  }
+
   // accumulate=None was decided by the caller, who knows what was written before (Argument::flag).
   static Status assemble(Binding& call) {
     call.instruction.flags |= kByCall;
     if (call[6].flag) call.instruction.flags |= kAccumulate;
+    call.instruction.function1 = part_of_array(call);
     if (call[9].kind == Argument::Kind::kName && call[9].code == 1)
       call.instruction.flags |= kDoubleRow;
     return ok_status();

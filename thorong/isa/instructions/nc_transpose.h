@@ -91,7 +91,8 @@ struct nc_transpose {
   static Status assemble(Binding& call) {
     bool chosen = call[2].kind == Argument::Kind::kName && call[2].code != 0;
     if (chosen) return ok_status();
-    bool small = call.operand(1).partitions <= 32 && call.operand(1).free_elements() <= 32;
+    bool small = call.operand(1).partitions <= 32 && call.operand(1).free_elements() <= 32 &&
+                 call.operand(0).format == call.operand(1).format;
     bool reach = call.space(0) == Space::kPsum && call.space(1) == Space::kSbuf;
     call.instruction.queue = small || !reach ? Queue::kVector : Queue::kTensor;
     return ok_status();
@@ -123,6 +124,9 @@ struct nc_transpose {
               describe(call, 1) + " and " + describe(call, 0) +
               ". Move them, or transpose 32 x 32 blocks on Vector."));
     }
+    // A product with the identity; only cores from NeuronCore-v3 on pass values through unchanged.
+    if (call.generation <= 2 && out.format == Format::kFloat32 && numerics::is_float(in.format))
+      return ok_status();
     return same_format(call, 0, 1);
   }
 

@@ -132,6 +132,8 @@ def ndarray(shape: Any, dtype: Any, *, buffer: Any = None, name: str = "", zero:
 
     def make(number: tuple[int, ...]) -> Tensor:
         address = placed.address(number, tile_shape[0], row_bytes) if placed is not None else None
+        if address is not None and region is MemoryRegion.psum:
+            session().own_psum = True
         label = f"{name}[{', '.join(map(str, number))}]" if name and number else name
         tile = new_tile(tile_shape, dtype, region, label, address)
         if zero:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -173,14 +174,34 @@ def to_sbuf(value: Tensor) -> Tensor:
 
 
 def spread(value: Tensor, partitions: int) -> Tensor:
-    """A tile of one partition, repeated over several."""
+    """A tile of one partition, repeated over several: a product with ones, as the vendor's compiler does it, or by DMA."""
     value = to_sbuf(value)
     if value.shape[0] != 1:
         raise NkiValidationError(f"expected a tile of one partition or of {partitions}, found {value!r}", core.caller())
+    if _spreads_in_psum(value):
+        tile = new_tile((partitions, *value.shape[1:]), value.dtype, PSUM)
+        ones = constant(np.ones((1, partitions), dtype=np.float32), value.dtype)
+        call("nc_matmul", tile.core(), ones.core(), value.core(), is_stationary_onezero=True, accumulate=False)
+        session().spread.append(weakref.ref(tile.root))
+        return tile
     tile = new_tile((partitions, *value.shape[1:]), value.dtype)
     pattern = [[0, partitions], *([step, size] for step, size in zip(value.steps[1:], value.shape[1:]))]
     call("dma_copy", tile.core(), value.root.ap(pattern, value.offset))
     return tile
+
+
+def moved_out(value: Tensor) -> Tensor:
+    """The tile, or a copy in SBUF of a repeated row that `spread` left in PSUM: for what cannot read there."""
+    return to_sbuf(value) if any(row() is value.root for row in session().spread) else value
+
+
+def _spreads_in_psum(value: Tensor) -> bool:
+    """Whether a product with ones gives a row's values as they are and a bank of PSUM holds them; rows that the kernel still has
+    leave half of PSUM to others."""
+    figures, state = core.current().figures, session()
+    state.spread = [row for row in state.spread if row() is not None]
+    fits = value.size * 4 <= figures["psum_bank_bytes"] and len(state.spread) < figures["psum_banks"] // 2
+    return bool(fits and value.dtype == DTYPES["float32"] and not state.own_psum)
 
 
 def broadcast_pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:

@@ -37,6 +37,8 @@ class Session:
         self.loops: dict[Any, Any] = {}    # nl.loop_reduce
         self.seed: Any = None              # nl.random_seed
         self.constants: dict[Any, Any] = {}
+        self.own_psum = False              # the kernel says itself where something lies in PSUM
+        self.spread: list[Any] = []        # weak references to the rows in PSUM that were repeated over partitions
 
 
 _session: contextvars.ContextVar[Session] = contextvars.ContextVar("nki_legacy_session")
@@ -206,6 +208,8 @@ class Tensor:
         if self.waiting is not None:
             self.settle()
         items = key if isinstance(key, tuple) else (key,)
+        if self.on_chip and self.ndim == 1 and len(items) == 2:  # a column of a tile is a tile of one column too
+            return self._view(self.offset, (*self.shape, 1), (*self.steps, 1))[items]
         if any(isinstance(item, (Affine, Tensor)) for item in items):
             return self._by_tiles(expand(items, self.ndim))
         return self._by_slices(expand(items, self.ndim))

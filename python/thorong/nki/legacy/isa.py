@@ -27,6 +27,7 @@ unknown_engine = engine.unknown
 
 _LOWEST = float(np.finfo(np.float32).min)
 _FLOAT32 = DTYPES["float32"]
+_NARROW_FLOATS = tuple(DTYPES[name] for name in ("bfloat16", "float16", "float8_e4m3", "float8_e5m2"))
 
 
 def _kind(dtype: Any, default: Any) -> Any:
@@ -64,7 +65,7 @@ def nc_matmul(stationary: Any, moving: Any, *, is_stationary_onezero: bool = Fal
               is_transpose: bool = False, tile_position: Any = (), tile_size: Any = (), mask: Any = None, perf_mode: Any = None,
               performance_mode: Any = None, **_: Any) -> Tensor:
     """stationary[K, M]' @ moving[K, N], in PSUM."""
-    left, right = tensor(stationary, "nc_matmul: stationary"), tensor(moving, "nc_matmul: moving")
+    left, right = (_ops.moved_out(tensor(value, f"nc_matmul: {name}")) for value, name in ((stationary, "stationary"), (moving, "moving")))
     mode = perf_mode or performance_mode
     double = mode is not None and "double_row" in str(getattr(mode, "name", mode))
     columns = math.prod(left.shape[1:]) // (2 if double else 1)
@@ -115,6 +116,10 @@ def nc_transpose(data: Any, *, mask: Any = None, dtype: Any = None, engine: Any 
             if rest is not None or len(ranges) != 2:
                 raise NkiValidationError("nc_transpose: expected a mask that cuts a rectangle, found another.", core.caller())
             source, to = tile.part(ranges), dst.part([ranges[1], ranges[0]])
+        if to.region is PSUM and to.dtype == _FLOAT32 and source.dtype in _NARROW_FLOATS and get_nc_version() >= nc_version.gen3:
+            identity = _ops.constant(np.identity(source.shape[0]), source.dtype)  # transpose mode keeps the dtype
+            call("nc_matmul", to.core(), source.core(), identity.core(), is_moving_onezero=True, accumulate=False)
+            return
         call("nc_transpose", to.core(), source.core(), **_chosen(engine=engine))
 
     return operation(emit, (free, tile.shape[0]), _kind(dtype, default), region=region, regions=(SBUF, PSUM) if on_vector else (PSUM,))
