@@ -59,6 +59,26 @@ void scatter_raw(const Operand& operand, int64_t partition, const std::byte* byt
   });
 }
 
+void copy_raw(const Operand& out, const Operand& in, int64_t first, int64_t last) {
+  size_t bytes = numerics::byte_size(in.cell) * static_cast<size_t>(in.elements);
+  auto row = static_cast<int64_t>(bytes);
+  bool dense = in.dense && out.dense, fixed = in.rows == nullptr && out.rows == nullptr;
+  if (dense && fixed && in.row_stride_bytes == row && out.row_stride_bytes == row) {
+    std::memmove(out.at(first), in.at(first), bytes * static_cast<size_t>(last - first));
+    return;
+  }
+  auto* scratch = reinterpret_cast<std::byte*>(thread_scratch(0, bytes / 4 + 1));
+  for (int64_t p = first; p < last; ++p) {
+    if (in.skipped(p) || out.skipped(p)) continue;
+    if (dense) {
+      std::memmove(out.at(p), in.at(p), bytes);
+      continue;
+    }
+    gather_raw(in, p, scratch);
+    scatter_raw(out, p, scratch);
+  }
+}
+
 namespace {
 
 template <typename T>
