@@ -38,7 +38,9 @@ class Figure:
     samples: list[float] = field(default_factory=list)
 
 
-def parse_arguments(description: str, threads: int = 1, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None) -> argparse.Namespace:
+def parse_arguments(
+    description: str, threads: int = 1, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+) -> argparse.Namespace:
     """The options of every task, and those that `more` adds."""
     parser = argparse.ArgumentParser(description=description)
     more(parser)

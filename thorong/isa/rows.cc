@@ -101,21 +101,6 @@ Rows gather_short(const Operand& in, bool column, int64_t n, int slot) {
   return numerics::rows_of(static_cast<const float*>(scratch));
 }
 
-void scatter_short(const Operand& out, float* values, int64_t n, const numerics::Rounding& rounding,
-                   bool rounded) {
-  for (int64_t p = 0; p < out.pattern->partitions; ++p, values += n) {
-    if (!rounded) {
-      store_row(out, p, values, rounding);
-      continue;
-    }
-    std::byte* to = out.at(p);
-    int64_t cell = cell_bytes(out);  // the upper bytes of fp32
-    for (int64_t i = 0; i < n; ++i)
-      std::memcpy(to + i * cell, reinterpret_cast<const std::byte*>(values + i) + 4 - cell,
-                  static_cast<size_t>(cell));
-  }
-}
-
 void map_short_rows(const Plan& plan, RowWork work) {
   const Operand& out = plan.out;
   auto partitions = int64_t{out.pattern->partitions}, n = out.elements;
@@ -130,7 +115,7 @@ void map_short_rows(const Plan& plan, RowWork work) {
   to.rounded = plan.stores && (out.cell == Format::kBfloat16 ||
                                out_at(out, nullptr, 0, plan.rounding.mode).rounded);
   work(in.data(), to, 1, total);
-  scatter_short(out, target, n, plan.rounding, plan.stores && out.rows == nullptr);
+  store_short_rows(out, 0, partitions, target, plan.rounding);
 }
 
 void map_whole(const Plan& plan, RowWork work, int64_t first, int64_t last) {
@@ -178,6 +163,24 @@ void map_one_by_one(const Plan& plan, RowWork work, int64_t first, int64_t last)
 }
 
 }  // namespace
+
+void store_short_rows(const Operand& out, int64_t first, int64_t last, float* values,
+                      const numerics::Rounding& rounding) {
+  int64_t n = out.elements, cell = cell_bytes(out);
+  if (!stores_rows(out, rounding.mode) || out.rows != nullptr) {
+    for (int64_t p = first; p < last; ++p, values += n) store_row(out, p, values, rounding);
+    return;
+  }
+  bool narrow = out.cell == Format::kBfloat16;  // bytes are rounded whatever the mode
+  round_values(out.pattern->format, values, static_cast<size_t>((last - first) * n),
+               narrow ? numerics::Rounding{} : rounding);
+  const auto* bytes = reinterpret_cast<const std::byte*>(values) + 4 - cell;  // the upper ones of fp32
+  for (int64_t p = first; p < last; ++p) {
+    std::byte* to = out.at(p);
+    for (int64_t i = 0; i < n; ++i, to += cell, bytes += 4)
+      std::memcpy(to, bytes, static_cast<size_t>(cell));
+  }
+}
 
 void map_rows(MachineState& machine, const Operand& out, std::span<const RowInput> inputs,
               RowWork work) {

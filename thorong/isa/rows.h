@@ -45,6 +45,11 @@ class RowWork {
 void map_rows(MachineState& machine, const Operand& out, std::span<const RowInput> inputs,
               RowWork work);
 
+// Rounds `values`, rows of a few elements one after the other, and stores them in partitions
+// [first, last).
+void store_short_rows(const Operand& out, int64_t first, int64_t last, float* values,
+                      const numerics::Rounding& rounding);
+
 // Where a function of two steps keeps what is between: calls step(row, first element, elements,
 // scratch) for pieces of rows that stay in the first-level cache.
 template <typename F>

@@ -120,8 +120,7 @@ struct tensor_reduce {
       }
     }
     if (negate) std::transform(values, values + results * partitions, values, std::negate<float>());
-    for (size_t p = 0; p < partitions; ++p)
-      store_row(out, first + static_cast<int64_t>(p), values + p * results, rounding);
+    store_short_rows(out, first, last, values, rounding);
   }
 
   static void reduce_integers(Operand& out, Operand& in, Alu op) {
