@@ -206,9 +206,12 @@ class Tensor:
         if self.waiting is not None:
             self.settle()
         items = key if isinstance(key, tuple) else (key,)
+        # A column of a tile, tile[:, i], still has its free dimension: (partitions, 1).
+        column = self.on_chip and self.ndim == 1 and len(items) == 2 and None not in items and Ellipsis not in items
+        whole = self._view(self.offset, (*self.shape, 1), (*self.steps, 1)) if column else self
         if any(isinstance(item, (Affine, Tensor)) for item in items):
-            return self._by_tiles(expand(items, self.ndim))
-        return self._by_slices(expand(items, self.ndim))
+            return whole._by_tiles(expand(items, whole.ndim))
+        return whole._by_slices(expand(items, whole.ndim))
 
     def _view(self, offset: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> Tensor:
         view = Tensor(self.root, offset, shape, steps, self.dtype, self.region)

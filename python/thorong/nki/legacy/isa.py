@@ -117,7 +117,8 @@ def nc_transpose(data: Any, *, mask: Any = None, dtype: Any = None, engine: Any 
             source, to = tile.part(ranges), dst.part([ranges[1], ranges[0]])
         call("nc_transpose", to.core(), source.core(), **_chosen(engine=engine))
 
-    return operation(emit, (free, tile.shape[0]), _kind(dtype, default), region=region, regions=(SBUF, PSUM) if on_vector else (PSUM,))
+    kind = _kind(dtype, default)
+    return operation(emit, (free, tile.shape[0]), kind, region=region, regions=(SBUF, PSUM) if on_vector else (PSUM,), any_dtype=kind != tile.dtype)
 
 
 # ---- elementwise
