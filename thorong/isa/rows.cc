@@ -69,35 +69,40 @@ struct Plan {
   }
 };
 
-void widen_short(const Operand& in, int64_t partition, int64_t n, float* to) {
-  const std::byte* from = in.at(partition);
-  if (in.cell == Format::kFloat32) {
-    for (int64_t i = 0; i < n; ++i) std::memcpy(to + i, from + i * 4, 4);
-    return;
-  }
-  for (int64_t i = 0; i < n; ++i) {  // bfloat16 is the upper half of fp32
-    uint16_t code = 0;
-    std::memcpy(&code, from + i * 2, 2);
-    uint32_t bits = uint32_t{code} << 16;
-    std::memcpy(to + i, &bits, 4);
+// Rows of n elements of T, the upper bytes of fp32, one after the other as fp32.
+template <typename T>
+void widen_short(const std::byte* from, int64_t stride, int64_t rows, int64_t n, float* to) {
+  constexpr int kShift = 32 - 8 * static_cast<int>(sizeof(T));
+  for (int64_t p = 0; p < rows; ++p, from += stride) {
+    for (int64_t i = 0; i < n; ++i) {
+      T code = 0;
+      std::memcpy(&code, from + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+      uint32_t bits = static_cast<uint32_t>(code) << kShift;
+      std::memcpy(to++, &bits, sizeof(bits));
+    }
   }
 }
 
 // The input's short rows side by side.
 Rows gather_short(const Operand& in, bool column, int64_t n, int slot) {
   auto partitions = int64_t{in.pattern->partitions};
+  int64_t own = column ? 1 : n;  // elements of its rows
   bool lies = lies_in_rows(in);
-  if (lies && !column && in.row_stride_bytes == n * cell_bytes(in)) return rows_at(in, 0);
+  if (lies && own == n && in.row_stride_bytes == n * cell_bytes(in)) return rows_at(in, 0);
   float* scratch = thread_scratch(slot, static_cast<size_t>(partitions * n));
-  for (int64_t p = 0; p < partitions; ++p) {
-    float* to = scratch + p * n;
-    if (lies) {
-      widen_short(in, p, column ? 1 : n, to);
-    } else if (const float* row = load_row(in, p, to); row != to) {
-      std::copy(row, row + (column ? 1 : n), to);
+  if (lies && in.cell == Format::kFloat32) {
+    widen_short<uint32_t>(in.base, in.row_stride_bytes, partitions, own, scratch);
+  } else if (lies) {
+    widen_short<uint16_t>(in.base, in.row_stride_bytes, partitions, own, scratch);
+  } else {
+    for (int64_t p = 0; p < partitions; ++p) {
+      float* to = scratch + p * own;
+      if (const float* row = load_row(in, p, to); row != to) std::copy(row, row + own, to);
     }
-    if (column) std::fill(to, to + n, *to);
   }
+  // From the last, so that no value is lost.
+  for (int64_t p = partitions; own < n && p-- > 0;)
+    std::fill_n(scratch + p * n, n, float{scratch[p]});
   return numerics::rows_of(static_cast<const float*>(scratch));
 }
 
@@ -174,7 +179,8 @@ void store_short_rows(const Operand& out, int64_t first, int64_t last, float* va
   bool narrow = out.cell == Format::kBfloat16;  // bytes are rounded whatever the mode
   round_values(out.pattern->format, values, static_cast<size_t>((last - first) * n),
                narrow ? numerics::Rounding{} : rounding);
-  const auto* bytes = reinterpret_cast<const std::byte*>(values) + 4 - cell;  // the upper ones of fp32
+  const auto* bytes =
+      reinterpret_cast<const std::byte*>(values) + 4 - cell;  // the upper ones of fp32
   for (int64_t p = first; p < last; ++p) {
     std::byte* to = out.at(p);
     for (int64_t i = 0; i < n; ++i, to += cell, bytes += 4)
