@@ -229,8 +229,15 @@ HWY_INLINE bool sure(D d, const V* x, const V* rough) {
   return hn::AllFalse(di, hn::Or(within, hn::Gt(largest, limit)));
 }
 
+// The functions that give the same for both zeros say so: kSameAtZeros = true.
+template <class Op>
+constexpr bool same_at_zeros() {
+  if constexpr (requires { Op::kSameAtZeros; }) return Op::kSameAtZeros;
+  return false;
+}
+
 // What comes before a unary function, of one row: x * scale + bias in two roundings.
-template <class V>
+template <class Op, class V>
 struct Before {
   bool multiplies = false, adds = false;
   V scale, bias;
@@ -241,15 +248,16 @@ struct Before {
     if (affine == nullptr) return;
     const float factor = row_of(affine->scale, r).value;
     multiplies = factor != 1.0F;
-    adds = true;  // -0 + 0 is 0
+    const float summand = row_of(affine->bias, r).value;
+    adds = multiplies || summand != 0.0F || !same_at_zeros<Op>();  // -0 + 0 is 0
     scale = hn::Set(d, factor);
-    bias = hn::Set(d, row_of(affine->bias, r).value);
+    bias = hn::Set(d, summand);
   }
 };
 
 // Op's results, or what rounds to the same bfloat16.
 template <class Op, size_t kGroup, class D, class V>
-HWY_INLINE void compute(D d, bool rounded, const Before<V>& before, V* x) {
+HWY_INLINE void compute(D d, bool rounded, const Before<Op, V>& before, V* x) {
   if (before.multiplies) {
     HWY_UNROLL(4)
     for (size_t v = 0; v < kGroup; ++v) x[v] = hn::Mul(x[v], before.scale);
@@ -287,7 +295,7 @@ HWY_NOINLINE void unary_rows(const Rows& in, const internal::Affine* affine, con
     const InRow from = row_of(in, r);
     const OutRow to = row_of(out, r);
     const bool paired = to.narrow != nullptr && from.wide == nullptr;
-    const Before<V> before(d, affine, r);
+    const Before<Op, V> before(d, affine, r);
     size_t i = 0;
     for (; i + kGroup * kWidth <= n; i += kGroup * kWidth) {
       V x[kGroup];

@@ -45,22 +45,23 @@ namespace HWY_NAMESPACE {
   };
 
 // The same with rough(), a function of several fp32 vectors, good where |x| <= limit (rows-inl.h).
-#define THORONG_ROUGH_UNARY(Name, expression, function, limit, ulps) \
-  struct Name {                                                      \
-    static constexpr float kRoughLimit = limit;                      \
-    static constexpr uint32_t kRoughUlps = ulps;                     \
-    template <class V>                                               \
-    static HWY_INLINE V wide(V x) {                                  \
-      return expression;                                             \
-    }                                                                \
-    template <class D, class V>                                      \
-    static HWY_INLINE V call(D d, V x) {                             \
-      return call_wide<Name>(d, x);                                  \
-    }                                                                \
-    template <size_t kCount, class V>                                \
-    static HWY_INLINE void rough(const V* x, V* y) {                 \
-      function<kCount>(x, y);                                        \
-    }                                                                \
+#define THORONG_ROUGH_UNARY(Name, expression, function, limit, ulps, ...) \
+  struct Name {                                                           \
+    __VA_ARGS__                                                           \
+    static constexpr float kRoughLimit = limit;                           \
+    static constexpr uint32_t kRoughUlps = ulps;                          \
+    template <class V>                                                    \
+    static HWY_INLINE V wide(V x) {                                       \
+      return expression;                                                  \
+    }                                                                     \
+    template <class D, class V>                                           \
+    static HWY_INLINE V call(D d, V x) {                                  \
+      return call_wide<Name>(d, x);                                       \
+    }                                                                     \
+    template <size_t kCount, class V>                                     \
+    static HWY_INLINE void rough(const V* x, V* y) {                      \
+      function<kCount>(x, y);                                             \
+    }                                                                     \
   };
 
 // Op::wide on both halves of fp32 vectors.
@@ -78,7 +79,8 @@ HWY_INLINE hn::Vec<D> call_wide(D d, Vs... x) {
 #endif
 }
 
-THORONG_ROUGH_UNARY(Exp, keep_nan(x, exponential(x)), rough_exponential, 87.0F, 16)
+THORONG_ROUGH_UNARY(Exp, keep_nan(x, exponential(x)), rough_exponential, 87.0F, 16,
+                    static constexpr bool kSameAtZeros = true;)
 THORONG_WIDE_UNARY(Expm1, keep_nan(x, hn::IfThenElse(hn::Eq(x, hn::Zero(hn::DFromV<V>())), x,
                                                      exponential_minus_one(x))))
 THORONG_WIDE_UNARY(Log, natural_log(x))
@@ -86,7 +88,7 @@ THORONG_WIDE_UNARY(Log1p, log_plus_one(x))
 THORONG_WIDE_UNARY(Rsqrt, hn::Div(constant<V>(1.0), hn::Sqrt(x)))
 THORONG_ROUGH_UNARY(Tanh, hyperbolic_tangent(x), rough_tanh, 43.0F, 16)
 THORONG_ROUGH_UNARY(Logistic, keep_nan(x, times_logistic(constant<V>(1.0), x)), rough_logistic,
-                    87.0F, 16)
+                    87.0F, 16, static constexpr bool kSameAtZeros = true;)
 THORONG_ROUGH_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)), rough_silu, 80.0F, 16)
 THORONG_WIDE_UNARY(Erf, error_function(x))
 THORONG_WIDE_UNARY(Gelu, gelu(x))
