@@ -86,7 +86,7 @@ THORONG_WIDE_UNARY(Expm1, keep_nan(x, hn::IfThenElse(hn::Eq(x, hn::Zero(hn::DFro
 THORONG_WIDE_UNARY(Log, natural_log(x))
 THORONG_WIDE_UNARY(Log1p, log_plus_one(x))
 THORONG_WIDE_UNARY(Rsqrt, hn::Div(constant<V>(1.0), hn::Sqrt(x)))
-THORONG_ROUGH_UNARY(Tanh, hyperbolic_tangent(x), rough_tanh, 43.0F, 16)
+THORONG_ROUGH_UNARY(Tanh, hyperbolic_tangent(x), rough_tanh, 43.0F, 32)
 THORONG_ROUGH_UNARY(Logistic, keep_nan(x, times_logistic(constant<V>(1.0), x)), rough_logistic,
                     87.0F, 16, static constexpr bool kSameAtZeros = true;)
 THORONG_ROUGH_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)), rough_silu, 80.0F, 16)

@@ -98,15 +98,20 @@ def small(left: Any, right: Any, calls: int) -> Any:
     return finished(left, result)
 
 
-def seconds_a_call(kernel: Kernel, left: np.ndarray, right: np.ndarray, threads: int) -> float:
-    """All included: the call from Python, values, recording, order, time and energy; what a launch costs itself taken off."""
-    run = nki.Kernel(kernel, chip="trainium2", threads=threads)
+class Calls:
+    """One call, all included: the call from Python, values, recording, order, time and energy; what a launch costs itself taken off."""
 
-    def seconds(calls: int) -> float:
-        return best_of(lambda: run.launch(left, right, calls).result(), 3)
+    def __init__(self, kernel: Kernel, left: np.ndarray, right: np.ndarray, threads: int) -> None:
+        run = nki.Kernel(kernel, chip="trainium2", threads=threads)
+        self.run = lambda calls: run.launch(left, right, calls).result()
+        self.best = {CALLS: float("inf"), CALLS // 10: float("inf")}
 
-    few = CALLS // 10
-    return (seconds(CALLS) - seconds(few)) / (CALLS - few)
+    def microseconds(self) -> float:
+        """After one more round, from the shortest runs of all rounds."""
+        for calls in self.best:
+            self.best[calls] = min(self.best[calls], best_of(lambda n=calls: self.run(n), 5))
+        (many, most), (few, least) = self.best.items()
+        return 1e6 * (most - least) / (many - few)
 
 
 def vector_limit(operations: float) -> tuple[float, str]:
@@ -162,15 +167,15 @@ def tile_figures(args: argparse.Namespace) -> list[Figure]:
     for what, kernel, peer, (limit, why) in tasks:
         got = next(iter(nki.run(kernel, left, right, 1, chip="trainium2").outputs.values()))
         np.testing.assert_allclose(got.astype(f32), peer().astype(f32), rtol=2e-2, atol=2e-2)
-        ours, peers = [], []
+        calls, ours, peers = Calls(kernel, left, right, args.threads), [], []
         for _ in range(args.rounds):
-            ours.append(1e6 * seconds_a_call(kernel, left, right, args.threads))
+            ours.append(calls.microseconds())
             peers.append(1e6 * best_of(peer, 50))
-        ratio = min(peers) / min(ours)
-        wanted, met = ("ours <= 3 us", min(ours) <= 3) if kernel is small else ("ratio >= 10", ratio >= 10)
+        ratio = min(peers) / ours[-1]
+        wanted, met = ("ours <= 3 us", ours[-1] <= 3) if kernel is small else ("ratio >= 10", ratio >= 10)
         if limit > 0:
             why += f" (ratio {min(peers) / limit:.2g} there)"
-        figures.append(Figure("nki_tiles", what, min(ours), "us", min(peers), "NumPy", ratio, wanted, met, why, ours))
+        figures.append(Figure("nki_tiles", what, ours[-1], "us", min(peers), "NumPy", ratio, wanted, met, why, ours))
     return figures
 
 
