@@ -38,9 +38,12 @@ class Figure:
     samples: list[float] = field(default_factory=list)
 
 
-def parse_arguments(description: str, threads: int = 1) -> argparse.Namespace:
-    """The options of every task."""
+def parse_arguments(
+    description: str, threads: int = 1, more: Callable[[argparse.ArgumentParser], object] = lambda parser: None
+) -> argparse.Namespace:
+    """The options of every task, and those that `more` adds."""
     parser = argparse.ArgumentParser(description=description)
+    more(parser)
     default = os.environ.get("THORONG", str(ROOT / "build" / "release" / "thorong"))
     parser.add_argument("--thorong", type=Path, default=Path(default), help="the command")
     parser.add_argument("--threads", type=int, default=threads, help="threads of both competitors")

@@ -270,7 +270,10 @@ Status KernelRun::bind_all(const InstructionSpec& spec, std::span<Value> values,
   for (size_t i = 0; i < values.size(); ++i) {
     const Parameter& parameter = spec.parameters[i];
     if (values[i].kind == Argument::Kind::kAbsent) {
-      values[i] = defaults[i];
+      if (defaults[i].kind == Argument::Kind::kNone)
+        values[i].kind = Argument::Kind::kNone;
+      else
+        values[i] = defaults[i];
       if (values[i].kind == Argument::Kind::kAbsent) {
         return invalid_argument(spec.mnemonic + ": expected the argument '" + parameter.name +
                                 "', found none. " + parameter.doc + ".");

@@ -24,23 +24,26 @@ using numerics::Format;
 constexpr int64_t kLine = 64;
 constexpr int64_t kSideBySide = 256;  // bytes: shorter rows follow each other without a gap
 
-// Rows of 4 KiB multiples would meet in the same cache sets.
-int64_t row_stride(int64_t bytes) {
-  if (bytes <= kSideBySide) return bytes;
+// Whether an on-chip tile keeps its own bytes in place of fp32 cells. bfloat16 does: widening it is
+// a shift, on the way to arithmetic that waits for memory, and tiles take half the cache. Unless
+// narrow floats are to stay as precise as fp32.
+bool keeps_bytes(Format format, bool precise) { return format == Format::kBfloat16 && precise; }
+
+// Rows of 4 KiB multiples would meet in the same cache sets; those of a product's operands, which
+// are read across, of 1 KiB multiples already (bytes are widened elsewhere before).
+int64_t row_stride(int64_t bytes, bool cells) {
+  if (bytes <= kSideBySide || (!cells && bytes % 4096 != 0)) return bytes;
   int64_t stride = (bytes + kLine - 1) / kLine * kLine;
   return stride % 1024 == 0 ? stride + kLine : stride;
 }
 
 // What a kernel must not rely on: NaN, or 4 in integers, as the vendor's simulator has it.
-void fill_unwritten(std::byte* data, size_t bytes, Format format) {
-  if (isa::host_cell(format) == Format::kFloat32) {
-    std::fill_n(reinterpret_cast<float*>(data), bytes / 4, std::numeric_limits<float>::quiet_NaN());
-    return;
-  }
-  std::memset(data, 0, bytes);
-  auto size = numerics::byte_size(format);
-  for (size_t i = 0; i + size <= bytes; i += size)
-    numerics::store_from_double(format, data, i / size, 4);
+void fill_unwritten(std::byte* data, size_t bytes, Format cell) {
+  auto size = numerics::byte_size(cell);
+  double value = numerics::is_float(cell) ? std::numeric_limits<double>::quiet_NaN() : 4;
+  numerics::store_from_double(cell, data, 0, value);
+  for (size_t done = size; done < bytes; done *= 2)
+    std::memcpy(data + done, data, std::min(done, bytes - done));
 }
 
 int chip_generation(const std::string& name) {
@@ -131,12 +134,13 @@ Status KernelRun::check_room(const Storage& storage) {
 
 Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
   Format format = info(dtype).format;
-  auto cell = static_cast<int64_t>(
-      numerics::byte_size(storage.on_chip() ? isa::host_cell(format) : format));
-  int64_t row = storage.row_bytes / info(dtype).bytes() * cell;
-  int64_t stride = storage.on_chip() ? row_stride(row) : 0;
+  bool as_bytes = !storage.on_chip() || keeps_bytes(format, options_.precise);
+  Format cell = as_bytes ? format : isa::host_cell(format);
+  int64_t row =
+      storage.row_bytes / info(dtype).bytes() * static_cast<int64_t>(numerics::byte_size(cell));
+  int64_t stride = storage.on_chip() ? row_stride(row, !as_bytes) : 0;
   auto bytes = static_cast<size_t>(storage.on_chip() ? stride * storage.partitions : row);
-  storage.host = {nullptr, stride, !storage.on_chip()};
+  storage.host = {nullptr, stride, as_bytes};
   storage.memory = memory_->take(bytes);
   if (storage.memory == nullptr) {
     return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
@@ -144,16 +148,7 @@ Status KernelRun::give_memory(Storage& storage, Dtype dtype) {
   }
   storage.host.data = static_cast<std::byte*>(storage.memory.get());
   if (options_.timing_only) return ok_status();  // nobody reads it, so it takes no memory
-  if (storage.on_chip()) {
-    fill_unwritten(storage.host.data, bytes, format);
-  } else {
-    auto size = numerics::byte_size(format);
-    bool nan = numerics::is_float(format);
-    numerics::store_from_double(format, storage.host.data, 0,
-                                nan ? std::numeric_limits<double>::quiet_NaN() : 4);
-    for (size_t done = size; done < bytes; done *= 2)
-      std::memcpy(storage.host.data + done, storage.host.data, std::min(done, bytes - done));
-  }
+  fill_unwritten(storage.host.data, bytes, cell);
   return ok_status();
 }
 

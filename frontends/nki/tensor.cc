@@ -14,26 +14,27 @@ using numerics::Format;
 
 // Dimensions of size one are dropped and neighbours that follow each other in memory become one.
 struct Dims {
-  std::vector<std::pair<int64_t, int64_t>> list;  // size, step
+  std::array<std::pair<int64_t, int64_t>, kMaxRank> list;  // size, step
+  size_t count = 0;
   void add(int64_t size, int64_t step) {
     if (size == 1) return;
-    if (!list.empty() && list.back().second == step * size)
-      list.back() = {list.back().first * size, step};
+    if (count > 0 && list[count - 1].second == step * size)
+      list[count - 1] = {list[count - 1].first * size, step};
     else
-      list.emplace_back(size, step);
+      list[count++] = {size, step};
   }
 };
 
 Status fill_free(const Tensor& tensor, const Dims& dims, isa::AccessPattern& pattern) {
-  if (dims.list.size() > isa::kMaxFreeRank) {
+  if (dims.count > isa::kMaxFreeRank) {
     return Status(
         Code::kUnsupported,
         "expected at most four free dimensions that do not follow each other in memory, found " +
-            std::to_string(dims.list.size()) + " in " + to_string(tensor) +
+            std::to_string(dims.count) + " in " + to_string(tensor) +
             ". Split the instruction over the outermost of them.");
   }
-  pattern.rank = static_cast<uint8_t>(dims.list.size());
-  for (size_t i = 0; i < dims.list.size(); ++i) {
+  pattern.rank = static_cast<uint8_t>(dims.count);
+  for (size_t i = 0; i < dims.count; ++i) {
     pattern.size[i] = static_cast<int32_t>(dims.list[i].first);
     pattern.step[i] = dims.list[i].second;
   }

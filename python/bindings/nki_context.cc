@@ -236,8 +236,9 @@ nb::object kernel_frame(NkiRun& context, NkiRun::Code** code) {
       entry->second.ours = entry->second.file.starts_with(tables().package);
     }
     *code = &entry->second;
+    if (!entry->second.ours) return frame;
     nb::object outer = nb::steal(reinterpret_cast<PyObject*>(PyFrame_GetBack(raw)));
-    if (!entry->second.ours || !outer.is_valid()) return frame;
+    if (!outer.is_valid()) return frame;
     frame = outer;
   }
   return frame;

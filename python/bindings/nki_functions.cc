@@ -7,6 +7,8 @@
 #include <structmember.h>
 
 #include <cstddef>
+#include <memory>
+#include <span>
 
 #include "errors.h"
 #include "nki_context.h"
@@ -181,23 +183,36 @@ bool read_arguments(const Function& function, PyObject* const* arguments, size_t
   return agrees_with_destination(function, dtype, values[0]);
 }
 
+// As many arguments as the function has, on the stack: most calls have few.
+struct Arguments {
+  explicit Arguments(size_t n) : all(reinterpret_cast<Argument*>(room), n) {
+    std::uninitialized_value_construct(all.begin(), all.end());
+  }
+  ~Arguments() { std::destroy(all.begin(), all.end()); }
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+
+  alignas(Argument) std::byte room[sizeof(Argument) * kMostParameters];
+  std::span<Argument> all;
+};
+
 PyObject* call(PyObject* self, PyObject* const* arguments, size_t flags, PyObject* keywords) {
   auto& function = *reinterpret_cast<Function*>(self);
   try {
-    std::array<Argument, kMostParameters> values;
+    Arguments values(function.parameters);
     if (!read_arguments(function, arguments, static_cast<size_t>(PyVectorcall_NARGS(flags)),
-                        keywords, values.data()))
+                        keywords, values.all.data()))
       return nullptr;
     NkiRun& context = need_run(isa::spec(function.opcode).mnemonic.c_str());
-    Status status = context.run->call(function.opcode, std::span(values).first(function.parameters),
-                                      place_of_caller(context, function.opcode));
+    Status status =
+        context.run->call(function.opcode, values.all, place_of_caller(context, function.opcode));
     if (!status.ok()) {
       set_nki_error(status, &context);
       return nullptr;
     }
     report_findings(context);
     auto index = static_cast<int64_t>(context.run->program().instructions.size()) - 1;
-    const Argument& name = values[function.parameters - 1U];  // the last parameter of each
+    const Argument& name = values.all.back();  // the last parameter of each
     if (name.kind == Argument::Kind::kText) {
       context.run->name_last(nb::cast<std::string>(
           nb::handle(static_cast<PyObject*>(const_cast<void*>(name.object)))));

@@ -648,3 +648,18 @@ def test_elementwise_operations_take_any_number_of_dimensions() -> None:
     want = np.zeros_like(a)
     want[:, at] = 3 * a[:, at] + np.exp(a[:, at])
     np.testing.assert_allclose(kernel(a), want, rtol=1e-5)
+
+
+def test_transposing_bfloat16_into_a_tile_of_fp32() -> None:
+    """The engine turns it in its own dtype; a copy converts."""
+
+    @nki.jit
+    def kernel(a):
+        out = nl.ndarray((128, 128), dtype=np.float32, buffer=nl.shared_hbm)
+        turned = nl.ndarray((nl.par_dim(128), 128), dtype=np.float32, buffer=nl.psum)
+        turned[:, 0:128] = nisa.nc_transpose(nl.load(a))
+        nl.store(out, nl.copy(turned))
+        return out
+
+    a = values(128, 128).astype(ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(kernel(a), a.T.astype(np.float32))

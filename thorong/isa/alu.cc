@@ -107,6 +107,35 @@ void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* ou
     apply(op, a, a, out, n);
 }
 
+void apply(Alu op, const numerics::Rows& a, const numerics::Rows& b, const numerics::RowsOut& out,
+           size_t rows, size_t n) {
+  using numerics::rows_of;
+  if (is_binary(op)) return numerics::apply(binary_of(op), a, b, out, rows, n);
+  if (is_unary(op)) return numerics::apply(unary_of(op), a, out, rows, n);
+  if (op == Alu::kBypass) return numerics::apply(UnaryFunction::kCopy, a, out, rows, n);
+  THORONG_CHECK(op == Alu::kAbsMax || op == Alu::kAbsMin, "an operator on bits met floats");
+  constexpr size_t kPiece = 256;
+  std::array<float, kPiece> x, y;
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < n; i += kPiece) {
+      size_t count = std::min(kPiece, n - i);
+      numerics::apply(UnaryFunction::kCopy, a.at(r, i), rows_of(x.data()), 1, count);
+      numerics::apply(UnaryFunction::kCopy, b.at(r, i), rows_of(y.data()), 1, count);
+      apply_magnitude(op == Alu::kAbsMax, x.data(), y.data(), 0, false, x.data(), count);
+      numerics::apply(UnaryFunction::kCopy, rows_of(std::as_const(x).data()), out.at(r, i), 1,
+                      count);
+    }
+  }
+}
+
+void apply_scalar(Alu op, const numerics::Rows& a, const numerics::Rows& scalar, bool reversed,
+                  const numerics::RowsOut& out, size_t rows, size_t n) {
+  if (reversed && !is_unary(op))
+    apply(op, scalar, a, out, rows, n);
+  else
+    apply(op, a, scalar, out, rows, n);
+}
+
 std::span<const Alu> reductions() {
   static constexpr std::array kReductions = {alu(BinaryFunction::kAdd),
                                              alu(BinaryFunction::kSubtract),

@@ -50,6 +50,12 @@ std::optional<Alu> parse_alu(std::string_view name);
 // In fp32; bitwise operators are a bug here.
 void apply(Alu op, const float* a, const float* b, float* out, size_t n);
 void apply_scalar(Alu op, const float* a, float scalar, bool reversed, float* out, size_t n);
+// Over rows, in one pass where numerics has the operator. `reversed`: of the scalars (a column) and
+// the rows.
+void apply(Alu op, const numerics::Rows& a, const numerics::Rows& b, const numerics::RowsOut& out,
+           size_t rows, size_t n);
+void apply_scalar(Alu op, const numerics::Rows& a, const numerics::Rows& scalar, bool reversed,
+                  const numerics::RowsOut& out, size_t rows, size_t n);
 // The operators that rows are reduced by: add, subtract (a0 - a1 - ...), multiply, maximum,
 // minimum, abs_max, abs_min, average, logical_and, logical_or, logical_xor; on integers
 // bitwise_and, bitwise_or, bitwise_xor.

@@ -252,7 +252,7 @@ void store_row(const Operand& operand, int64_t partition, float* values,
 void for_partitions(const MachineState& machine, int64_t partitions, int64_t elements,
                     const std::function<void(int64_t, int64_t)>& body) {
   constexpr int64_t kWorthSplitting =
-      1 << 15;  // elements; below, starting a thread costs more than it saves
+      1 << 17;  // elements; below, starting a thread costs more than it saves
   if (machine.part().count > 1) {
     auto [first, last] = machine.part().of(partitions);
     if (first < last) body(first, last);

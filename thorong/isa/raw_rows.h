@@ -13,4 +13,7 @@ namespace thorong::isa {
 void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes);
 void scatter_raw(const Operand& operand, int64_t partition, const std::byte* bytes);
 
+// Rows [first, last) from one operand to another of equally many cells of the same kind.
+void copy_raw(const Operand& out, const Operand& in, int64_t first, int64_t last);
+
 }  // namespace thorong::isa

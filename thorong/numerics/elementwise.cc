@@ -2,7 +2,7 @@
 // The elementwise functions that one or a few exact vector instructions give: arithmetic,
 // comparison, rounding, logic.
 //
-// Each function is a struct with call(); the loops of simd-inl.h are instantiated with it. Results
+// Each function is a struct with call(); the loops of rows-inl.h are instantiated with it. Results
 // that can be NaN by arithmetic are made canonical; copy, negate, abs and select move bits and
 // leave a NaN as it is.
 #include "thorong/numerics/functions.h"
@@ -13,19 +13,20 @@
 #define HWY_TARGET_INCLUDE "thorong/numerics/elementwise.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h must come first
-#include "thorong/numerics/simd-inl.h"
+#include "thorong/numerics/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace thorong::numerics {
 namespace HWY_NAMESPACE {
 
-#define THORONG_UNARY_OP(Name, expression) \
-  struct Name {                            \
-    template <class D, class V>            \
-    static HWY_INLINE V call(D d, V x) {   \
-      (void)d;                             \
-      return expression;                   \
-    }                                      \
+#define THORONG_UNARY_OP(Name, expression, ...) \
+  struct Name {                                 \
+    __VA_ARGS__                                 \
+    template <class D, class V>                 \
+    static HWY_INLINE V call(D d, V x) {        \
+      (void)d;                                  \
+      return expression;                        \
+    }                                           \
   };
 #define THORONG_BINARY_OP(Name, expression)   \
   struct Name {                               \
@@ -68,9 +69,9 @@ HWY_INLINE V round_nearest_afz(V x) {
   return canonical(hn::CopySign(hn::Add(whole, away), x));
 }
 
-THORONG_UNARY_OP(Copy, x)
-THORONG_UNARY_OP(Negate, hn::Neg(x))
-THORONG_UNARY_OP(AbsoluteValue, hn::Abs(x))
+THORONG_UNARY_OP(Copy, x, static constexpr bool kMovesBits = true;)
+THORONG_UNARY_OP(Negate, hn::Neg(x), static constexpr bool kMovesBits = true;)
+THORONG_UNARY_OP(AbsoluteValue, hn::Abs(x), static constexpr bool kMovesBits = true;)
 THORONG_UNARY_OP(Sign, sign(x))
 THORONG_UNARY_OP(Square, canonical(hn::Mul(x, x)))
 THORONG_UNARY_OP(SquareRoot, canonical(hn::Sqrt(x)))
@@ -105,123 +106,88 @@ THORONG_BINARY_OP(LogicalOr,
 THORONG_BINARY_OP(LogicalXor,
                   indicator(d, hn::Xor(not_equal(x, hn::Zero(d)), not_equal(y, hn::Zero(d)))))
 
-void unary_kernel(UnaryFunction function, const float* in, float* out, size_t n) {
+constexpr size_t kGroup = 4;
+
+void unary_kernel(UnaryFunction function, const Rows& in, const internal::Affine* affine,
+                  const RowsOut& out, size_t rows, size_t n) {
   using F = UnaryFunction;
   switch (function) {
     case F::kCopy:
-      return map_unary<Copy>(in, out, n);
+      return unary_rows<Copy, kGroup>(in, affine, out, rows, n);
     case F::kNegate:
-      return map_unary<Negate>(in, out, n);
+      return unary_rows<Negate, kGroup>(in, affine, out, rows, n);
     case F::kAbs:
-      return map_unary<AbsoluteValue>(in, out, n);
+      return unary_rows<AbsoluteValue, kGroup>(in, affine, out, rows, n);
     case F::kSign:
-      return map_unary<Sign>(in, out, n);
+      return unary_rows<Sign, kGroup>(in, affine, out, rows, n);
     case F::kSquare:
-      return map_unary<Square>(in, out, n);
+      return unary_rows<Square, kGroup>(in, affine, out, rows, n);
     case F::kSqrt:
-      return map_unary<SquareRoot>(in, out, n);
+      return unary_rows<SquareRoot, kGroup>(in, affine, out, rows, n);
     case F::kReciprocal:
-      return map_unary<Reciprocal>(in, out, n);
+      return unary_rows<Reciprocal, kGroup>(in, affine, out, rows, n);
     case F::kRelu:
-      return map_unary<Relu>(in, out, n);
+      return unary_rows<Relu, kGroup>(in, affine, out, rows, n);
     case F::kFloor:
-      return map_unary<Floor>(in, out, n);
+      return unary_rows<Floor, kGroup>(in, affine, out, rows, n);
     case F::kCeil:
-      return map_unary<Ceil>(in, out, n);
+      return unary_rows<Ceil, kGroup>(in, affine, out, rows, n);
     case F::kRoundNearestEven:
-      return map_unary<RoundNearestEven>(in, out, n);
+      return unary_rows<RoundNearestEven, kGroup>(in, affine, out, rows, n);
     case F::kRoundNearestAfz:
-      return map_unary<RoundNearestAfz>(in, out, n);
+      return unary_rows<RoundNearestAfz, kGroup>(in, affine, out, rows, n);
     case F::kTruncate:
-      return map_unary<Truncate>(in, out, n);
+      return unary_rows<Truncate, kGroup>(in, affine, out, rows, n);
     case F::kIsFinite:
-      return map_unary<IsFinite>(in, out, n);
+      return unary_rows<IsFinite, kGroup>(in, affine, out, rows, n);
     case F::kIsNan:
-      return map_unary<IsNanOp>(in, out, n);
+      return unary_rows<IsNanOp, kGroup>(in, affine, out, rows, n);
     case F::kIsInf:
-      return map_unary<IsInfOp>(in, out, n);
+      return unary_rows<IsInfOp, kGroup>(in, affine, out, rows, n);
     case F::kLogicalNot:
-      return map_unary<LogicalNot>(in, out, n);
+      return unary_rows<LogicalNot, kGroup>(in, affine, out, rows, n);
     default:
       break;  // see internal::is_simple
   }
 }
 
-template <class Op>
-HWY_INLINE void map_operands(internal::Operands operands, const float* a, const float* b,
-                             float scalar, float* out, size_t n) {
-  switch (operands) {
-    case internal::Operands::kArrays:
-      return map_binary<Op>(ArrayOperand{a}, ArrayOperand{b}, out, n);
-    case internal::Operands::kArrayScalar:
-      return map_binary<Op>(ArrayOperand{a}, ScalarOperand{scalar}, out, n);
-    case internal::Operands::kScalarArray:
-      return map_binary<Op>(ScalarOperand{scalar}, ArrayOperand{a}, out, n);
-  }
-}
-
-void binary_kernel(BinaryFunction function, internal::Operands operands, const float* a,
-                   const float* b, float scalar, float* out, size_t n) {
+void binary_kernel(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                   size_t rows, size_t n) {
   using F = BinaryFunction;
   switch (function) {
     case F::kAdd:
-      return map_operands<Add>(operands, a, b, scalar, out, n);
+      return binary_rows<Add, kGroup>(a, b, out, rows, n);
     case F::kSubtract:
-      return map_operands<Subtract>(operands, a, b, scalar, out, n);
+      return binary_rows<Subtract, kGroup>(a, b, out, rows, n);
     case F::kMultiply:
-      return map_operands<Multiply>(operands, a, b, scalar, out, n);
+      return binary_rows<Multiply, kGroup>(a, b, out, rows, n);
     case F::kDivide:
-      return map_operands<Divide>(operands, a, b, scalar, out, n);
+      return binary_rows<Divide, kGroup>(a, b, out, rows, n);
     case F::kMaximum:
-      return map_operands<Maximum>(operands, a, b, scalar, out, n);
+      return binary_rows<Maximum, kGroup>(a, b, out, rows, n);
     case F::kMinimum:
-      return map_operands<Minimum>(operands, a, b, scalar, out, n);
+      return binary_rows<Minimum, kGroup>(a, b, out, rows, n);
     case F::kEq:
-      return map_operands<Eq>(operands, a, b, scalar, out, n);
+      return binary_rows<Eq, kGroup>(a, b, out, rows, n);
     case F::kNe:
-      return map_operands<Ne>(operands, a, b, scalar, out, n);
+      return binary_rows<Ne, kGroup>(a, b, out, rows, n);
     case F::kLt:
-      return map_operands<Lt>(operands, a, b, scalar, out, n);
+      return binary_rows<Lt, kGroup>(a, b, out, rows, n);
     case F::kLe:
-      return map_operands<Le>(operands, a, b, scalar, out, n);
+      return binary_rows<Le, kGroup>(a, b, out, rows, n);
     case F::kGt:
-      return map_operands<Gt>(operands, a, b, scalar, out, n);
+      return binary_rows<Gt, kGroup>(a, b, out, rows, n);
     case F::kGe:
-      return map_operands<Ge>(operands, a, b, scalar, out, n);
+      return binary_rows<Ge, kGroup>(a, b, out, rows, n);
     case F::kLogicalAnd:
-      return map_operands<LogicalAnd>(operands, a, b, scalar, out, n);
+      return binary_rows<LogicalAnd, kGroup>(a, b, out, rows, n);
     case F::kLogicalOr:
-      return map_operands<LogicalOr>(operands, a, b, scalar, out, n);
+      return binary_rows<LogicalOr, kGroup>(a, b, out, rows, n);
     case F::kLogicalXor:
-      return map_operands<LogicalXor>(operands, a, b, scalar, out, n);
+      return binary_rows<LogicalXor, kGroup>(a, b, out, rows, n);
     default:
       break;  // see internal::is_simple
   }
-}
-
-template <bool kRelu>
-HWY_NOINLINE void affine_loop(const float* in, float scale, float bias, float* out, size_t n) {
-  const hn::ScalableTag<float> d;
-  const auto vscale = hn::Set(d, scale);
-  const auto vbias = hn::Set(d, bias);
-  const size_t lanes = hn::Lanes(d);
-  for (size_t i = 0; i < n; i += lanes) {
-    const bool whole = i + lanes <= n;
-    const auto x = whole ? hn::LoadU(d, in + i) : load_n(d, in + i, n - i);
-    const auto y = canonical(hn::Add(hn::Mul(x, vscale), vbias));
-    const auto result = kRelu ? relu(y) : y;
-    if (whole) {
-      hn::StoreU(result, d, out + i);
-    } else {
-      store_n(result, d, out + i, n - i);
-    }
-  }
-}
-
-void affine_kernel(const float* in, float scale, float bias, bool relu_after, float* out,
-                   size_t n) {
-  return relu_after ? affine_loop<true>(in, scale, bias, out, n)
-                    : affine_loop<false>(in, scale, bias, out, n);
 }
 
 // multiply_then_add and select have three operands; `step` computes one vector from the loaded
@@ -276,7 +242,6 @@ namespace thorong::numerics {
 
 HWY_EXPORT(unary_kernel);
 HWY_EXPORT(binary_kernel);
-HWY_EXPORT(affine_kernel);
 HWY_EXPORT(multiply_add_kernel);
 HWY_EXPORT(select_kernel);
 HWY_EXPORT(replace_unkept_kernel);
@@ -322,15 +287,13 @@ bool is_simple(BinaryFunction function) {
          function != BinaryFunction::kModulo && function != BinaryFunction::kAtan2;
 }
 
-void simple_unary(UnaryFunction function, const float* in, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(unary_kernel)(function, in, out, n);
+void simple_unary(UnaryFunction function, const Rows& in, const Affine* affine, const RowsOut& out,
+                  size_t rows, size_t n) {
+  HWY_DYNAMIC_DISPATCH(unary_kernel)(function, in, affine, out, rows, n);
 }
-void simple_binary(BinaryFunction function, Operands operands, const float* a, const float* b,
-                   float scalar, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(binary_kernel)(function, operands, a, b, scalar, out, n);
-}
-void affine(const float* in, float scale, float bias, bool relu, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(affine_kernel)(in, scale, bias, relu, out, n);
+void simple_binary(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                   size_t rows, size_t n) {
+  HWY_DYNAMIC_DISPATCH(binary_kernel)(function, a, b, out, rows, n);
 }
 void multiply_then_add(const float* in0, float scalar, const float* in1, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(multiply_add_kernel)(in0, scalar, in1, out, n);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of functions.h that needs no vectors: names, the choice of SIMD target, and the composed
-// functions (activate, scalar_tensor_tensor), which run two simple passes over blocks small enough
-// to stay in the first-level cache.
+// functions, which run simple passes over blocks small enough to stay in the first-level cache.
 #include "thorong/numerics/functions.h"
 
 #include <algorithm>
@@ -31,12 +30,12 @@ std::optional<Enum> parse(const std::string_view (&names)[kCount], std::string_v
   return static_cast<Enum>(found - std::begin(names));
 }
 
-void apply_binary(BinaryFunction function, internal::Operands operands, const float* a,
-                  const float* b, float scalar, float* out, size_t n) {
+void apply_unary(UnaryFunction function, const Rows& in, const internal::Affine* affine,
+                 const RowsOut& out, size_t rows, size_t n) {
   if (internal::is_simple(function)) {
-    internal::simple_binary(function, operands, a, b, scalar, out, n);
+    internal::simple_unary(function, in, affine, out, rows, n);
   } else {
-    internal::hard_binary(function, operands, a, b, scalar, out, n);
+    internal::hard_unary(function, in, affine, out, rows, n);
   }
 }
 
@@ -63,36 +62,56 @@ std::optional<BinaryFunction> parse_binary_function(std::string_view name) {
   return parse<BinaryFunction>(kBinaryNames, name);
 }
 
-void apply(UnaryFunction function, const float* in, float* out, size_t n) {
+void apply(UnaryFunction function, const Rows& in, const RowsOut& out, size_t rows, size_t n) {
+  apply_unary(function, in, nullptr, out, rows, n);
+}
+
+void apply(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out, size_t rows,
+           size_t n) {
   if (internal::is_simple(function)) {
-    internal::simple_unary(function, in, out, n);
+    internal::simple_binary(function, a, b, out, rows, n);
   } else {
-    internal::hard_unary(function, in, out, n);
+    internal::hard_binary(function, a, b, out, rows, n);
   }
 }
 
+void activate(UnaryFunction function, const Rows& in, const Rows& scale, const Rows& bias,
+              const RowsOut& out, size_t rows, size_t n) {
+  if (scale.column && bias.column) {
+    const internal::Affine affine{scale, bias};
+    return apply_unary(function, in, &affine, out, rows, n);
+  }
+  std::array<float, kBlock> between;
+  const Rows stepped = rows_of(static_cast<const float*>(between.data()));
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < n; i += kBlock) {
+      const size_t count = std::min(kBlock, n - i);
+      const RowsOut step = rows_of(between.data());
+      apply(BinaryFunction::kMultiply, in.at(r, i), scale.at(r, i), step, 1, count);
+      apply(BinaryFunction::kAdd, stepped, bias.at(r, i), step, 1, count);
+      apply(function, stepped, out.at(r, i), 1, count);
+    }
+  }
+}
+
+void apply(UnaryFunction function, const float* in, float* out, size_t n) {
+  apply(function, rows_of(in), rows_of(out), 1, n);
+}
+
 void apply(BinaryFunction function, const float* a, const float* b, float* out, size_t n) {
-  apply_binary(function, internal::Operands::kArrays, a, b, 0.0F, out, n);
+  apply(function, rows_of(a), rows_of(b), rows_of(out), 1, n);
 }
 
 void apply_scalar(BinaryFunction function, const float* a, float scalar, bool reversed, float* out,
                   size_t n) {
-  const auto operands =
-      reversed ? internal::Operands::kScalarArray : internal::Operands::kArrayScalar;
-  apply_binary(function, operands, a, nullptr, scalar, out, n);
+  const Rows value = value_rows(scalar);
+  const Rows row = rows_of(a);
+  apply(function, reversed ? value : row, reversed ? row : value, rows_of(out), 1, n);
 }
 
 void activate(UnaryFunction function, const float* in, float scale, float bias, float* out,
               size_t n) {
-  if (function == UnaryFunction::kCopy || function == UnaryFunction::kRelu) {
-    internal::affine(in, scale, bias, function == UnaryFunction::kRelu, out, n);
-    return;
-  }
-  for (size_t i = 0; i < n; i += kBlock) {
-    const size_t count = std::min(kBlock, n - i);
-    internal::affine(in + i, scale, bias, false, out + i, count);
-    apply(function, out + i, out + i, count);
-  }
+  activate(function, rows_of(in), value_rows(scale), value_rows(bias), rows_of(out), 1, n);
 }
 
 void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const float* in0, float scalar,

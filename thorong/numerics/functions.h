@@ -11,6 +11,8 @@
 #include <span>
 #include <string_view>
 
+#include "thorong/numerics/rows.h"
+
 namespace thorong::numerics {
 
 // NaNs of plain C++ arithmetic differ between hosts in sign and payload; those of the functions
@@ -99,6 +101,15 @@ std::string_view name(BinaryFunction function);
 std::optional<UnaryFunction> parse_unary_function(std::string_view name);
 std::optional<BinaryFunction> parse_binary_function(std::string_view name);
 
+// Over rows of n elements each, in one pass; `out` may be an input, element by element.
+void apply(UnaryFunction function, const Rows& in, const RowsOut& out, size_t rows, size_t n);
+void apply(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out, size_t rows,
+           size_t n);
+// function(in * scale + bias): one fp32 multiply, one fp32 add (two roundings), then the function;
+// in one pass where scale and bias are columns.
+void activate(UnaryFunction function, const Rows& in, const Rows& scale, const Rows& bias,
+              const RowsOut& out, size_t rows, size_t n);
+
 // out[i] = function(in[i]); in and out may be the same array. n elements, no alignment needed, any
 // tail length.
 void apply(UnaryFunction function, const float* in, float* out, size_t n);
@@ -107,9 +118,6 @@ void apply(BinaryFunction function, const float* a, const float* b, float* out, 
 // out[i] = function(a[i], scalar), or function(scalar, a[i]) when `reversed`.
 void apply_scalar(BinaryFunction function, const float* a, float scalar, bool reversed, float* out,
                   size_t n);
-// out[i] = function(in[i] * scale + bias): one fp32 multiply, one fp32 add (two roundings), then
-// the function. With function kCopy/kRelu this is the hot path behind convolutions; do it in one
-// pass.
 void activate(UnaryFunction function, const float* in, float scale, float bias, float* out,
               size_t n);
 // out[i] = op1(op0(in0[i], scalar), in1[i]); the hot path of depthwise convolution with multiply
@@ -127,6 +135,8 @@ void replace_unkept(const float* in, const int32_t* keep, float* out, size_t n);
 // 1). Independent of the host's vector width. function: kAdd, kMultiply, kMaximum, kMinimum (others
 // are a bug). n may be 0: gives 0, 1, -inf, +inf.
 float reduce(BinaryFunction function, const float* in, size_t n);
+// Each row's, in that order.
+void reduce(BinaryFunction function, const Rows& in, float* out, size_t rows, size_t n);
 // Many reductions side by side, each in the order of `reduce`: out[i] is that of in[i * step +
 // offsets[g]] over g. step: 1 or 2.
 void reduce_windows(BinaryFunction function, const float* in, size_t step,

@@ -7,32 +7,34 @@
 #include <cstdint>
 
 #include "thorong/numerics/functions.h"
+#include "thorong/numerics/rows.h"
 
 namespace thorong::numerics::internal {
 
 // multiply_tile.cc: the most rows of operands with offsets.
 inline constexpr size_t kStridedDepth = 256;
 
-// Where the operands of a binary function come from: two arrays; array and scalar; scalar and
-// array.
-enum class Operands : uint8_t { kArrays, kArrayScalar, kScalarArray };
+// Before a unary function: in * scale + bias in two roundings; columns.
+struct Affine {
+  Rows scale, bias;
+};
 
 // True for the functions of elementwise.cc; the others are those of transcendental.cc.
 bool is_simple(UnaryFunction function);
 bool is_simple(BinaryFunction function);
 
-// elementwise.cc
-void simple_unary(UnaryFunction function, const float* in, float* out, size_t n);
-void simple_binary(BinaryFunction function, Operands operands, const float* a, const float* b,
-                   float scalar, float* out, size_t n);
-// out[i] = in[i] * scale + bias in two roundings, then relu or nothing.
-void affine(const float* in, float scale, float bias, bool relu, float* out, size_t n);
+// elementwise.cc; `affine` may be null
+void simple_unary(UnaryFunction function, const Rows& in, const Affine* affine, const RowsOut& out,
+                  size_t rows, size_t n);
+void simple_binary(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                   size_t rows, size_t n);
 // out[i] = in0[i] * scalar + in1[i] in two roundings.
 void multiply_then_add(const float* in0, float scalar, const float* in1, float* out, size_t n);
 
 // transcendental.cc
-void hard_unary(UnaryFunction function, const float* in, float* out, size_t n);
-void hard_binary(BinaryFunction function, Operands operands, const float* a, const float* b,
-                 float scalar, float* out, size_t n);
+void hard_unary(UnaryFunction function, const Rows& in, const Affine* affine, const RowsOut& out,
+                size_t rows, size_t n);
+void hard_binary(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                 size_t rows, size_t n);
 
 }  // namespace thorong::numerics::internal

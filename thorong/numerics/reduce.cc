@@ -12,7 +12,7 @@
 #define HWY_TARGET_INCLUDE "thorong/numerics/reduce.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h must come first
-#include "thorong/numerics/simd-inl.h"
+#include "thorong/numerics/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace thorong::numerics {
@@ -105,6 +105,87 @@ float reduce_kernel(BinaryFunction function, const float* in, size_t n) {
   }
 }
 
+// kRows rows side by side: the chains of one would not fill the adders.
+template <class Op, bool kNarrow, size_t kRows>
+HWY_NOINLINE void rows_loop(const Rows& in, size_t first, size_t n, float* out) {
+  const hn::CappedTag<float, kPartials / 2> d;
+  const hn::CappedTag<float, 1> one;
+  constexpr size_t kWidth = hn::MaxLanes(d);
+  constexpr size_t kVectors = kPartials / kWidth;
+  InRow row[kRows];
+  hn::Vec<decltype(d)> sums[kRows][kVectors];
+  HWY_UNROLL(4)
+  for (size_t k = 0; k < kRows; ++k) {
+    row[k] = row_of(in, first + k);
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kVectors; ++v) sums[k][v] = hn::Set(d, Op::kNeutral);
+  }
+  size_t i = 0;
+  for (; i + kPartials <= n; i += kPartials) {
+    HWY_UNROLL(4)
+    for (size_t k = 0; k < kRows; ++k) {
+      hn::Vec<decltype(d)> x[kVectors];
+      load_group<kVectors>(
+          d, kNarrow ? InRow{nullptr, row[k].narrow, 0} : InRow{row[k].wide, nullptr, 0}, kNarrow,
+          i, x);
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < kVectors; ++v) sums[k][v] = Op::call(sums[k][v], x[v]);
+    }
+  }
+  for (size_t k = 0; k < kRows; ++k) {
+    HWY_ALIGN float stored[kPartials];
+    HWY_ALIGN float partials[kPartials];
+    for (size_t v = 0; v < kVectors; ++v) hn::Store(sums[k][v], d, stored + v * kWidth);
+    for (size_t p = 0; p < kPartials; ++p) {  // pairs: even and odd elements of two vectors
+      const size_t within = p % (2 * kWidth);
+      const size_t paired = p - within + within % 2 * kWidth + within / 2;
+      partials[p] = stored[kNarrow && pairs<kVectors>() ? paired : p];
+    }
+    for (size_t at = i; at < n; ++at) {
+      float* partial = partials + at % kPartials;
+      const auto next = load_rest(one, row[k], at, 1);
+      hn::StoreU(Op::call(hn::LoadU(one, partial), next), one, partial);
+    }
+    combine<Op, kPartials / 2>(partials);
+    out[first + k] =
+        partials[0] == partials[0] ? partials[0] : std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
+template <class Op>
+void rows_of_op(const Rows& in, float* out, size_t rows, size_t n) {
+  constexpr size_t kTogether = 4;
+  const bool narrow = in.format == Format::kBfloat16;
+  size_t r = 0;
+  for (; r + kTogether <= rows; r += kTogether) {
+    if (narrow) {
+      rows_loop<Op, true, kTogether>(in, r, n, out);
+    } else {
+      rows_loop<Op, false, kTogether>(in, r, n, out);
+    }
+  }
+  for (; r < rows; ++r) {
+    if (narrow) {
+      rows_loop<Op, true, 1>(in, r, n, out);
+    } else {
+      out[r] = reduce_loop<Op>(row_of(in, r).wide, n);
+    }
+  }
+}
+
+void rows_kernel(BinaryFunction function, const Rows& in, float* out, size_t rows, size_t n) {
+  switch (function) {
+    case BinaryFunction::kMultiply:
+      return rows_of_op<ProductOp>(in, out, rows, n);
+    case BinaryFunction::kMaximum:
+      return rows_of_op<MaximumOp>(in, out, rows, n);
+    case BinaryFunction::kMinimum:
+      return rows_of_op<MinimumOp>(in, out, rows, n);
+    default:
+      return rows_of_op<SumOp>(in, out, rows, n);
+  }
+}
+
 // A vector of neighbouring windows, one a lane. The largest and the smallest do not depend on the
 // order; sums and products keep their sixteen partial results.
 template <class Op, size_t kStep>
@@ -167,6 +248,7 @@ HWY_AFTER_NAMESPACE();
 namespace thorong::numerics {
 
 HWY_EXPORT(reduce_kernel);
+HWY_EXPORT(rows_kernel);
 HWY_EXPORT(windows_kernel);
 
 namespace {
@@ -180,6 +262,11 @@ void check_reduction(BinaryFunction function) {
 float reduce(BinaryFunction function, const float* in, size_t n) {
   check_reduction(function);
   return HWY_DYNAMIC_DISPATCH(reduce_kernel)(function, in, n);
+}
+
+void reduce(BinaryFunction function, const Rows& in, float* out, size_t rows, size_t n) {
+  check_reduction(function);
+  HWY_DYNAMIC_DISPATCH(rows_kernel)(function, in, out, rows, n);
 }
 
 void reduce_windows(BinaryFunction function, const float* in, size_t step,

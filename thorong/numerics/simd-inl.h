@@ -155,55 +155,6 @@ HWY_INLINE V minimum(V a, V b) {
   return hn::IfThenElse(hn::Lt(a, b), a, hn::IfThenElse(hn::Gt(a, b), b, equal_or_nan));
 }
 
-// Loops: out[i] = Op(in[i]) and out[i] = Op(a[i], b[i]). The tail goes through a zero-filled
-// vector.
-template <class Op>
-HWY_NOINLINE void map_unary(const float* in, float* out, size_t n) {
-  const hn::ScalableTag<float> d;
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(Op::call(d, hn::LoadU(d, in + i)), d, out + i);
-  if (i < n) store_n(Op::call(d, load_n(d, in + i, n - i)), d, out + i, n - i);
-}
-
-// An operand of map_binary: an array, or one value for all elements.
-struct ArrayOperand {
-  const float* data;
-  template <class D>
-  HWY_INLINE hn::Vec<D> load(D d, size_t i) const {
-    return hn::LoadU(d, data + i);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> load_tail(D d, size_t i, size_t n) const {
-    return load_n(d, data + i, n);
-  }
-};
-struct ScalarOperand {
-  float value;
-  template <class D>
-  HWY_INLINE hn::Vec<D> load(D d, size_t) const {
-    return hn::Set(d, value);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> load_tail(D d, size_t, size_t) const {
-    return hn::Set(d, value);
-  }
-};
-
-template <class Op, class A, class B>
-HWY_NOINLINE void map_binary(A a, B b, float* out, size_t n) {
-  const hn::ScalableTag<float> d;
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    hn::StoreU(Op::call(d, a.load(d, i), b.load(d, i)), d, out + i);
-  }
-  if (i < n) {
-    const size_t rest = n - i;
-    store_n(Op::call(d, a.load_tail(d, i, rest), b.load_tail(d, i, rest)), d, out + i, rest);
-  }
-}
-
 // A vector of elements 0, kStep, 2 * kStep, ...; `reach` elements from `at` on may be read.
 template <size_t kStep, class D>
 HWY_INLINE hn::Vec<D> load_every(D d, const float* at, size_t reach) {

@@ -11,6 +11,8 @@
 #define HWY_TARGET_INCLUDE "thorong/numerics/transcendental.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h must come first
+#include "thorong/numerics/rough-inl.h"
+#include "thorong/numerics/rows-inl.h"
 #include "thorong/numerics/transcendental-inl.h"
 #include "thorong/numerics/trigonometric-inl.h"
 
@@ -42,6 +44,26 @@ namespace HWY_NAMESPACE {
     }                                         \
   };
 
+// The same with rough(), a function of several fp32 vectors, good where |x| <= limit (rows-inl.h).
+#define THORONG_ROUGH_UNARY(Name, expression, function, limit, ulps, ...) \
+  struct Name {                                                           \
+    __VA_ARGS__                                                           \
+    static constexpr float kRoughLimit = limit;                           \
+    static constexpr uint32_t kRoughUlps = ulps;                          \
+    template <class V>                                                    \
+    static HWY_INLINE V wide(V x) {                                       \
+      return expression;                                                  \
+    }                                                                     \
+    template <class D, class V>                                           \
+    static HWY_INLINE V call(D d, V x) {                                  \
+      return call_wide<Name>(d, x);                                       \
+    }                                                                     \
+    template <size_t kCount, class V>                                     \
+    static HWY_INLINE void rough(const V* x, V* y) {                      \
+      function<kCount>(x, y);                                             \
+    }                                                                     \
+  };
+
 // Op::wide on both halves of fp32 vectors.
 template <class Op, class D, class... Vs>
 HWY_INLINE hn::Vec<D> call_wide(D d, Vs... x) {
@@ -57,18 +79,20 @@ HWY_INLINE hn::Vec<D> call_wide(D d, Vs... x) {
 #endif
 }
 
-THORONG_WIDE_UNARY(Exp, keep_nan(x, exponential(x)))
+THORONG_ROUGH_UNARY(Exp, keep_nan(x, exponential(x)), rough_exponential, 87.0F, 16,
+                    static constexpr bool kSameAtZeros = true;)
 THORONG_WIDE_UNARY(Expm1, keep_nan(x, hn::IfThenElse(hn::Eq(x, hn::Zero(hn::DFromV<V>())), x,
                                                      exponential_minus_one(x))))
 THORONG_WIDE_UNARY(Log, natural_log(x))
 THORONG_WIDE_UNARY(Log1p, log_plus_one(x))
 THORONG_WIDE_UNARY(Rsqrt, hn::Div(constant<V>(1.0), hn::Sqrt(x)))
-THORONG_WIDE_UNARY(Tanh, hyperbolic_tangent(x))
-THORONG_WIDE_UNARY(Logistic, keep_nan(x, times_logistic(constant<V>(1.0), x)))
-THORONG_WIDE_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)))
+THORONG_ROUGH_UNARY(Tanh, hyperbolic_tangent(x), rough_tanh, 43.0F, 32)
+THORONG_ROUGH_UNARY(Logistic, keep_nan(x, times_logistic(constant<V>(1.0), x)), rough_logistic,
+                    87.0F, 16, static constexpr bool kSameAtZeros = true;)
+THORONG_ROUGH_UNARY(Silu, keep_nan(x, times_logistic(lower_bounded(x), x)), rough_silu, 80.0F, 16)
 THORONG_WIDE_UNARY(Erf, error_function(x))
 THORONG_WIDE_UNARY(Gelu, gelu(x))
-THORONG_WIDE_UNARY(GeluTanh, gelu_tanh(x))
+THORONG_ROUGH_UNARY(GeluTanh, gelu_tanh(x), rough_gelu_tanh, 4.0F, 64)
 THORONG_WIDE_UNARY(GeluSigmoid,
                    keep_nan(x, times_logistic(lower_bounded(x), hn::Mul(x, constant<V>(1.702)))))
 THORONG_WIDE_UNARY(GeluSigmoidDx, logistic_gate_derivative(x, 1.702))
@@ -105,83 +129,74 @@ struct RemainderOp {
   }
 };
 
-void hard_unary_kernel(UnaryFunction function, const float* in, float* out, size_t n) {
+template <class Op>
+constexpr size_t kGroup = has_rough<Op>() ? 4 : 1;
+
+void hard_unary_kernel(UnaryFunction function, const Rows& in, const internal::Affine* affine,
+                       const RowsOut& out, size_t rows, size_t n) {
   using F = UnaryFunction;
   switch (function) {
     case F::kExp:
-      return map_unary<Exp>(in, out, n);
+      return unary_rows<Exp, kGroup<Exp>>(in, affine, out, rows, n);
     case F::kExpm1:
-      return map_unary<Expm1>(in, out, n);
+      return unary_rows<Expm1, kGroup<Expm1>>(in, affine, out, rows, n);
     case F::kLog:
-      return map_unary<Log>(in, out, n);
+      return unary_rows<Log, kGroup<Log>>(in, affine, out, rows, n);
     case F::kLog1p:
-      return map_unary<Log1p>(in, out, n);
+      return unary_rows<Log1p, kGroup<Log1p>>(in, affine, out, rows, n);
     case F::kRsqrt:
-      return map_unary<Rsqrt>(in, out, n);
+      return unary_rows<Rsqrt, kGroup<Rsqrt>>(in, affine, out, rows, n);
     case F::kTanh:
-      return map_unary<Tanh>(in, out, n);
+      return unary_rows<Tanh, kGroup<Tanh>>(in, affine, out, rows, n);
     case F::kLogistic:
-      return map_unary<Logistic>(in, out, n);
+      return unary_rows<Logistic, kGroup<Logistic>>(in, affine, out, rows, n);
     case F::kSilu:
-      return map_unary<Silu>(in, out, n);
+      return unary_rows<Silu, kGroup<Silu>>(in, affine, out, rows, n);
     case F::kErf:
-      return map_unary<Erf>(in, out, n);
+      return unary_rows<Erf, kGroup<Erf>>(in, affine, out, rows, n);
     case F::kGelu:
-      return map_unary<Gelu>(in, out, n);
+      return unary_rows<Gelu, kGroup<Gelu>>(in, affine, out, rows, n);
     case F::kGeluTanh:
-      return map_unary<GeluTanh>(in, out, n);
+      return unary_rows<GeluTanh, kGroup<GeluTanh>>(in, affine, out, rows, n);
     case F::kGeluSigmoid:
-      return map_unary<GeluSigmoid>(in, out, n);
+      return unary_rows<GeluSigmoid, kGroup<GeluSigmoid>>(in, affine, out, rows, n);
     case F::kGeluSigmoidDx:
-      return map_unary<GeluSigmoidDx>(in, out, n);
+      return unary_rows<GeluSigmoidDx, kGroup<GeluSigmoidDx>>(in, affine, out, rows, n);
     case F::kGeluDx:
-      return map_unary<GeluDx>(in, out, n);
+      return unary_rows<GeluDx, kGroup<GeluDx>>(in, affine, out, rows, n);
     case F::kSiluDx:
-      return map_unary<SiluDx>(in, out, n);
+      return unary_rows<SiluDx, kGroup<SiluDx>>(in, affine, out, rows, n);
     case F::kErfDx:
-      return map_unary<ErfDx>(in, out, n);
+      return unary_rows<ErfDx, kGroup<ErfDx>>(in, affine, out, rows, n);
     case F::kMish:
-      return map_unary<Mish>(in, out, n);
+      return unary_rows<Mish, kGroup<Mish>>(in, affine, out, rows, n);
     case F::kSoftplus:
-      return map_unary<Softplus>(in, out, n);
+      return unary_rows<Softplus, kGroup<Softplus>>(in, affine, out, rows, n);
     case F::kSine:
-      return map_unary<Sine>(in, out, n);
+      return unary_rows<Sine, kGroup<Sine>>(in, affine, out, rows, n);
     case F::kCosine:
-      return map_unary<Cosine>(in, out, n);
+      return unary_rows<Cosine, kGroup<Cosine>>(in, affine, out, rows, n);
     case F::kTan:
-      return map_unary<Tangent>(in, out, n);
+      return unary_rows<Tangent, kGroup<Tangent>>(in, affine, out, rows, n);
     case F::kAtan:
-      return map_unary<ArcTangent>(in, out, n);
+      return unary_rows<ArcTangent, kGroup<ArcTangent>>(in, affine, out, rows, n);
     default:
       break;  // elementwise.cc has the others: internal::is_simple
   }
 }
 
-template <class Op>
-HWY_INLINE void map_operands(internal::Operands operands, const float* a, const float* b,
-                             float scalar, float* out, size_t n) {
-  switch (operands) {
-    case internal::Operands::kArrays:
-      return map_binary<Op>(ArrayOperand{a}, ArrayOperand{b}, out, n);
-    case internal::Operands::kArrayScalar:
-      return map_binary<Op>(ArrayOperand{a}, ScalarOperand{scalar}, out, n);
-    case internal::Operands::kScalarArray:
-      return map_binary<Op>(ScalarOperand{scalar}, ArrayOperand{a}, out, n);
-  }
-}
-
-void hard_binary_kernel(BinaryFunction function, internal::Operands operands, const float* a,
-                        const float* b, float scalar, float* out, size_t n) {
+void hard_binary_kernel(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                        size_t rows, size_t n) {
   using F = BinaryFunction;
   switch (function) {
     case F::kPower:
-      return map_operands<Power>(operands, a, b, scalar, out, n);
+      return binary_rows<Power, 1>(a, b, out, rows, n);
     case F::kRemainder:
-      return map_operands<RemainderOp<false>>(operands, a, b, scalar, out, n);
+      return binary_rows<RemainderOp<false>, 1>(a, b, out, rows, n);
     case F::kModulo:
-      return map_operands<RemainderOp<true>>(operands, a, b, scalar, out, n);
+      return binary_rows<RemainderOp<true>, 1>(a, b, out, rows, n);
     case F::kAtan2:
-      return map_operands<ArcTangent2>(operands, a, b, scalar, out, n);
+      return binary_rows<ArcTangent2, 1>(a, b, out, rows, n);
     default:
       break;  // elementwise.cc has the others: internal::is_simple
   }
@@ -197,12 +212,13 @@ namespace thorong::numerics::internal {
 HWY_EXPORT(hard_unary_kernel);
 HWY_EXPORT(hard_binary_kernel);
 
-void hard_unary(UnaryFunction function, const float* in, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(hard_unary_kernel)(function, in, out, n);
+void hard_unary(UnaryFunction function, const Rows& in, const Affine* affine, const RowsOut& out,
+                size_t rows, size_t n) {
+  HWY_DYNAMIC_DISPATCH(hard_unary_kernel)(function, in, affine, out, rows, n);
 }
-void hard_binary(BinaryFunction function, Operands operands, const float* a, const float* b,
-                 float scalar, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(hard_binary_kernel)(function, operands, a, b, scalar, out, n);
+void hard_binary(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
+                 size_t rows, size_t n) {
+  HWY_DYNAMIC_DISPATCH(hard_binary_kernel)(function, a, b, out, rows, n);
 }
 
 }  // namespace thorong::numerics::internal

@@ -127,14 +127,17 @@ class Finder {
     }
     if (placed_ && !live_[list]) take_over(node, id);
     auto& records = accesses_[list];
-    size_t kept = 0;
+    bool replaces = false;
     for (const Access& record : records) {
-      if ((write || record.write) && record.node != node && overlaps(record.range, range))
-        edge(record.node, node);
-      bool replaced = write && record.node != node && covers(range, record.range);
-      if (!replaced) records[kept++] = record;
+      if ((!write && !record.write) || record.node == node) continue;
+      if (overlaps(record.range, range)) edge(record.node, node);
+      replaces = replaces || (write && covers(range, record.range));
     }
-    records.resize(kept);
+    if (replaces) {
+      std::erase_if(records, [&](const Access& record) {
+        return record.node != node && covers(range, record.range);
+      });
+    }
     records.push_back({range, node, write});
     touched_.push_back(list);
   }

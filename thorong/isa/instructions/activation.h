@@ -26,8 +26,7 @@ struct activation {
     auto function = unary(instruction.function0);
     ReduceCommand command = reduce_command(instruction);
     bool sums = has_sum || command != ReduceCommand::kIdle;
-    if (in.elements <= kShortRow && !sums)
-      return short_rows(machine, instruction, out, in, bias, scale);
+    if (!sums) return without_sums(machine, instruction, out, in, bias, scale);
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
     for_partitions(
@@ -41,11 +40,8 @@ struct activation {
             float b = has_bias ? *load_row(bias, p, &one) : instruction.immediate1;
             float s = has_scale ? *load_row(scale, p, &one) : instruction.immediate0;
             numerics::activate(function, row, s, b, target, n);
-            if (sums) {
-              float total =
-                  accumulate(machine, command, in.pattern->start_partition + p, target, n);
-              if (has_sum) store_row(sum, p, &total, rounding);
-            }
+            float total = accumulate(machine, command, in.pattern->start_partition + p, target, n);
+            if (has_sum) store_row(sum, p, &total, rounding);
             store_row(out, p, target, rounding);
           }
         });
@@ -62,33 +58,18 @@ struct activation {
     return kept = command == ReduceCommand::kReduce ? numerics::canonical(kept + total) : total;
   }
 
-  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,
-                         Operand& in, Operand& bias, Operand& scale) {
-    using numerics::BinaryFunction;
+  static void without_sums(MachineState& machine, const Instruction& instruction, Operand& out,
+                           Operand& in, Operand& bias, Operand& scale) {
     bool has_bias = bias.pattern != nullptr, has_scale = scale.pattern != nullptr;
-    std::array<RowInput, 3> inputs{
-        {{&in, false}, {has_bias ? &bias : &in, has_bias}, {has_scale ? &scale : &in, has_scale}}};
-    size_t used = has_scale ? 3 : has_bias ? 2 : 1;
-    map_short_rows(machine, out, std::span(inputs).first(used),
-                   [&](const float* const* rows, float* target, size_t n) {
-                     auto function = unary(instruction.function0);
-                     if (!has_bias && !has_scale) {
-                       numerics::activate(function, rows[0], instruction.immediate0,
-                                          instruction.immediate1, target, n);
-                       return;
-                     }
-                     if (has_scale)
-                       numerics::apply(BinaryFunction::kMultiply, rows[0], rows[2], target, n);
-                     else
-                       numerics::apply_scalar(BinaryFunction::kMultiply, rows[0],
-                                              instruction.immediate0, false, target, n);
-                     if (has_bias)
-                       numerics::apply(BinaryFunction::kAdd, target, rows[1], target, n);
-                     else
-                       numerics::apply_scalar(BinaryFunction::kAdd, target, instruction.immediate1,
-                                              false, target, n);
-                     numerics::apply(function, target, target, n);
-                   });
+    std::array<RowInput, 3> inputs{{{&in}, {has_bias ? &bias : &scale, true}, {&scale, true}}};
+    size_t used = 1 + (has_bias ? 1 : 0) + (has_scale ? 1 : 0);
+    map_rows(machine, out, std::span(inputs).first(used),
+             [&](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+               numerics::activate(
+                   unary(instruction.function0), from[0],
+                   has_scale ? from[used - 1] : numerics::value_rows(instruction.immediate0),
+                   has_bias ? from[1] : numerics::value_rows(instruction.immediate1), to, rows, n);
+             });
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,

@@ -13,6 +13,7 @@
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/raw_rows.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -39,13 +40,29 @@ struct dma_copy {
   static bool is_wide(const Operand& operand) { return numerics::byte_size(operand.cell) == 8; }
 
   static void copy_rows(MachineState& machine, const Operand& out, const Operand& in) {
+    CellCopy walk = cell_copy(out, in);
+    if (walk.usable()) {
+      for_partitions(machine, in.pattern->partitions, in.elements,
+                     [&](int64_t first, int64_t last) { copy_cells(walk, out, in, first, last); });
+      return;
+    }
+    if (in.rows == nullptr && out.rows == nullptr) {
+      std::array<RowInput, 1> inputs{{{&in}}};
+      return map_rows(
+          machine, out, inputs,
+          [](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+            numerics::apply(numerics::UnaryFunction::kCopy, from[0], to, rows, n);
+          });
+    }
+    copy_indirect_rows(machine, out, in);
+  }
+
+  static void copy_indirect_rows(MachineState& machine, const Operand& out, const Operand& in) {
     numerics::Rounding rounding = machine.rounding();
     auto n = static_cast<size_t>(in.elements);
     bool exact =
         out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
-    CellCopy walk = cell_copy(out, in);
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
-      if (walk.usable()) return copy_cells(walk, out, in, first, last);
       float* scratch = thread_scratch(0, n);
       for (int64_t p = first; p < last; ++p) {
         if (in.skipped(p) || out.skipped(p)) continue;
@@ -60,15 +77,12 @@ struct dma_copy {
   static void copy_any(MachineState& machine, const Operand& out, const Operand& in) {
     auto n = static_cast<size_t>(in.elements);
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+      if (in.cell == out.cell) return copy_raw(out, in, first, last);
       auto* from = reinterpret_cast<std::byte*>(thread_scratch(0, n * 2));
       auto* to = reinterpret_cast<std::byte*>(thread_scratch(1, n * 2));
       for (int64_t p = first; p < last; ++p) {
         if (in.skipped(p) || out.skipped(p)) continue;
         gather_raw(in, p, from);
-        if (in.cell == out.cell) {
-          scatter_raw(out, p, from);
-          continue;
-        }
         numerics::convert(in.cell, from, out.cell, to, n);
         scatter_raw(out, p, to);
       }

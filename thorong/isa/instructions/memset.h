@@ -13,33 +13,20 @@ struct memset {
   static void execute(MachineState& machine, const Program& program,
                       const Instruction& instruction) {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
-    auto n = static_cast<size_t>(out.elements);
     if ((instruction.flags & kIntegerWork) != 0) {  // exact: Program::integers at `extra`
       if (machine.part().index > 0) return;         // by one thread
-      std::vector<int64_t> row(n, program.integers[static_cast<size_t>(instruction.extra)]);
+      std::vector<int64_t> row(static_cast<size_t>(out.elements),
+                               program.integers[static_cast<size_t>(instruction.extra)]);
       for (int64_t p = 0; p < out.pattern->partitions; ++p) store_integers(out, p, row.data());
       return;
     }
-    if (side_by_side(out)) {
-      auto [first, last] = machine.part().of(out.pattern->partitions);
-      std::fill_n(out.row(first), n * static_cast<size_t>(last - first),
-                  rounded(out, instruction.immediate0));
-      return;
-    }
-    for_partitions(machine, out.pattern->partitions, out.elements,
-                   [&](int64_t first, int64_t last) {
-                     float* values = thread_scratch(0, n);
-                     for (int64_t p = first; p < last; ++p) {
-                       float* target = target_row(out, p, values);
-                       std::fill(target, target + n, instruction.immediate0);
-                       store_row(out, p, target, {});
-                     }
-                   });
-  }
-
-  static float rounded(const Operand& out, float value) {
-    round_values(out.pattern->format, &value, 1, {});
-    return value;
+    float value = instruction.immediate0;
+    round_values(out.pattern->format, &value, 1, {});  // to nearest even always
+    map_rows(machine, out, {},
+             [&](const numerics::Rows*, const numerics::RowsOut& to, size_t rows, size_t count) {
+               numerics::apply(numerics::UnaryFunction::kCopy, numerics::value_rows(value), to,
+                               rows, count);
+             });
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,

@@ -11,6 +11,7 @@
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
+#include "thorong/isa/rows.h"
 #include "thorong/numerics/functions.h"
 
 namespace thorong::isa::instructions {
@@ -31,6 +32,13 @@ struct nc_matmul {
     auto n = static_cast<size_t>(operand.elements);
     size_t stride = (n + 15) / 16 * 16 + 16;
     float* packed = machine.scratch(slot, stride * static_cast<size_t>(rows));
+    if (lies_in_rows(operand)) {
+      numerics::RowsOut to = numerics::rows_of(packed);
+      to.stride = static_cast<int64_t>(stride * sizeof(float));
+      numerics::apply(numerics::UnaryFunction::kCopy, rows_at(operand, 0), to,
+                      static_cast<size_t>(rows), n);
+      return {packed, stride};
+    }
     for (int64_t k = 0; k < rows; ++k) {
       float* row = packed + static_cast<size_t>(k) * stride;
       const float* loaded = load_row(operand, k, row);

@@ -13,18 +13,23 @@
 namespace thorong::isa::instructions {
 
 struct nc_transpose {
-  // A few rows at a time, so that each destination row gets whole cache lines.
+  // A few rows at a time, so that each destination row gets whole cache lines. Cells of both sides
+  // are Ts.
+  template <typename T>
   static void transpose_cells(const Operand& out, const Operand& in, int64_t P, int64_t F) {
-    constexpr int64_t kRows = 16;
-    std::array<const float*, kRows> rows;
+    constexpr int64_t kRows = 64 / sizeof(T);
+    std::array<const T*, kRows> rows;
     for (int64_t first = 0; first < P; first += kRows) {
       int64_t count = std::min(kRows, P - first);
       for (int64_t r = 0; r < count; ++r) {
+        auto* scratch =
+            reinterpret_cast<T*>(thread_scratch(0, static_cast<size_t>(F * kRows))) + r * F;
+        if (!in.dense) gather_raw(in, first + r, reinterpret_cast<std::byte*>(scratch));
         rows[static_cast<size_t>(r)] =
-            load_row(in, first + r, thread_scratch(0, static_cast<size_t>(F * kRows)) + r * F);
+            in.dense ? reinterpret_cast<const T*>(in.at(first + r)) : scratch;
       }
       for (int64_t f = 0; f < F; ++f) {
-        float* to = out.row(f) + first;
+        T* to = reinterpret_cast<T*>(out.at(f)) + first;
         for (int64_t r = 0; r < count; ++r) to[r] = rows[static_cast<size_t>(r)][f];
       }
     }
@@ -35,9 +40,13 @@ struct nc_transpose {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     int64_t P = in.pattern->partitions, F = in.elements;
-    if (out.cell != Format::kFloat32 || in.cell != Format::kFloat32) return transpose_bits(out, in);
-    if (out.direct && out.pattern->buffer != in.pattern->buffer)
-      return transpose_cells(out, in, P, F);
+    bool in_place = out.dense && in.cell == out.cell && out.pattern->buffer != in.pattern->buffer;
+    if (in_place && in.cell == Format::kFloat32) return transpose_cells<float>(out, in, P, F);
+    if (in_place && numerics::byte_size(in.cell) == 2)
+      return transpose_cells<uint16_t>(out, in, P, F);
+    bool as_floats = numerics::fits_rows(in.cell) && numerics::fits_rows(out.cell) &&
+                     (in.cell == Format::kFloat32 || out.cell == Format::kFloat32);
+    if (!as_floats) return transpose_bits(out, in);
     float* columns = machine.scratch(2, static_cast<size_t>(P * F));
     float* line = machine.scratch(3, static_cast<size_t>(F));
     for (int64_t p = 0; p < P; ++p) {

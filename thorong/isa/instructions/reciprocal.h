@@ -17,9 +17,10 @@ struct reciprocal {
     Operand out = machine.resolve(program, program.operand(instruction, 0));
     Operand in = machine.resolve(program, program.operand(instruction, 1));
     std::array<RowInput, 1> inputs{{{&in}}};
-    map_rows(machine, out, inputs, [](const float* const* rows, float* target, size_t n) {
-      numerics::apply(numerics::UnaryFunction::kReciprocal, rows[0], target, n);
-    });
+    map_rows(machine, out, inputs,
+             [](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+               numerics::apply(numerics::UnaryFunction::kReciprocal, from[0], to, rows, n);
+             });
   }
 
   static Status check(const Binding& call) { return same_elements(call, 0, 1); }

@@ -25,20 +25,14 @@ struct tensor_copy {
     if (in.pattern->format == out.pattern->format && in.cell == out.cell &&
         !out.direct) {  // bits as they are
       for_partitions(machine, out.pattern->partitions, out.elements,
-                     [&](int64_t first, int64_t last) {
-                       auto* row = reinterpret_cast<std::byte*>(
-                           thread_scratch(0, static_cast<size_t>(out.elements) * 2));
-                       for (int64_t p = first; p < last; ++p) {
-                         gather_raw(in, p, row);
-                         scatter_raw(out, p, row);
-                       }
-                     });
+                     [&](int64_t first, int64_t last) { copy_raw(out, in, first, last); });
       return;
     }
     std::array<RowInput, 1> inputs{{{&in}}};
-    map_rows(machine, out, inputs, [&](const float* const* rows, float* target, size_t n) {
-      if (target != rows[0]) std::copy(rows[0], rows[0] + n, target);
-    });
+    map_rows(machine, out, inputs,
+             [](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+               numerics::apply(numerics::UnaryFunction::kCopy, from[0], to, rows, n);
+             });
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,

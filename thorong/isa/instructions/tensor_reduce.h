@@ -11,6 +11,7 @@
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/integer_rows.h"
+#include "thorong/isa/rows.h"
 
 namespace thorong::isa::instructions {
 
@@ -73,7 +74,9 @@ struct tensor_reduce {
     bool negate = (instruction.flags & kNegate) != 0;
     Alu op = alu(instruction.function0);
     Windows side_by_side = in_windows(op) ? windows(in, group) : Windows{};
+    bool whole = in_windows(op) && !side_by_side.usable && lies_in_rows(in);
     for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+      if (whole) return reduce_rows(out, in, op, negate, rounding, first, last);
       float* scratch_in = thread_scratch(0, n);
       float* scratch_out = thread_scratch(1, results);
       for (int64_t p = first; p < last; ++p) {
@@ -97,6 +100,27 @@ struct tensor_reduce {
         store_row(out, p, scratch_out, rounding);
       }
     });
+  }
+
+  // Rows that lie in memory one after the other: all of a part at once, or those of a partition.
+  static void reduce_rows(const Operand& out, const Operand& in, Alu op, bool negate,
+                          const numerics::Rounding& rounding, int64_t first, int64_t last) {
+    auto results = static_cast<size_t>(out.elements),
+         partitions = static_cast<size_t>(last - first);
+    auto group = static_cast<size_t>(in.elements) / results;
+    float* values = thread_scratch(1, results * partitions);
+    numerics::Rows rows = rows_at(in, first);
+    if (results == 1) {
+      numerics::reduce(binary_of(op), rows, values, partitions, group);
+    } else {
+      rows.stride = static_cast<int64_t>(group * numerics::byte_size(in.cell));
+      for (size_t p = 0; p < partitions; ++p) {
+        rows.data = in.at(first + static_cast<int64_t>(p));
+        numerics::reduce(binary_of(op), rows, values + p * results, results, group);
+      }
+    }
+    if (negate) std::transform(values, values + results * partitions, values, std::negate<float>());
+    store_short_rows(out, first, last, values, rounding);
   }
 
   static void reduce_integers(Operand& out, Operand& in, Alu op) {

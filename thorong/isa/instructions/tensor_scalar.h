@@ -25,49 +25,25 @@ struct tensor_scalar {
         execute_integers(program, instruction, out, in, s0, s1);  // by one thread
       return;
     }
-    if (out.elements <= kShortRow) return short_rows(machine, instruction, out, in, s0, s1);
-    numerics::Rounding rounding = machine.rounding();
-    auto n = static_cast<size_t>(out.elements);
     Alu op0 = alu(instruction.function0), op1 = alu(instruction.function1);
     bool reverse0 = (instruction.flags & kReverse0) != 0,
          reverse1 = (instruction.flags & kReverse1) != 0;
-    for_partitions(machine, out.pattern->partitions, out.elements,
-                   [&](int64_t first, int64_t last) {
-                     float one = 0;
-                     float* scratch_in = thread_scratch(0, n);
-                     float* scratch_out = thread_scratch(1, n);
-                     for (int64_t p = first; p < last; ++p) {
-                       float* target = target_row(out, p, scratch_out);
-                       float a = vector0 ? *load_row(s0, p, &one) : instruction.immediate0;
-                       apply_scalar(op0, load_row(in, p, scratch_in), a, reverse0, target, n);
-                       if ((instruction.flags & kHasOp1) != 0) {
-                         float b = vector1 ? *load_row(s1, p, &one) : instruction.immediate1;
-                         apply_scalar(op1, target, b, reverse1, target, n);
-                       }
-                       store_row(out, p, target, rounding);
-                     }
-                   });
-  }
-
-  static void short_rows(MachineState& machine, const Instruction& instruction, Operand& out,
-                         Operand& in, Operand& s0, Operand& s1) {
-    bool vector0 = s0.pattern != nullptr, vector1 = s1.pattern != nullptr;
-    std::array<RowInput, 3> inputs{
-        {{&in, false}, {vector0 ? &s0 : &in, vector0}, {vector1 ? &s1 : &in, vector1}}};
-    size_t used = vector1 ? 3 : vector0 ? 2 : 1;
-    map_short_rows(machine, out, std::span(inputs).first(used),
-                   [&](const float* const* rows, float* target, size_t n) {
-                     auto step = [&](Alu op, const float* x, bool vector, const float* values,
-                                     float immediate, bool reversed) {
-                       if (!vector) return apply_scalar(op, x, immediate, reversed, target, n);
-                       reversed ? apply(op, values, x, target, n) : apply(op, x, values, target, n);
-                     };
-                     step(alu(instruction.function0), rows[0], vector0, rows[1],
-                          instruction.immediate0, (instruction.flags & kReverse0) != 0);
-                     if ((instruction.flags & kHasOp1) == 0) return;
-                     step(alu(instruction.function1), target, vector1, rows[2],
-                          instruction.immediate1, (instruction.flags & kReverse1) != 0);
-                   });
+    std::array<RowInput, 3> inputs{{{&in}, {vector0 ? &s0 : &s1, true}, {&s1, true}}};
+    size_t used = 1 + (vector0 ? 1 : 0) + (vector1 ? 1 : 0);
+    map_rows(machine, out, std::span(inputs).first(used),
+             [&](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+               numerics::Rows a = vector0 ? from[1] : numerics::value_rows(instruction.immediate0);
+               if ((instruction.flags & kHasOp1) == 0)
+                 return apply_scalar(op0, from[0], a, reverse0, to, rows, n);
+               numerics::Rows b =
+                   vector1 ? from[used - 1] : numerics::value_rows(instruction.immediate1);
+               for_pieces(rows, n, [&](size_t r, size_t i, size_t count, float* between) {
+                 apply_scalar(op0, from[0].at(r, i), a.at(r, i), reverse0,
+                              numerics::rows_of(between), 1, count);
+                 apply_scalar(op1, numerics::rows_of(static_cast<const float*>(between)),
+                              b.at(r, i), reverse1, to.at(r, i), 1, count);
+               });
+             });
   }
 
   // Immediates of integer work are exact: Program::integers at `extra`.

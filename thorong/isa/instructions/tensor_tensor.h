@@ -27,9 +27,10 @@ struct tensor_tensor {
       return;
     }
     std::array<RowInput, 2> inputs{{{&a}, {&b}}};
-    map_rows(machine, out, inputs, [&](const float* const* rows, float* target, size_t n) {
-      apply(op, rows[0], rows[1], target, n);
-    });
+    map_rows(machine, out, inputs,
+             [&](const numerics::Rows* in, const numerics::RowsOut& to, size_t rows, size_t n) {
+               apply(op, in[0], in[1], to, rows, n);
+             });
   }
 
   static double rate(const CoreParameters& core, const Program& program,

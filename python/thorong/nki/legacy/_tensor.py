@@ -208,7 +208,8 @@ class Tensor:
         if self.waiting is not None:
             self.settle()
         items = key if isinstance(key, tuple) else (key,)
-        if self.on_chip and self.ndim == 1 and len(items) == 2:  # a column of a tile is a tile of one column too
+        if self.on_chip and self.ndim == 1 and len(items) == 2 and not any(item is None or item is Ellipsis for item in items):
+            # A column of a tile, tile[:, i], is a tile of one column too: (partitions, 1).
             return self._view(self.offset, (*self.shape, 1), (*self.steps, 1))[items]
         if any(isinstance(item, (Affine, Tensor)) for item in items):
             return self._by_tiles(expand(items, self.ndim))
@@ -531,25 +532,35 @@ def is_number(item: Any) -> bool:
 
 def expand(items: tuple[Any, ...], rank: int) -> list[Any]:
     """The index with `...` written out."""
-    if any(isinstance(item, Grid) for item in items):
-        items = tuple(part for item in items for part in (item if isinstance(item, Grid) else (item,)))
     result: list[Any] = []
-    given = sum(1 for item in items if item is not Ellipsis and item is not None)
+    given, rest = 0, -1  # where `...` stands
+    for item in items:
+        if item is Ellipsis:
+            rest = len(result)
+        elif isinstance(item, Grid):
+            result += item
+            given += len(item)
+        else:
+            result.append(item)
+            given += item is not None
     if given > rank:
         raise IndexError(f"{caller()}expected at most {rank} indices, found {given}")
-    for item in items:
-        result += [slice(None)] * (rank - given) if item is Ellipsis else [item]
+    if rest >= 0:
+        result[rest:rest] = [slice(None)] * (rank - given)
     return result
 
 
 def span(item: Any, size: int, dimension: int, tensor: Tensor) -> tuple[int, int | None, int]:
     """First element, number of elements (None: the dimension goes) and step of one item of an index."""
-    if isinstance(item, core.ds):
+    if type(item) is core.ds:
         item = slice(to_int(item.start), to_int(item.start) + item.size)
-    if isinstance(item, slice):
-        first = 0 if item.start is None else to_int(item.start)
-        last = size if item.stop is None else to_int(item.stop)
-        step = 1 if item.step is None else to_int(item.step)
+    if type(item) is slice:
+        start, stop, stride = item.start, item.stop, item.step
+        if start is None and stop is None and stride is None:
+            return 0, size, 1
+        first = 0 if start is None else to_int(start)
+        last = size if stop is None else to_int(stop)
+        step = 1 if stride is None else to_int(stride)
         first, last = first + (size if first < 0 else 0), last + (size if last < 0 else 0)
         if step < 1 or not 0 <= first < last:
             raise NkiOutOfRange(f"expected a slice within 0 to {size} of dimension {dimension}, found {first}:{last}:{step} on {tensor!r}", core.caller())

@@ -122,7 +122,8 @@ def nc_transpose(data: Any, *, mask: Any = None, dtype: Any = None, engine: Any 
             return
         call("nc_transpose", to.core(), source.core(), **_chosen(engine=engine))
 
-    return operation(emit, (free, tile.shape[0]), _kind(dtype, default), region=region, regions=(SBUF, PSUM) if on_vector else (PSUM,))
+    kind = _kind(dtype, default)
+    return operation(emit, (free, tile.shape[0]), kind, region=region, regions=(SBUF, PSUM) if on_vector else (PSUM,), any_dtype=kind != tile.dtype)
 
 
 # ---- elementwise
