@@ -16,8 +16,10 @@
 #include <algorithm>
 #include <array>
 
+#include "thorong/base/check.h"
 #include "thorong/numerics/functions.h"
 #include "thorong/numerics/kernels.h"
+#include "thorong/numerics/multiply_narrow.h"
 #include "thorong/numerics/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -50,13 +52,17 @@ constexpr size_t kLanes = hn::MaxLanes(Tag());
 constexpr size_t kPanelColumns = kTileVectors * kLanes;
 constexpr size_t kPackedPitch = kPanelColumns + kLanes;   // a copied run may spill one vector
 constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
+static_assert(kPackedDepth == kMostNarrowRows);
 
 // A row-major operand: for each k a row of elements. Column c is at data[offsets[c]], or at data[c]
-// without offsets.
+// without offsets; or at narrow[c], in bfloat16. Offsets and bfloat16 are for copying only.
 struct Operand {
   const float* data;
   size_t stride;
   const int32_t* offsets = nullptr;
+  const uint16_t* narrow = nullptr;
+
+  bool plain() const { return offsets == nullptr && narrow == nullptr; }
 };
 
 // Where results go. Transposed: element (row, column) of the tile is at data[column * stride +
@@ -206,8 +212,33 @@ HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t
   }
 }
 
+HWY_INLINE void widen_to(const uint16_t* from, float* to) {
+  const Tag d;
+  const hn::RebindToUnsigned<Tag> du;
+  const hn::Rebind<uint16_t, Tag> dn;
+  const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(dn, from)));
+  hn::StoreU(hn::BitCast(d, bits), d, to);
+}
+
+// The same of `width` columns of bfloat16.
+HWY_NOINLINE void pack_narrow(const uint16_t* from, size_t stride, size_t width, size_t depth,
+                              float* to) {
+  for (size_t k = 0; k < depth; ++k, from += stride, to += kPackedPitch) {
+    size_t i = 0;
+    for (; i + kLanes <= width; i += kLanes) widen_to(from + i, to + i);
+    if (i == width) continue;
+    uint16_t rest[kLanes] = {};
+    for (size_t j = i; j < width; ++j) rest[j - i] = from[j];
+    widen_to(rest, to + i);
+  }
+}
+
 // Copies `width` columns to `packed`, kPackedPitch apart.
 HWY_NOINLINE Operand pack(Operand columns, size_t width, size_t depth, float* packed) {
+  if (columns.narrow != nullptr) {
+    pack_narrow(columns.narrow, columns.stride, width, depth, packed);
+    return {packed, kPackedPitch};
+  }
   if (columns.offsets == nullptr) {
     pack_run<1>(columns.data, columns.stride, 1, width, depth, packed);
     return {packed, kPackedPitch};
@@ -235,6 +266,7 @@ HWY_NOINLINE Operand pack(Operand columns, size_t width, size_t depth, float* pa
 
 // The columns from `first` on.
 HWY_INLINE Operand columns_from(Operand operand, size_t first) {
+  if (operand.narrow != nullptr) return {nullptr, operand.stride, nullptr, operand.narrow + first};
   if (operand.offsets == nullptr) return {operand.data + first, operand.stride};
   return {operand.data, operand.stride, operand.offsets + first};
 }
@@ -272,14 +304,13 @@ HWY_INLINE size_t next_rows(size_t left) {
 // The product of row_count rows and column_count columns, panel by panel.
 HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_t column_count,
                           size_t depth, Destination to) {
-  if (row_count <= kWideRows && columns.offsets == nullptr) {
+  if (row_count <= kWideRows && columns.plain()) {
     if (row_count == 1) return wide_product<1>(rows, columns, column_count, depth, to);
     if (row_count == 2) return wide_product<2>(rows, columns, column_count, depth, to);
     return wide_product<3>(rows, columns, column_count, depth, to);
   }
   HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
-  const bool packs =
-      columns.offsets != nullptr || (depth <= kPackedDepth && row_count > 2 * kTileRows);
+  const bool packs = !columns.plain() || (depth <= kPackedDepth && row_count > 2 * kTileRows);
   for (size_t column = 0; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
@@ -302,26 +333,38 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
   }
 }
 
-void multiply_tile_kernel(const float* stationary, size_t stationary_stride, const float* moving,
-                          size_t moving_stride, const int32_t* moving_offsets, float* psum,
-                          size_t psum_stride, const int32_t* keep, size_t M, size_t N, size_t K,
-                          bool accumulate) {
+void multiply_kernel(const float* stationary, size_t stationary_stride, Operand right, float* psum,
+                     size_t psum_stride, const int32_t* keep, size_t M, size_t N, size_t K,
+                     bool accumulate) {
   // The columns of n that do not fill a vector go along m when that takes fewer vectors.
   const size_t tail = N % kLanes;
   const bool turn = tail != 0 && tail * vectors_of(M) * 5 < M * 4;
   const size_t straight = turn ? N - tail : N;
   const Operand left = {stationary, stationary_stride};
-  const Operand right = {moving, moving_stride, moving_offsets};
   if (straight != 0) {
     product(left, M, right, straight, K, {psum, psum_stride, accumulate, false, keep});
   }
   if (turn) {
     Operand rest = columns_from(right, straight);
     HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
-    if (rest.offsets != nullptr) rest = pack(rest, tail, K, packed);
+    if (!rest.plain()) rest = pack(rest, tail, K, packed);
     const int32_t* rest_keep = keep == nullptr ? nullptr : keep + straight;
     product(rest, tail, left, M, K, {psum + straight, psum_stride, accumulate, true, rest_keep});
   }
+}
+
+void multiply_tile_kernel(const float* stationary, size_t stationary_stride, const float* moving,
+                          size_t moving_stride, const int32_t* moving_offsets, float* psum,
+                          size_t psum_stride, const int32_t* keep, size_t M, size_t N, size_t K,
+                          bool accumulate) {
+  multiply_kernel(stationary, stationary_stride, {moving, moving_stride, moving_offsets}, psum,
+                  psum_stride, keep, M, N, K, accumulate);
+}
+void multiply_narrow_kernel(const float* stationary, size_t stationary_stride,
+                            const uint16_t* moving, size_t moving_stride, float* psum,
+                            size_t psum_stride, size_t M, size_t N, size_t K, bool accumulate) {
+  multiply_kernel(stationary, stationary_stride, {nullptr, moving_stride, nullptr, moving}, psum,
+                  psum_stride, nullptr, M, N, K, accumulate);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -332,6 +375,15 @@ HWY_AFTER_NAMESPACE();
 namespace thorong::numerics {
 
 HWY_EXPORT(multiply_tile_kernel);
+HWY_EXPORT(multiply_narrow_kernel);
+
+void multiply_tile_narrow(const float* stationary, size_t stationary_stride, const uint16_t* moving,
+                          size_t moving_stride, float* psum, size_t psum_stride, size_t M, size_t N,
+                          size_t K, bool accumulate) {
+  THORONG_CHECK(K <= kMostNarrowRows, "too many rows of a narrow operand");
+  HWY_DYNAMIC_DISPATCH(multiply_narrow_kernel)
+  (stationary, stationary_stride, moving, moving_stride, psum, psum_stride, M, N, K, accumulate);
+}
 
 void multiply_tile(const float* stationary, size_t stationary_stride, const float* moving,
                    size_t moving_stride, float* psum, size_t psum_stride, size_t M, size_t N,

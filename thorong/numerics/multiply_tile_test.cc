@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "thorong/numerics/functions.h"
+#include "thorong/numerics/multiply_narrow.h"
 #include "thorong/numerics/testing.h"
 
 namespace thorong::numerics {
@@ -47,6 +48,37 @@ void check(Size size, bool accumulate) {
                   size.n + kGap, size.m, size.n, size.k, accumulate);
     testing::expect_same_bits(expected, psum, "psum");
   });
+}
+
+// A moving operand in bfloat16 is as good as what it widens to.
+void check_narrow(Size size, bool accumulate) {
+  const std::vector<float> stationary = testing::random_values(size.k * (size.m + kGap), 1);
+  std::vector<float> moving = testing::random_values(size.k * (size.n + kGap), 2);
+  std::vector<uint16_t> codes(moving.size());
+  narrow(Format::kBfloat16, moving.data(), codes.data(), moving.size());
+  widen(Format::kBfloat16, codes.data(), moving.data(), moving.size());
+  const std::vector<float> before = testing::random_values(size.m * (size.n + kGap), 3);
+  std::vector<float> expected = before;
+  plain_multiply(stationary, moving, &expected, size, accumulate);
+  testing::for_each_target([&](const std::string&) {
+    std::vector<float> psum = before;
+    multiply_tile_narrow(stationary.data(), size.m + kGap, codes.data(), size.n + kGap, psum.data(),
+                         size.n + kGap, size.m, size.n, size.k, accumulate);
+    testing::expect_same_bits(expected, psum, "psum");
+  });
+}
+
+TEST(MultiplyTile, TakesBfloat16) {
+  for (const Size size : {Size{1, 1, 1},
+                          {2, 40, 9},
+                          {3, 33, 256},
+                          {7, 5, 128},
+                          {64, 3, 100},
+                          {100, 17, 31},
+                          {128, 130, 64}}) {
+    SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
+    check_narrow(size, size.m % 2 == 0);
+  }
 }
 
 TEST(MultiplyTile, EqualsPlainLoops) {

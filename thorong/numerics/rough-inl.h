@@ -2,7 +2,7 @@
 // Exponential and what follows from it on vectors of fp32, within some units in the last place:
 // enough to know a bfloat16 result nearly always (rows-inl.h). Over all fp32 arguments within their
 // limits they are at most so many units from what they stand for: exponential 8, tanh 15, logistic
-// 9, silu 10, gelu_tanh 28. rows_test.cc compares rounded results.
+// 9, silu 11, gelu_tanh 30. rows_test.cc compares rounded results.
 
 // clang-format off
 #if defined(THORONG_NUMERICS_ROUGH_INL_H_) == defined(HWY_TARGET_TOGGLE)

@@ -13,6 +13,7 @@
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/rows.h"
 #include "thorong/numerics/functions.h"
+#include "thorong/numerics/multiply_narrow.h"
 
 namespace thorong::isa::instructions {
 
@@ -25,7 +26,18 @@ struct nc_matmul {
   struct Block {
     const float* data;
     size_t stride;
+    const uint16_t* narrow = nullptr;  // bfloat16 as it lies, in place of `data`
   };
+  // The moving operand: bfloat16 is widened by the product itself.
+  static Block moving_block(MachineState& machine, const Operand& operand, int64_t rows) {
+    auto width = static_cast<int64_t>(sizeof(uint16_t));
+    if (operand.cell != Format::kBfloat16 || !lies_in_rows(operand) ||
+        rows > static_cast<int64_t>(numerics::kMostNarrowRows) ||
+        operand.row_stride_bytes % width != 0)
+      return block(machine, operand, rows, 1);
+    return {nullptr, static_cast<size_t>(operand.row_stride_bytes / width),
+            reinterpret_cast<const uint16_t*>(operand.at(0))};
+  }
   static Block block(MachineState& machine, const Operand& operand, int64_t rows, int slot) {
     if (operand.direct && operand.rows == nullptr)
       return {operand.row(0), static_cast<size_t>(operand.row_stride_bytes) / 4};
@@ -102,7 +114,7 @@ struct nc_matmul {
         multiply_strided(out, stationary, moving, accumulate, part)) {
       return;
     }
-    Block s = block(machine, stationary, K, 0), m = block(machine, moving, K, 1);
+    Block s = block(machine, stationary, K, 0), m = moving_block(machine, moving, K);
     multiply(machine, instruction, out, s, m, K, M, N, part);
   }
 
@@ -139,11 +151,17 @@ struct nc_matmul {
         in_place ? static_cast<size_t>(out.row_stride_bytes) / 4 : static_cast<size_t>(N);
     float* target = in_place ? out.row(0) : machine.scratch(2, static_cast<size_t>(M * N));
     auto rows = [&](int64_t first, int64_t last) {
-      numerics::multiply_tile(
-          s.data + share.first + first, s.stride, m.data + share.begin, m.stride,
-          target + static_cast<size_t>(share.first + first) * stride + share.begin, stride,
-          static_cast<size_t>(last - first), static_cast<size_t>(share.end - share.begin),
-          static_cast<size_t>(K), accumulate && in_place);
+      const float* left = s.data + share.first + first;
+      float* to = target + static_cast<size_t>(share.first + first) * stride + share.begin;
+      auto m_rows = static_cast<size_t>(last - first),
+           columns = static_cast<size_t>(share.end - share.begin), depth = static_cast<size_t>(K);
+      if (m.narrow != nullptr) {
+        numerics::multiply_tile_narrow(left, s.stride, m.narrow + share.begin, m.stride, to, stride,
+                                       m_rows, columns, depth, accumulate && in_place);
+      } else {
+        numerics::multiply_tile(left, s.stride, m.data + share.begin, m.stride, to, stride, m_rows,
+                                columns, depth, accumulate && in_place);
+      }
     };
     constexpr int64_t kWorthSplitting = 1 << 20;  // multiply-adds
     if (M * N * K < kWorthSplitting)
