@@ -36,12 +36,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def summarize(results: Iterable[dict[str, Any]]) -> list[Line]:
-    """Lines by chip and kind and one for all rows; only results with an error and `counts` enter."""
+    """Lines by chip and kind (of kernels by kernel too) and one for all rows; only results with an error and `counts` enter."""
     groups: dict[tuple[str, str], list[float]] = defaultdict(list)
     for result in results:
         if result["error"] is None or not result["counts"]:
             continue
         groups[(result["chip"], result["kind"])].append(result["error"])
+        if result.get("kernel"):
+            groups[(result["chip"], f"{result['kind']} {result['kernel']}")].append(result["error"])
         groups[("all", result["kind"])].append(result["error"])
         groups[("all", "all")].append(result["error"])
     ordered = sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0][1] == "all", item[0]))

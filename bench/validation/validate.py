@@ -82,6 +82,7 @@ def base_result(row: Row) -> dict[str, Any]:
     return {
         "id": row.id,
         "kind": row.kind,
+        "kernel": row.model.rpartition("/")[2] if row.kind == "kernel" else None,
         "chip": chip_of(row.chip),
         "predicted": None,
         "published": row.value_number,

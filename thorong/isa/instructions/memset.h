@@ -36,7 +36,11 @@ struct memset {
                           true);
   }
 
+  // Unless the call names one, GpSimd fills SBUF: Vector, which is as fast, has most else to do.
   static Status assemble(Binding& call) {
+    bool named = call[2].kind == Argument::Kind::kName && call[2].code != 0;
+    if (!named && call.space(0) == Space::kSbuf && call.core.has_gpsimd)
+      call.instruction.queue = Queue::kGpsimd;
     if (numerics::is_float(call.operand(0).format)) return ok_status();
     call.instruction.flags |= kIntegerWork;
     call.attach(std::array<int64_t, 1>{call[1].integer});
