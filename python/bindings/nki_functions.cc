@@ -117,18 +117,21 @@ size_t find_parameter(const Function& function, PyObject* name) {
   return kMostParameters;
 }
 
-// `dtype=` beside dst says what dst says already; false: it does not.
+// `dtype=` beside dst says what dst says already, or a warning is due; false: warnings are errors.
 bool agrees_with_destination(const Function& function, PyObject* dtype,
                              const Argument& destination) {
   if (dtype == nullptr || dtype == Py_None) return true;
   if (destination.kind == Argument::Kind::kTile &&
       find_dtype(dtype) == static_cast<const nki::Tensor*>(destination.object)->dtype)
     return true;
-  PyErr_Format(PyExc_TypeError,
-               "%s: expected the dtype of dst for dtype, found %R. The result is written as dst's "
-               "dtype: leave dtype out, or make dst of that dtype.",
-               isa::spec(function.opcode).mnemonic.c_str(), dtype);
-  return false;
+  nb::module_::import_("thorong.nki._errors")
+      .attr("report")(
+          "dtype",
+          nb::str("{}: dtype={!r} has no effect beside dst: the result is written as dst's dtype. "
+                  "Leave dtype out, or make dst of that dtype.")
+              .attr("format")(isa::spec(function.opcode).mnemonic, nb::handle(dtype)),
+          caller(need_run("dtype")));
+  return true;
 }
 
 // Sets the error of a keyword that the function does not have.

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -394,6 +396,21 @@ def test_transposes_into_fp32(target: str) -> None:
 
     x = values(32, 16).astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(kernel(x), x.T.astype(np.float32))
+
+
+@pytest.mark.parametrize("grid", [None, 0, (0, 2)])
+def test_products_of_what_lies_in_psum(grid: Any) -> None:
+    """A transpose's result is an operand as it is; a grid of 0 is one instance."""
+
+    @nki.jit
+    def kernel(x, y):
+        out = nl.ndarray((32, 24), dtype=np.float32, buffer=nl.shared_hbm)
+        nl.store(out, nl.copy(nisa.nc_matmul(nisa.nc_transpose(nl.load(x)), nl.load(y))))
+        return out
+
+    x, y = values(32, 16), values(16, 24)
+    found = (kernel if grid is None else kernel[grid])(x, y)
+    np.testing.assert_allclose(found, x @ y, rtol=1e-5, atol=1e-5)
 
 
 # ---- blocks and places

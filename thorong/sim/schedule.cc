@@ -396,6 +396,31 @@ void apply(isa::Program& program, const Attempt& attempt, const isa::CoreParamet
   program.psum_peak_bytes = attempt.places().psum_peak_bytes() * core.partitions;
 }
 
+// Whether what lives at one time in the program's own order is no more than SBUF and PSUM hold,
+// where tiles on few partitions count by quarters. There are places then, though none was found.
+bool fits_in_trace_order(const Plan& plan, const isa::CoreParameters& core) {
+  if (!plan.request.fixed_addresses.empty() &&
+      std::ranges::any_of(plan.request.fixed_addresses, [](int64_t at) { return at >= 0; }))
+    return false;
+  std::array<int64_t, 2> live{},
+      capacity{core.sbuf_bytes_per_partition * 4, core.psum_banks * core.psum_bank_bytes * 4};
+  std::vector<int32_t> uses(plan.uses.size(), 0);
+  for (size_t i = 0; i < plan.dependencies.instructions; ++i) {
+    std::array<int64_t, 2> ends{};
+    for (int32_t tile : plan.tiles(i)) {
+      auto t = static_cast<size_t>(tile);
+      const isa::Buffer& buffer = plan.program.buffers[t];
+      size_t space = buffer.space == isa::Space::kSbuf ? 0 : 1;
+      int64_t quarters = (4 * buffer.partitions + core.partitions - 1) / core.partitions;
+      if (uses[t]++ == 0) live[space] += buffer.row_bytes * quarters;
+      if (uses[t] == plan.uses[t]) ends[space] += buffer.row_bytes * quarters;
+    }
+    if (live[0] > capacity[0] || live[1] > capacity[1]) return false;
+    live[0] -= ends[0], live[1] -= ends[1];
+  }
+  return true;
+}
+
 Status no_room(const Plan& plan, size_t instruction, const isa::CoreParameters& core) {
   const isa::Buffer* most = nullptr;
   for (int32_t tile : plan.tiles(instruction)) {
@@ -407,7 +432,8 @@ Status no_room(const Plan& plan, size_t instruction, const isa::CoreParameters& 
   std::string label =
       most == nullptr || most->name.empty() ? "a tile" : "tile '" + most->name + "'";
   int32_t place = plan.program.instructions[instruction].operator_index;
-  Status status(Code::kResourceExhausted,
+  Code code = fits_in_trace_order(plan, core) ? Code::kUnsupported : Code::kResourceExhausted;
+  Status status(code,
                 "expected room for " + label + " of " +
                     std::to_string(most == nullptr ? 0 : most->row_bytes) +
                     " bytes a partition in " +

@@ -32,8 +32,8 @@ struct ScheduleRequest {
 };
 
 // The new order, as indices into the old; `program` is in that order, with addresses and peaks.
-// resource_exhausted: the tiles that live at one time in trace order do not fit (`where`: the
-// operator that needs the room).
+// resource_exhausted: the tiles that live at one time in trace order do not fit; unsupported: they
+// would, but no places were found (`where`: the operator that needs the room).
 Result<std::vector<int32_t>> schedule(isa::Program& program, const isa::CoreParameters& core,
                                       const ScheduleRequest& request);
 

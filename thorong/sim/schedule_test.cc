@@ -135,6 +135,26 @@ TEST(Schedule, TransfersStartInTheOrderInWhichTheProgramAsksForThem) {
   EXPECT_EQ(*order, (std::vector<int32_t>{0, 1, 2}));
 }
 
+// Tiles of half of the partitions and of two sizes, where only equal ones share a place.
+TEST(Schedule, TilesThatCouldFitAreNoFaultOfTheProgram) {
+  CoreParameters core = round_core();
+  ProgramBuilder b;
+  std::vector<BufferId> tiles;
+  for (int64_t size : {1024, 1024, 512, 512, 512, 512})
+    tiles.push_back(b.buffer(Space::kSbuf, kUnplaced, size));
+  for (Buffer& buffer : b.program.buffers) buffer.partitions = buffer.row_bytes > 2048 ? 32 : 64;
+  BufferId out = b.buffer(Space::kHbm, 0, 4000);
+  for (BufferId tile : tiles) b.add(Opcode::memset, Queue::kVector, {b.part(tile, 0, 512)});
+  for (BufferId tile : tiles)
+    b.add(Opcode::dma_copy, Queue::kDmaStore, {b.part(out, 0, 512), b.part(tile, 0, 512)});
+  const std::vector<Edge> edges{{1, 0}, {2, 1}, {3, 2}, {4, 3},  {5, 4}, {6, 5},
+                                {7, 5}, {8, 5}, {9, 5}, {10, 5}, {11, 5}};
+  core.sbuf_bytes_per_partition = 2 * 4096 - 64;  // 6,144 live, by the partitions that they take
+  auto found = schedule(b.program, core, {{}, {}, edges});
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.status().code(), Code::kUnsupported);
+}
+
 TEST(Schedule, ChainsKeepTheirOrder) {
   CoreParameters core = round_core();
   ProgramBuilder b;

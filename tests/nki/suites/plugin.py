@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin of pytest for the suites: `--every N` keeps each N-th case, and names are there that nki-library's snapshot uses
-without defining them: Platforms in test_qkv_tkg.py, the compiled kernel of its orchestrator in the mode `simulation`, and inputs
-called "NAME.must_alias_input" by NAME alone, which test_gen_mask_tkg.py looks for."""
+"""A plugin of pytest for the suites: `--every N` keeps each N-th case, and names are there that the snapshots use without defining
+them. nki-samples: `warnings` in test_double_row_matmul.py. nki-library: Platforms in test_qkv_tkg.py, the compiled kernel of its
+orchestrator in the mode `simulation`, inputs called "NAME.must_alias_input" by NAME alone, which test_gen_mask_tkg.py looks for, and
+the module from which test_qkv_cte.py takes neuron_dtypes.static_cast."""
 
 from __future__ import annotations
 
 import builtins
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +20,12 @@ def pytest_addoption(parser: Any) -> None:
 
 def pytest_collection() -> None:
     """Before test files are imported."""
+    builtins.warnings = warnings  # type: ignore[attr-defined]
     platforms = getattr(sys.modules.get("test.utils.common_dataclasses"), "Platforms", None)
     if platforms is not None:
         builtins.Platforms = platforms  # type: ignore[attr-defined]
+    if "neuron_dtypes" in sys.modules:
+        sys.modules.setdefault("neuronxcc.starfish.support.dtype", sys.modules["neuron_dtypes"])
 
 
 def pytest_collection_finish(session: Any) -> None:

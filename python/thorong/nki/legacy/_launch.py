@@ -38,7 +38,7 @@ class Grid:
             outer, inner = (dim.outer, dim.inner) if isinstance(dim, spmd_dim) else (dim, 1)
             first = outer.cores if isinstance(outer, nc) else int(outer)
             second = inner.cores if isinstance(inner, nc) else int(inner)
-            self.shape.append(first * second)
+            self.shape.append(max(1, first * second))  # kernel[0] is one instance
             cores = first if isinstance(outer, nc) else second if isinstance(inner, nc) else 1
             inner_cores = isinstance(inner, nc)
             self.core_of.append(self._place(cores, second, inner_cores))

@@ -190,11 +190,6 @@ def spread(value: Tensor, partitions: int) -> Tensor:
     return tile
 
 
-def moved_out(value: Tensor) -> Tensor:
-    """The tile, or a copy in SBUF of a repeated row that `spread` left in PSUM: for what cannot read there."""
-    return to_sbuf(value) if any(row() is value.root for row in session().spread) else value
-
-
 def _spreads_in_psum(value: Tensor) -> bool:
     """Whether a product with ones gives a row's values as they are and a bank of PSUM holds them; rows that the kernel still has
     leave half of PSUM to others."""

@@ -64,8 +64,8 @@ def _cores(values: tuple[Any, ...], views: tuple[Tensor, ...]) -> list[Any]:
 def nc_matmul(stationary: Any, moving: Any, *, is_stationary_onezero: bool = False, is_moving_onezero: bool = False,
               is_transpose: bool = False, tile_position: Any = (), tile_size: Any = (), mask: Any = None, perf_mode: Any = None,
               performance_mode: Any = None, **_: Any) -> Tensor:
-    """stationary[K, M]' @ moving[K, N], in PSUM."""
-    left, right = (_ops.moved_out(tensor(value, f"nc_matmul: {name}")) for value, name in ((stationary, "stationary"), (moving, "moving")))
+    """stationary[K, M]' @ moving[K, N], in PSUM. Operands in PSUM are copied to SBUF first."""
+    left, right = (_ops.to_sbuf(tensor(value, f"nc_matmul: {name}")) for value, name in ((stationary, "stationary"), (moving, "moving")))
     mode = perf_mode or performance_mode
     double = mode is not None and "double_row" in str(getattr(mode, "name", mode))
     columns = math.prod(left.shape[1:]) // (2 if double else 1)
