@@ -45,7 +45,8 @@ struct CoreParameters {
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s,
       large_bytes, host_pj_byte;
-  double instruction_pj, semaphore_pj, semaphore_s, start_s, stop_s, vendor_overlap,
+  double instruction_pj, semaphore_pj, semaphore_s, register_s, register_onchip_s,
+      register_hbm_s, start_s, stop_s, vendor_overlap,
       microcode_bytes;
   double static_w_per_core;
   int64_t cores;
@@ -83,6 +84,7 @@ struct Events {
   double sbuf_bytes = 0, psum_bytes = 0, psum_accumulate_bytes = 0, hbm_bytes = 0, dma_bytes = 0,
          dma_descriptors = 0;
   double host_bytes = 0;
+  bool operator==(const Events&) const = default;
 };
 
 // How long an instruction holds its queue, and what it does meanwhile.
@@ -91,6 +93,7 @@ struct Cost {
   double occupied_s = 0;  // DMA: time on the shared data path; others 0
   double latency_s = 0;   // further delay until the result is visible, not holding the queue
   Events events;
+  bool operator==(const Cost&) const = default;
 };
 
 }  // namespace thorong::isa

@@ -136,6 +136,7 @@ struct InstructionSpec {
   bool splits = false;        // the meaning does machine.part() only when asked for a part
   bool meets = false;         // ends when every core of the launch has come to it
   bool engine_state = false;  // uses MachineState::engines whatever its ReduceCommand
+  const char* not_modelled = "";  // a sentence, shown with results of programs that have it
   bool table = false;         // function0 is a UnaryFunction whose table Scalar may have to load
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "thorong/chip/loader.h"
@@ -71,12 +72,21 @@ void end_stretch(OperatorSums& sums) {
 void add_instructions(const Program& program, report::Result& result,
                       std::vector<OperatorSums>& sums) {
   const isa::Program& tiles = program.tiles;
+  const sim::CostList& costs = program.timing.costs;
+  std::vector<sim::EnergyParts> energies;  // of each kind of cost, without waits
+  for (size_t kind = 0; kind < costs.kinds(); ++kind)
+    energies.push_back(sim::instruction_energy(program.core, costs.of_kind(kind), 0));
+  result.timeline.reserve(tiles.instructions.size());
   int32_t previous = -1;
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     const isa::Instruction& instruction = tiles.instructions[i];
     const sim::InstructionTime& time = program.timing.instructions[i];
-    const isa::Cost& cost = program.timing.costs[i];
-    sim::EnergyParts parts = sim::instruction_energy(program.core, cost, instruction.waits);
+    const isa::Cost& cost = costs[i];
+    sim::EnergyParts parts = energies[costs.kind(i)];
+    if (instruction.waits > 0) {
+      parts[static_cast<size_t>(sim::EnergyPart::kInstructions)] =
+          sim::control_energy(program.core, instruction.waits);
+    }
     double total = 0;
     for (size_t p = 0; p < parts.size(); ++p) result.energy_by[p] += parts[p], total += parts[p];
     double host = cost.events.host_bytes * program.core.host_pj_byte * 1e-12;
@@ -185,17 +195,27 @@ void add_cost(const Program& program, report::Result& result) {
 struct Used {
   std::set<numerics::Format> mac_formats;
   bool dma_transpose = false;
+  std::set<std::string> notes;  // InstructionSpec::not_modelled
   double to_host_bytes = 0;
 };
 
 Used used_by(const Program& program) {
   Used used;
   used.to_host_bytes = bytes_of(program.outputs);
-  constexpr auto kTranspose = static_cast<uint16_t>(isa::Opcode::dma_transpose);
+  auto table = isa::instruction_table();
+  std::vector<bool> opcodes(table.size());
+  std::optional<numerics::Format> last;
   for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
+    opcodes[program.tiles.instructions[i].opcode] = true;
     const isa::Events& events = program.timing.costs[i].events;
-    if (events.macs > 0) used.mac_formats.insert(events.mac_format);
-    if (program.tiles.instructions[i].opcode == kTranspose) used.dma_transpose = true;
+    if (events.macs <= 0 || events.mac_format == last) continue;
+    last = events.mac_format;
+    used.mac_formats.insert(*last);
+  }
+  used.dma_transpose = opcodes[static_cast<size_t>(isa::Opcode::dma_transpose)];
+  for (size_t opcode = 0; opcode < table.size(); ++opcode) {
+    if (opcodes[opcode] && *table[opcode].not_modelled != 0)
+      used.notes.insert(table[opcode].not_modelled);
   }
   return used;
 }
@@ -214,6 +234,7 @@ bool is_idle(const Used& used, const isa::CoreParameters& core, const std::strin
       return numerics::name(format).starts_with(std::string_view(path).substr(kMac.size()));
     });
   }
+  if (path.starts_with("control.register_")) return used.notes.empty();
   if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
     return !used.dma_transpose;
   if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
@@ -251,27 +272,43 @@ double weight(const report::Result& result, const std::string& path) {
   return energy(EnergyComponent::kInstructions);
 }
 
-void add_assumed(const Program& program, report::Result& result) {
-  const Used used = used_by(program);
+void add_assumed(const Program& program, const Used& used, report::Result& result) {
   for (const chip::Block& block : program.chip.blocks) {
     for (const auto& [key, figure] : block.parameters) {
-      if (figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated) continue;
+      const bool given = figure.kind == chip::Kind::kGiven;
+      if (!given && figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated)
+        continue;
       std::string path = block.name + "." + key;
       double effect = weight(result, path);
-      if (effect <= 0.0005 || is_idle(used, program.core, path))
-        continue;  // did not move this result
-      std::string value =
-          figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
-      result.assumed.push_back(
-          {path, value, std::string(chip::name(figure.kind)), figure.source, effect});
+      const bool idle = effect <= 0.0005 || is_idle(used, program.core, path);
+      if (idle && !given) continue;  // did not move this result
+      result.assumed.push_back({path, chip::value_text(figure),
+                                std::string(chip::name(figure.kind)), figure.source,
+                                idle ? 0 : effect});
     }
   }
-  std::stable_sort(result.assumed.begin(), result.assumed.end(),
-                   [](const auto& a, const auto& b) { return a.effect > b.effect; });
+  // What the user gave comes first, whatever its effect.
+  std::stable_sort(result.assumed.begin(), result.assumed.end(), [](const auto& a, const auto& b) {
+    const bool a_given = a.kind == "given", b_given = b.kind == "given";
+    return a_given != b_given ? a_given : a.effect > b.effect;
+  });
 }
 
-void add_not_modelled(const Program& program, report::Result& result) {
+void add_assumptions(const Program& program, report::Result& result) {
+  if (program.chip.given.empty()) return;
+  report::Assumptions given;
+  for (const chip::GivenFact& fact : program.chip.given)
+    given.facts.push_back({fact.fact, fact.value, fact.chip_value, fact.chip_kind});
+  if (program.chip_end_ps.ok())
+    given.device_s_of_chip = static_cast<double>(*program.chip_end_ps) * kSeconds;
+  else
+    given.not_timed_because = program.chip_end_ps.status().to_string();
+  result.assumptions = std::move(given);
+}
+
+void add_not_modelled(const Program& program, const Used& used, report::Result& result) {
   result.not_modelled = program.chip.not_modelled;
+  result.not_modelled.insert(result.not_modelled.end(), used.notes.begin(), used.notes.end());
   for (const std::string& note : program.graph.notes) result.not_modelled.push_back(note);
   if (!program.core.fp32_operands) {
     result.not_modelled.push_back(
@@ -320,6 +357,29 @@ void add_hints(const Program& program, report::Result& result) {
                   100 * saved / result.latency_s, program.core.passes_float32));
 }
 
+// Times, and bytes that are taken or (negative) given back then.
+using Changes = std::vector<std::pair<int64_t, int64_t>>;
+
+// The bytes in use after each time at which they change. Programs take and give back nearly in
+// order.
+std::vector<report::OccupancyPoint> steps(Changes& begins, Changes& ends) {
+  for (Changes* list : {&begins, &ends}) {
+    if (!std::is_sorted(list->begin(), list->end())) std::sort(list->begin(), list->end());
+  }
+  std::vector<report::OccupancyPoint> points;
+  int64_t bytes = 0;
+  for (size_t b = 0, e = 0; e < ends.size();) {
+    const bool begin = b < begins.size() && begins[b].first <= ends[e].first;
+    const auto& [when, change] = begin ? begins[b++] : ends[e++];
+    bytes += change;
+    if (!points.empty() && points.back().time_ps == when)
+      points.back().bytes = bytes;
+    else
+      points.push_back({when, bytes});
+  }
+  return points;
+}
+
 // SBUF and PSUM in use over time: a buffer counts from its first instruction's start to its last
 // one's end.
 void add_occupancy(const Program& program, report::Result& result) {
@@ -334,29 +394,21 @@ void add_occupancy(const Program& program, report::Result& result) {
       last = std::max(last, program.timing.instructions[i].end_ps);
     }
   }
-  std::array<std::vector<std::pair<int64_t, int64_t>>, 3> changes;
+  std::array<Changes, 3> begins, ends;
   for (size_t b = 0; b < tiles.buffers.size(); ++b) {
     if (life[b].first == INT64_MAX) continue;
     const isa::Buffer& buffer = tiles.buffers[b];
     int64_t bytes = buffer.row_bytes * (buffer.space == isa::Space::kHbm ? 1 : buffer.partitions);
-    auto& list = changes[static_cast<size_t>(buffer.space)];
     bool always = buffer.space == isa::Space::kHbm && buffer.role != isa::BufferRole::kScratch;
-    list.emplace_back(always ? 0 : life[b].first, bytes);
-    list.emplace_back(always ? program.timing.end_ps : life[b].second, -bytes);
+    auto space = static_cast<size_t>(buffer.space);
+    begins[space].emplace_back(always ? 0 : life[b].first, bytes);
+    ends[space].emplace_back(always ? program.timing.end_ps : life[b].second, -bytes);
   }
-  auto steps = [](std::vector<std::pair<int64_t, int64_t>>& list,
-                  std::vector<report::OccupancyPoint>& points) {
-    std::sort(list.begin(), list.end());
-    int64_t bytes = 0;
-    for (size_t i = 0; i < list.size(); ++i) {
-      bytes += list[i].second;
-      if (i + 1 < list.size() && list[i + 1].first == list[i].first) continue;
-      points.push_back({list[i].first, bytes});
-    }
-  };
-  steps(changes[static_cast<size_t>(isa::Space::kSbuf)], result.sbuf_occupancy);
-  steps(changes[static_cast<size_t>(isa::Space::kPsum)], result.psum_occupancy);
-  steps(changes[static_cast<size_t>(isa::Space::kHbm)], result.hbm_occupancy);
+  auto at = [](isa::Space space) { return static_cast<size_t>(space); };
+  using enum isa::Space;
+  result.sbuf_occupancy = steps(begins[at(kSbuf)], ends[at(kSbuf)]);
+  result.psum_occupancy = steps(begins[at(kPsum)], ends[at(kPsum)]);
+  result.hbm_occupancy = steps(begins[at(kHbm)], ends[at(kHbm)]);
 }
 
 // What predictions of this kind of program have been worth on this chip, if published measurements
@@ -416,8 +468,10 @@ report::Result describe(const Program& program) {
       program.core.partitions * program.core.psum_banks * program.core.psum_bank_bytes;
   for (const auto& spec : isa::instruction_table())
     result.instruction_names.push_back(spec.mnemonic);
-  add_assumed(program, result);
-  add_not_modelled(program, result);
+  const Used used = used_by(program);
+  add_assumed(program, used, result);
+  add_assumptions(program, result);
+  add_not_modelled(program, used, result);
   add_hints(program, result);
   add_expected_error(program, result);
   add_occupancy(program, result);

@@ -7,15 +7,19 @@ import os
 import runpy
 import sys
 
-from . import legacy, names
+from .._errors import Error, InvalidArgument
+from . import _run, legacy, names
 
-_USAGE = """usage: python -m thorong.nki [--check strict|warn|off] SCRIPT.py ARGS...
-       python -m thorong.nki [--check strict|warn|off] -m MODULE ARGS...
+_USAGE = """usage: python -m thorong.nki [--check strict|warn|off] [--assume NAME=VALUE]... SCRIPT.py ARGS...
+       python -m thorong.nki [--check strict|warn|off] [--assume NAME=VALUE]... -m MODULE ARGS...
 
 Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa ...) and the older
 `import neuronxcc.nki` find Thorong's modules.
 --check says what the checks of kernels do (docs/nki.md): raise (strict, the default), warn, or
 nothing; THORONG_NKI_CHECK says the same.
+--assume gives a figure of the chip another value (tensor.min_issue_cycles=128; `thorong chip NAME`
+lists them); results also state the time with the chip's own. THORONG_NKI_ASSUME says the same, with
+semicolons between several.
 With THORONG_NKI=vendor the vendor's package is used where it is installed."""
 
 
@@ -23,14 +27,31 @@ def _vendor_wanted() -> bool:
     return os.environ.get("THORONG_NKI", "").lower() == "vendor"
 
 
+def _read_options(arguments: list[str]) -> list[str]:
+    """Tells the environment what --check and --assume say; gives back what follows them."""
+    assumed: list[str] = []
+    while arguments and arguments[0].split("=")[0] in ("--check", "--assume"):
+        option, equals, value = arguments[0].partition("=")
+        value, arguments = (value, arguments[1:]) if equals else ("".join(arguments[1:2]), arguments[2:])
+        if option == "--assume":
+            assumed.append(value)
+            continue
+        if value not in ("strict", "warn", "off"):
+            raise InvalidArgument(f"expected strict, warn or off, found '{value}'.", option)
+        os.environ["THORONG_NKI_CHECK"] = value
+    if assumed:
+        _run.parse_assumptions(assumed, "--assume")
+        os.environ["THORONG_NKI_ASSUME"] = ";".join(assumed)
+    return arguments
+
+
 def main(arguments: list[str]) -> int:
     """Runs the script in this process; its exit status is ours."""
-    if arguments and arguments[0].split("=")[0] == "--check":
-        mode, arguments = (arguments[0][8:], arguments[1:]) if "=" in arguments[0] else ("".join(arguments[1:2]), arguments[2:])
-        if mode not in ("strict", "warn", "off"):
-            print(f"python -m thorong.nki: --check: expected strict, warn or off, found '{mode}'.", file=sys.stderr)
-            return 2
-        os.environ["THORONG_NKI_CHECK"] = mode
+    try:
+        arguments = _read_options(arguments)
+    except Error as error:
+        print(f"python -m thorong.nki: {error}", file=sys.stderr)
+        return 2
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

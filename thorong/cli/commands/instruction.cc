@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thorong/chip/loader.h"
-#include "thorong/cli/commands.h"
+#include "thorong/cli/run_options.h"
 #include "thorong/compiler/tile_builder.h"
 #include "thorong/sim/energy.h"
 
@@ -23,6 +23,7 @@ using compiler::TileBuilder;
 struct Request {
   std::string name, chip = "trainium1", dtype = "bf16", source = "sbuf", engine;
   int64_t elements = 512, partitions = 128;
+  std::vector<std::string> assumptions;
   bool json = false;
 };
 
@@ -258,6 +259,7 @@ void command_instruction(CLI::App& app, Exit& exit) {
       ->capture_default_str();
   command->add_option("--engine", request->engine,
                       "vector, scalar or gpsimd, where several can do it");
+  add_assume(*command, request->assumptions);
   command->add_flag("--json", request->json, "One JSON object on stdout");
   command->callback([request, &exit] {
     exit.json = request->json;

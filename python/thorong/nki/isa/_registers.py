@@ -22,7 +22,7 @@ def register_alloc(x: Any = None) -> _core.VirtualRegister:
 
 def register_move(dst: _core.VirtualRegister, src: Any) -> None:
     """dst = src, an integer or a register."""
-    dst.value = int(src)
+    _core.move_register(dst, src)
 
 
 def register_load(dst: _core.VirtualRegister, src: _core.NkiTensor) -> None:
