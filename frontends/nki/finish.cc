@@ -81,9 +81,9 @@ namespace {
 isa::CoreParameters core_of_launch(const chip::Chip& chip, int cores) {
   isa::CoreParameters core = isa::core_parameters(chip);
   if (cores == 2) {
-    core.hbm_core_bytes_per_s = std::min(
-        core.hbm_core_bytes_per_s,
-        chip.value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
+    core.hbm_core_bytes_per_s =
+        std::min(core.hbm_core_bytes_per_s,
+                 chip.value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
     core.start_s += chip.value_or("control.pair_s", 0);
   }
   return core;

@@ -116,7 +116,7 @@ Status KernelRun::check_room(const Storage& storage) {
   int64_t bytes = storage.partitions * storage.row_bytes;
   if (!storage.on_chip()) hbm_allocated_ += bytes;
   auto chip = static_cast<int64_t>(core_.hbm_bytes);
-  auto host = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  static const int64_t host = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   if (hbm_allocated_ <= std::min(chip, host) && bytes <= host) return ok_status();
   return isa::named(
       "hbm-capacity",

@@ -184,7 +184,7 @@ class KernelRun final : public isa::MachineState {
   const std::shared_ptr<const int> identity_ = std::make_shared<const int>(0);
   std::vector<const Register*> register_reads_;  // by the call that is being bound
   int32_t registers_ = 0, last_branch_ = -1;
-  int32_t chain_ = -1;                              // the last block's number
+  int32_t chain_ = -1;  // the last block's number
   int order_depth_ = 0;
   bool ordered_ = false;
   bool halted_ = false;  // after a fault nothing more is executed

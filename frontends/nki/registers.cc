@@ -2,12 +2,13 @@
 // Instructions of the sequencer: registers and branches. No memory shows who waits for a register,
 // so the record has edges: readers after the writer, the next writer after the readers, and all
 // that follows a branch after it.
+#include "thorong/isa/registers.h"
+
 #include <array>
 
 #include "frontends/nki/kernel_run.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
-#include "thorong/isa/registers.h"
 
 namespace thorong::nki {
 
@@ -43,8 +44,8 @@ void KernelRun::add_register_edges(const Register* written) {
 }
 
 // One instruction of the sequencer. tensor: its operand, if it has one.
-Status KernelRun::sequence(uint16_t opcode, const Tensor* tensor,
-                           std::span<const int64_t> integers, const Register* written, int32_t place) {
+Status KernelRun::sequence(uint16_t opcode, const Tensor* tensor, std::span<const int64_t> integers,
+                           const Register* written, int32_t place) {
   THORONG_RETURN_IF_ERROR(may_go_on());
   const isa::InstructionSpec& spec = isa::spec(opcode);
   isa::Instruction instruction;
@@ -52,9 +53,9 @@ Status KernelRun::sequence(uint16_t opcode, const Tensor* tensor,
   instruction.queue = spec.engine;
   if (tensor != nullptr) {
     if (tensor->elements() != 1) {
-      return isa::named("shape", invalid_argument(spec.mnemonic +
-                                                  ": expected a tensor of one element, found " +
-                                                  to_string(*tensor) + ". Slice it."));
+      return isa::named(
+          "shape", invalid_argument(spec.mnemonic + ": expected a tensor of one element, found " +
+                                    to_string(*tensor) + ". Slice it."));
     }
     THORONG_TRY(instruction.operands[0], operand(*tensor));
   }

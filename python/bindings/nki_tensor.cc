@@ -340,8 +340,9 @@ void bind_register(nb::module_& module) {
   });
   module.def("store_register", [](const Tensor& target, const VirtualRegister& source) {
     NkiRun& context = need_run("register_store");
-    finish_call(context, context.run->store_register(
-                             target, *source.state, place_of(context, isa::Opcode::register_store)));
+    finish_call(context,
+                context.run->store_register(target, *source.state,
+                                            place_of(context, isa::Opcode::register_store)));
   });
   module.def("branch", branch, nb::arg("bounds"), nb::arg("index").none(), nb::arg("value"));
 }

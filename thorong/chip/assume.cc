@@ -71,9 +71,8 @@ Status set(const Assumption& assumption, Chip& chip) {
     return b.name == std::string_view(fact).substr(0, dot);
   });
   const std::string key = dot < fact.size() ? fact.substr(dot + 1) : "";
-  const ParameterSpec* spec = block == chip.blocks.end()
-                                  ? nullptr
-                                  : find_block_spec(block->type)->find_parameter(key);
+  const ParameterSpec* spec =
+      block == chip.blocks.end() ? nullptr : find_block_spec(block->type)->find_parameter(key);
   if (spec == nullptr) {
     return not_found("the chip '" + chip.name + "' has no figure '" + fact.substr(0, kMostText) +
                          "'" + nearest(fact, chip),
@@ -116,9 +115,8 @@ Result<std::vector<Assumption>> parse_assumptions(std::span<const std::string> t
 
 Status assume(std::span<const Assumption> assumptions, Chip& chip) {
   for (const Assumption& assumption : assumptions) {
-    const bool twice = std::any_of(chip.given.begin(), chip.given.end(), [&](const GivenFact& g) {
-      return g.fact == assumption.fact;
-    });
+    const bool twice = std::any_of(chip.given.begin(), chip.given.end(),
+                                   [&](const GivenFact& g) { return g.fact == assumption.fact; });
     if (twice) {
       return invalid_argument("'" + assumption.fact + "' is given twice. Give it once.",
                               at(assumption.fact));

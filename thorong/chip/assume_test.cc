@@ -66,8 +66,7 @@ TEST(Assume, BadInputNamesTheFactAndTheRemedy) {
     ASSERT_FALSE(chip.ok()) << row.fact << "=" << row.value;
     EXPECT_NE(chip.status().to_string().find(row.message), std::string::npos)
         << row.fact << "=" << row.value << ": " << chip.status().to_string();
-    EXPECT_NE(chip.status().where().find("assume"), std::string::npos)
-        << chip.status().to_string();
+    EXPECT_NE(chip.status().where().find("assume"), std::string::npos) << chip.status().to_string();
   }
   const Result<Chip> twice =
       with({{"tensor.min_issue_cycles", "1"}, {"tensor.min_issue_cycles", "2"}});

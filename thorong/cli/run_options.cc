@@ -28,10 +28,11 @@ Status given_twice(const std::string& option, const std::string& name) {
 
 void add_assume(CLI::App& command, std::vector<std::string>& assumptions) {
   command
-      .add_option("--assume", assumptions,
-                  "For this run, another value of a figure of the chip, as `assumed` in results and "
-                  "'thorong chip NAME' call it: tensor.min_issue_cycles=128. Also timed with the "
-                  "chip's own value. Repeatable")
+      .add_option(
+          "--assume", assumptions,
+          "For this run, another value of a figure of the chip, as `assumed` in results and "
+          "'thorong chip NAME' call it: tensor.min_issue_cycles=128. Also timed with the "
+          "chip's own value. Repeatable")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
 }

@@ -147,7 +147,8 @@ std::vector<std::string> assumption_texts(const Result& result) {
     texts.push_back(fmt::format("{}: {} {}", fact.fact, fact.value, place));
   }
   if (!given.not_timed_because.empty()) {
-    texts.push_back("time on the device with the chip's own: not known, " + given.not_timed_because);
+    texts.push_back("time on the device with the chip's own: not known, " +
+                    given.not_timed_because);
     return texts;
   }
   double own = given.device_s_of_chip, now = result.device_s;

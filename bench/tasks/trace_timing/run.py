@@ -72,7 +72,7 @@ def main() -> int:
     nanoseconds = 1e9 / instructions
     print(f"    Python, record and checks {calls * nanoseconds:.0f} ns, order and places {order * nanoseconds:.0f} ns, "
           f"timing and totals {(whole - order) * nanoseconds:.0f} ns an instruction", file=sys.stderr)  # fmt: skip
-    limit = "12 MB/s of memory a thousand instructions: about 500 bytes are read and written for each"
+    limit = "memory: about 500 bytes an instruction are read or written once"
     return report(args, [
         Figure("trace_timing", "an ordered record to start, end and totals", timed, "million instructions/s", None, "", None,
                "2 million/s a core", timed >= 2, limit, samples),
