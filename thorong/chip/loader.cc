@@ -203,7 +203,14 @@ Result<Chip> load(const std::string& name_or_path, std::span<const Assumption> a
     chip.name = fs::path(path).stem().string();
   if (assumptions.empty()) return chip;
   THORONG_RETURN_IF_ERROR(assume(assumptions, chip));
-  return verified(std::move(chip));
+  Result<Chip> checked = verified(std::move(chip));
+  if (checked.ok()) return checked;
+  const Status& wrong = checked.status();
+  return Status(wrong.code(),
+                wrong.message() +
+                    ". The chip fits together without what is assumed: assume more, or "
+                    "something else",
+                wrong.where());
 }
 
 Result<Chip> parse(std::string_view yaml, const std::string& where, bool allow_base_files) {

@@ -183,7 +183,8 @@ std::string note_on(const std::string& mnemonic, numerics::Format format,
 }
 
 Status time_instruction(const Request& request) {
-  THORONG_TRY(auto chip, chip::load(request.chip));
+  THORONG_TRY(auto assumptions, chip::parse_assumptions(request.assumptions));
+  THORONG_TRY(auto chip, chip::load(request.chip, assumptions));
   THORONG_TRY(auto format, format_of(request.dtype));
   THORONG_TRY(uint16_t opcode, opcode_of(request.name));
   if (request.source != "sbuf" && request.source != "psum")
@@ -221,6 +222,11 @@ Status time_instruction(const Request& request) {
                                 {"energy_j", joules},
                                 {"source", spec.source}};
     if (!note.empty()) json["note"] = note;
+    for (const chip::GivenFact& fact : chip.given)
+      json["assumptions"].push_back({{"fact", fact.fact},
+                                     {"value", fact.value},
+                                     {"chip_value", fact.chip_value},
+                                     {"chip_kind", fact.chip_kind}});
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
@@ -232,6 +238,8 @@ Status time_instruction(const Request& request) {
       cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9,
       warm_visible_s * 1e9, joules * 1e9, spec.source);
   if (!note.empty()) fmt::print("  note      {}\n", note);
+  for (const chip::GivenFact& fact : chip.given)
+    fmt::print("  assumed   {} = {} for this time\n", fact.fact, fact.value);
   return ok_status();
 }
 
