@@ -31,8 +31,8 @@ void add_assume(CLI::App& command, std::vector<std::string>& assumptions) {
       .add_option(
           "--assume", assumptions,
           "For this run, another value of a figure of the chip, as `assumed` in results and "
-          "'thorong chip NAME' call it: tensor.min_issue_cycles=128. Also timed with the "
-          "chip's own value. Repeatable")
+          "'thorong chip NAME' call it: tensor.min_issue_cycles=128. Models are also timed "
+          "with the chip's own. Repeatable")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
 }

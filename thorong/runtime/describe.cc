@@ -268,6 +268,7 @@ double weight(const report::Result& result, const std::string& path) {
   if (block == "host")
     return joules ? energy(EnergyComponent::kHostLink) : share(result.host_s, result.latency_s);
   if (block == "package") return energy(EnergyComponent::kStatic);
+  if (key.starts_with("register_")) return engine("sync");
   if (key == "vendor_overlap") return result.schedule == "vendor" ? 0.5 : 0;
   return energy(EnergyComponent::kInstructions);
 }
