@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <set>
 
 #include "thorong/chip/loader.h"
@@ -202,19 +201,15 @@ struct Used {
 Used used_by(const Program& program) {
   Used used;
   used.to_host_bytes = bytes_of(program.outputs);
-  auto table = isa::instruction_table();
-  std::vector<bool> opcodes(table.size());
-  std::optional<numerics::Format> last;
-  for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
-    opcodes[program.tiles.instructions[i].opcode] = true;
-    const isa::Events& events = program.timing.costs[i].events;
-    if (events.macs <= 0 || events.mac_format == last) continue;
-    last = events.mac_format;
-    used.mac_formats.insert(*last);
+  const sim::CostList& costs = program.timing.costs;
+  for (size_t kind = 0; kind < costs.kinds(); ++kind) {
+    const isa::Events& events = costs.of_kind(kind).events;
+    if (events.macs > 0) used.mac_formats.insert(events.mac_format);
   }
-  used.dma_transpose = opcodes[static_cast<size_t>(isa::Opcode::dma_transpose)];
-  for (size_t opcode = 0; opcode < table.size(); ++opcode) {
-    if (opcodes[opcode] && *table[opcode].not_modelled != 0)
+  used.dma_transpose = costs.has(static_cast<uint16_t>(isa::Opcode::dma_transpose));
+  auto table = isa::instruction_table();
+  for (uint16_t opcode = 0; opcode < table.size(); ++opcode) {
+    if (costs.has(opcode) && *table[opcode].not_modelled != 0)
       used.notes.insert(table[opcode].not_modelled);
   }
   return used;
@@ -333,7 +328,7 @@ void add_not_modelled(const Program& program, const Used& used, report::Result& 
 }
 
 // One line when a cast would help: fp32 products take several passes through the array.
-void add_hints(const Program& program, report::Result& result) {
+void add_hints(const Program& program, const Used& used, report::Result& result) {
   if (program.options.auto_cast == compiler::AutoCast::kNone &&
       program.options.auto_cast_type_given) {
     result.hints.push_back(
@@ -341,6 +336,7 @@ void add_hints(const Program& program, report::Result& result) {
                     result.auto_cast_type));
   }
   if (program.options.auto_cast != compiler::AutoCast::kNone || !program.core.fp32_operands) return;
+  if (!used.mac_formats.contains(numerics::Format::kFloat32)) return;
   double fp32_s = 0;
   auto matmul = static_cast<uint16_t>(isa::Opcode::nc_matmul);
   for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
@@ -473,7 +469,7 @@ report::Result describe(const Program& program) {
   add_assumed(program, used, result);
   add_assumptions(program, result);
   add_not_modelled(program, used, result);
-  add_hints(program, result);
+  add_hints(program, used, result);
   add_expected_error(program, result);
   add_occupancy(program, result);
   return result;

@@ -44,6 +44,7 @@ class CostList {
   // Which of the different costs an instruction has, and how many there are.
   uint32_t kind(size_t i) const { return of_[i]; }
   size_t kinds() const { return kinds_.size(); }
+  bool has(uint16_t opcode) const { return opcode < last_.size() && last_[opcode] != kNone; }
   const isa::Cost& of_kind(size_t kind) const { return kinds_[kind]; }
 
  private:
@@ -57,7 +58,7 @@ struct Timing {
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  CostList costs;                             // parallel to the program's instructions
+  CostList costs;  // parallel to the program's instructions
 };
 
 // How long an instruction holds its queue (DMA: the data path), without what depends on the ones
