@@ -381,25 +381,16 @@ std::vector<report::OccupancyPoint> steps(Changes& begins, Changes& ends) {
 // one's end.
 void add_occupancy(const Program& program, report::Result& result) {
   const isa::Program& tiles = program.tiles;
-  std::vector<std::pair<int64_t, int64_t>> life(tiles.buffers.size(), {INT64_MAX, 0});
-  for (size_t i = 0; i < tiles.instructions.size(); ++i) {
-    for (int32_t operand : tiles.instructions[i].operands) {
-      if (operand < 0) continue;
-      auto& [first, last] =
-          life[static_cast<size_t>(tiles.patterns[static_cast<size_t>(operand)].buffer)];
-      first = std::min(first, program.timing.instructions[i].start_ps);
-      last = std::max(last, program.timing.instructions[i].end_ps);
-    }
-  }
   std::array<Changes, 3> begins, ends;
   for (size_t b = 0; b < tiles.buffers.size(); ++b) {
-    if (life[b].first == INT64_MAX) continue;
+    const sim::BufferTime& used = program.timing.buffers[b];
+    if (used.last_ps < 0) continue;
     const isa::Buffer& buffer = tiles.buffers[b];
     int64_t bytes = buffer.row_bytes * (buffer.space == isa::Space::kHbm ? 1 : buffer.partitions);
     bool always = buffer.space == isa::Space::kHbm && buffer.role != isa::BufferRole::kScratch;
     auto space = static_cast<size_t>(buffer.space);
-    begins[space].emplace_back(always ? 0 : life[b].first, bytes);
-    ends[space].emplace_back(always ? program.timing.end_ps : life[b].second, -bytes);
+    begins[space].emplace_back(always ? 0 : used.first_ps, bytes);
+    ends[space].emplace_back(always ? program.timing.end_ps : used.last_ps, -bytes);
   }
   auto at = [](isa::Space space) { return static_cast<size_t>(space); };
   using enum isa::Space;

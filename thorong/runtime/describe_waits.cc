@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -21,11 +22,12 @@ using Who = std::tuple<int32_t, uint16_t, isa::Queue>;
 // The different ones of a program, numbered, and the number of each instruction's.
 class Groups {
  public:
-  explicit Groups(const isa::Program& tiles) : of_(tiles.instructions.size()) {
+  explicit Groups(std::span<const report::TimelineEvent> timeline) : of_(timeline.size()) {
     number({-1, 0, isa::Queue::kHost});  // nobody's
     for (size_t i = 0; i < of_.size(); ++i) {
-      const isa::Instruction& instruction = tiles.instructions[i];
-      of_[i] = number({instruction.operator_index, instruction.opcode, instruction.queue});
+      const report::TimelineEvent& event = timeline[i];
+      of_[i] =
+          number({event.operator_index, event.instruction, static_cast<isa::Queue>(event.engine)});
     }
   }
   // Of an instruction, or -1.
@@ -113,7 +115,7 @@ std::vector<int64_t> add_critical_path(const Program& program, const Groups& gro
 void describe_waits(const Program& program, report::Result& result) {
   const isa::Program& tiles = program.tiles;
   std::vector<sim::Start> starts = sim::explain_starts(tiles, program.core, program.timing);
-  const Groups groups(tiles);
+  const Groups groups(result.timeline);
   std::vector<int64_t> idle = add_critical_path(program, groups, starts, result);
   constexpr uint64_t kHolds = report::kHoldNames.size();
   std::unordered_map<uint64_t, report::WaitUse> sums;  // by who waits, who is waited for and hold

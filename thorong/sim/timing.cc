@@ -45,6 +45,7 @@ class Clockwork {
     ramp_ps_ = picoseconds(core.clock_ramp_s);
     size_t n = program.instructions.size();
     timing_.instructions.resize(n), timing_.costs.reserve(n);
+    timing_.buffers.resize(program.buffers.size());
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
   }
 
@@ -98,6 +99,18 @@ class Clockwork {
     timing_.busy_ps[q] += time.end_ps - time.start_ps;
     ++timing_.count[q];
     timing_.end_ps = std::max(timing_.end_ps, visible);
+    note_buffers(instruction, time);
+  }
+
+  // Here, because the cost rule has just looked at the same patterns.
+  void note_buffers(const Instruction& instruction, const InstructionTime& time) {
+    for (int32_t operand : instruction.operands) {
+      if (operand < 0) continue;
+      const isa::AccessPattern& pattern = program_.patterns[static_cast<size_t>(operand)];
+      BufferTime& used = timing_.buffers[static_cast<size_t>(pattern.buffer)];
+      used.first_ps = std::min(used.first_ps, time.start_ps);
+      used.last_ps = std::max(used.last_ps, time.end_ps);
+    }
   }
 
   // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer

@@ -53,12 +53,19 @@ class CostList {
   std::vector<uint32_t> of_, last_;
 };
 
+// From the start of the first instruction that has a buffer as an operand to the end of the last
+// one. No instruction: last_ps is -1.
+struct BufferTime {
+  int64_t first_ps = INT64_MAX, last_ps = -1;
+};
+
 struct Timing {
   std::vector<InstructionTime> instructions;  // parallel to the program's
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  CostList costs;  // parallel to the program's instructions
+  CostList costs;                   // parallel to the program's instructions
+  std::vector<BufferTime> buffers;  // parallel to the program's
 };
 
 // How long an instruction holds its queue (DMA: the data path), without what depends on the ones
