@@ -142,9 +142,9 @@ std::vector<std::string> assumption_texts(const Result& result) {
   std::vector<std::string> texts;
   for (const auto& fact : given.facts) {
     std::string place = fact.chip_value.empty()
-                            ? "the chip file states none"
-                            : fmt::format("in place of {} ({})", fact.chip_value, fact.chip_kind);
-    texts.push_back(fmt::format("{}: {} {}", fact.fact, fact.value, place));
+                            ? "; the chip file states none"
+                            : fmt::format(" in place of {} ({})", fact.chip_value, fact.chip_kind);
+    texts.push_back(fmt::format("{}: {}{}", fact.fact, fact.value, place));
   }
   if (!given.not_timed_because.empty()) {
     texts.push_back("time on the device with the chip's own: not known, " +
