@@ -45,9 +45,8 @@ struct CoreParameters {
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s,
       large_bytes, host_pj_byte;
-  double instruction_pj, semaphore_pj, semaphore_s, register_s, register_onchip_s,
-      register_hbm_s, start_s, stop_s, vendor_overlap,
-      microcode_bytes;
+  double instruction_pj, semaphore_pj, semaphore_s, register_s, register_onchip_s, register_hbm_s,
+      start_s, stop_s, vendor_overlap, microcode_bytes;
   double static_w_per_core;
   int64_t cores;
   double energy_factor;

@@ -46,7 +46,8 @@ inline double register_access_s(const CoreParameters& core, const Program& progr
 
 inline constexpr const char* kRegistersNotModelled =
     "Registers are kept once, by the sync engine's sequencer, whose instructions are timed as "
-    "assumed (control.register_*): copies on other engines' sequencers, spills beyond 64 registers and the "
+    "assumed (control.register_*): copies on other engines' sequencers, spills beyond 64 registers "
+    "and the "
     "fetch of instructions after a branch are not modelled.";
 
 }  // namespace thorong::isa

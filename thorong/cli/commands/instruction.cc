@@ -102,6 +102,8 @@ int64_t elements_of(const std::string& mnemonic, int operand, int64_t elements) 
                                   {"range_select", 3, 1},
                                   {"nc_match_replace8", 2, 8},
                                   {"set_rng_seed", 1, 1},
+                                  {"register_load", 0, 1},
+                                  {"register_store", 0, 1},
                                   {"scalar_tensor_tensor", 2, 1}};
   for (const Row& row : kRows) {
     if (row.mnemonic == mnemonic && row.operand == operand) return row.elements;
@@ -165,7 +167,8 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   if (mnemonic == "nc_transpose")
     operands[0] =
         builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format);
-  if (mnemonic == "tensor_partition_reduce") operands[0].partitions = 1;
+  if (mnemonic == "tensor_partition_reduce" || queue == isa::Queue::kSync)
+    operands[0].partitions = 1;
   auto function =
       mnemonic == "tensor_reduce" ? numerics::BinaryFunction::kAdd : numerics::BinaryFunction{};
   builder.emit(op, queue,
