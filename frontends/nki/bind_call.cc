@@ -343,7 +343,7 @@ Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
   return status;
 }
 
-Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) {
+Status KernelRun::may_go_on() const {
   if (halted_)
     return failed_precondition(
         "the simulated core has stopped after a fault. Start the kernel anew.");
@@ -356,11 +356,14 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
                            " instructions, found one more. Does a loop end? If it does, set "
                            "THORONG_NKI_MAX_INSTRUCTIONS to a larger number."));
   }
-  const InstructionSpec& spec = isa::spec(opcode);
-  isa::Instruction instruction;
-  instruction.opcode = opcode, instruction.operator_index = place;
-  THORONG_RETURN_IF_ERROR(bind(spec, values, instruction));
+  return ok_status();
+}
+
+Status KernelRun::append(const InstructionSpec& spec, const isa::Instruction& instruction,
+                         const Register* written) {
   program_.instructions.push_back(instruction);
+  if (last_branch_ >= 0 || written != nullptr || !register_reads_.empty())
+    add_register_edges(written);
   if (order_depth_ > 0) {
     chains_.resize(program_.instructions.size(), -1);
     chains_.back() = chain_;
@@ -370,6 +373,16 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
   if (checker_) THORONG_RETURN_IF_ERROR(checker_->after(program_, instruction, storages_));
   take_turns(spec, instruction);
   return ok_status();
+}
+
+Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) {
+  THORONG_RETURN_IF_ERROR(may_go_on());
+  const InstructionSpec& spec = isa::spec(opcode);
+  isa::Instruction instruction;
+  instruction.opcode = opcode, instruction.operator_index = place;
+  register_reads_.clear();
+  THORONG_RETURN_IF_ERROR(bind(spec, values, instruction));
+  return append(spec, instruction);
 }
 
 }  // namespace thorong::nki

@@ -426,18 +426,6 @@ Status Checker::after(const isa::Program& program, const isa::Instruction& instr
   return status;
 }
 
-Status Checker::read(const Tensor& tensor, const char* who) {
-  StorageChecks& checks = checks_of(*tensor.storage);
-  auto pattern = access_pattern(tensor);
-  if (!pattern.ok() || checks.written.contains(extent_in(*pattern, *tensor.storage)))
-    return ok_status();
-  return found("unwritten", std::string(who) +
-                                ": expected to read what was written before, found " +
-                                label(*tensor.storage) +
-                                " not written there. Write it first (memset, dma_copy, an "
-                                "instruction's dst).");
-}
-
 Status Checker::returned(const Tensor& tensor) {
   StorageChecks& checks = checks_of(*tensor.storage);
   if (checks.written.full()) return ok_status();

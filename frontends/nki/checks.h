@@ -83,7 +83,6 @@ class Checker {
   // It has executed.
   Status after(const isa::Program& program, const isa::Instruction& instruction,
                std::span<Storage* const> storages);
-  Status read(const Tensor& tensor, const char* who);  // by something that is no instruction
   // The kernel returned this tensor.
   Status returned(const Tensor& tensor);
   // A finding that somebody else made: an error in strict mode.

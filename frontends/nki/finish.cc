@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
@@ -49,6 +50,7 @@ std::string line_of(const isa::Program& program, size_t i) {
 // All cores come to the same meetings; otherwise one waits for ever. Where values are computed, the
 // kernel has stopped there already.
 Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
+  if (runs.size() < 2) return ok_status();
   std::vector<std::vector<size_t>> all;
   for (const auto& run : runs) all.push_back(meetings(run->program()));
   for (size_t k = 0;; ++k) {
@@ -76,20 +78,22 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
 
 }  // namespace
 
+namespace {
+
 // A pair of cores gets less of the memory that it shares than two cores alone would.
-isa::CoreParameters core_of_launch(const KernelRun& run) {
-  isa::CoreParameters core = run.core();
-  if (run.cores() == 2) {
-    core.hbm_core_bytes_per_s = std::min(
-        core.hbm_core_bytes_per_s,
-        run.chip().value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
-    core.start_s += run.chip().value_or("control.pair_s", 0);
+isa::CoreParameters core_of_launch(const chip::Chip& chip, int cores) {
+  isa::CoreParameters core = isa::core_parameters(chip);
+  if (cores == 2) {
+    core.hbm_core_bytes_per_s =
+        std::min(core.hbm_core_bytes_per_s,
+                 chip.value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
+    core.start_s += chip.value_or("control.pair_s", 0);
   }
   return core;
 }
 
-Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
-  isa::Program& program = run.program();
+// `program`: what the run recorded.
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core, isa::Program& program) {
   place_in_hbm(program);
   std::vector<sim::Edge> edges(run.edges().begin(), run.edges().end());
   std::vector<size_t> meets = meetings(program);
@@ -108,15 +112,47 @@ Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
   for (const isa::Buffer& buffer : program.buffers)
     addresses.push_back(buffer.space == isa::Space::kHbm ? -1 : buffer.address);
   sim::insert_semaphores(program, sim::find_dependencies(program, addresses, edges));
+  return ok_status();
+}
+
+}  // namespace
+
+isa::CoreParameters core_of_launch(const KernelRun& run) {
+  return core_of_launch(run.chip(), run.cores());
+}
+
+Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
+  if (!run.chip().given.empty()) run.keep_record();
+  THORONG_RETURN_IF_ERROR(order_and_place(run, core, run.program()));
   run.set_ordered();
   return ok_status();
 }
 
 namespace {
 
+// The end of a launch on the chip file's own figures: the same records, ordered, placed and timed
+// anew.
+Result<int64_t> end_without_assumptions(std::span<const std::shared_ptr<KernelRun>> runs) {
+  THORONG_TRY(const chip::Chip chip, chip::load(runs[0]->options().chip));
+  const isa::CoreParameters core = core_of_launch(chip, runs[0]->cores());
+  std::vector<isa::Program> programs;
+  std::vector<const isa::Program*> all;
+  programs.reserve(runs.size());
+  for (const std::shared_ptr<KernelRun>& run : runs) {
+    programs.push_back(run->record());
+    THORONG_RETURN_IF_ERROR(order_and_place(*run, core, programs.back()));
+    all.push_back(&programs.back());
+  }
+  int64_t end = 0;
+  for (const sim::Timing& timing : sim::simulate_timing(all, core, sim::Schedule::kBest))
+    end = std::max(end, timing.end_ps);
+  return end;
+}
+
 report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, sim::Timing timing,
                              const FinishOptions& options) {
   runtime::Program program;
+  program.chip_end_ps = options.chip_end_ps;
   program.options.chip = run.options().chip;
   program.options.schedule = sim::Schedule::kBest;
   program.options.stochastic_rounding = run.options().stochastic_rounding;
@@ -243,7 +279,7 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
 }  // namespace
 
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
-                              const FinishOptions& options) {
+                              FinishOptions options) {
   THORONG_RETURN_IF_ERROR(check_meetings(runs));
   const isa::CoreParameters core = core_of_launch(*runs[0]);
   std::vector<const isa::Program*> programs;
@@ -252,6 +288,7 @@ Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
     programs.push_back(&run->program());
   }
   std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest);
+  if (!runs[0]->chip().given.empty()) options.chip_end_ps = end_without_assumptions(runs);
   report::Result result = join(runs, core, std::move(timings), options);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;

@@ -15,6 +15,7 @@ namespace thorong::nki {
 struct FinishOptions {
   std::string kernel_name;
   std::vector<std::pair<std::string, Tensor>> outputs;
+  Result<int64_t> chip_end_ps = int64_t{0};  // as in runtime::Program; finish() finds it
 };
 
 // The core's figures beside the other cores of its launch.
@@ -24,6 +25,6 @@ isa::CoreParameters core_of_launch(const KernelRun& run);
 Status order_and_place(KernelRun& run, const isa::CoreParameters& core);
 // The runs of one launch, core by core.
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
-                              const FinishOptions& options);
+                              FinishOptions options);
 
 }  // namespace thorong::nki

@@ -56,7 +56,7 @@ int chip_generation(const std::string& name) {
 
 Result<std::shared_ptr<KernelRun>> KernelRun::create(const RunOptions& options, int core,
                                                      std::shared_ptr<Launch> launch) {
-  THORONG_TRY(chip::Chip chip, chip::load(options.chip));
+  THORONG_TRY(chip::Chip chip, chip::load(options.chip, options.assumptions));
   RunOptions known = options;
   if (known.generation == 0) known.generation = chip_generation(chip.name);
   return std::shared_ptr<KernelRun>(new KernelRun(known, std::move(chip), core, std::move(launch)));
@@ -119,7 +119,7 @@ Status KernelRun::check_room(const Storage& storage) {
   int64_t bytes = storage.partitions * storage.row_bytes;
   if (!storage.on_chip()) hbm_allocated_ += bytes;
   auto chip = static_cast<int64_t>(core_.hbm_bytes);
-  auto host = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  static const int64_t host = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   if (hbm_allocated_ <= std::min(chip, host) && bytes <= host) return ok_status();
   return isa::named(
       "hbm-capacity",
@@ -240,6 +240,7 @@ Result<int32_t> KernelRun::operand(const Tensor& tensor) {
     const DynamicIndex& dynamic = *tensor.dynamic;
     if (dynamic.register_ != nullptr) {
       int64_t value = dynamic.register_->value;
+      register_reads_.push_back(dynamic.register_.get());
       if (value < 0 || value >= dynamic.limit) {
         return out_of_range("a register gives the index " + std::to_string(value) +
                             ", expected 0 to " + std::to_string(dynamic.limit - 1) + " for " +
@@ -276,36 +277,6 @@ int32_t KernelRun::locate(const std::string& file, int line, uint16_t opcode) {
     program_.operators.push_back(
         {file + ":" + std::to_string(line), isa::spec(opcode).mnemonic, "tile", 0});
   return entry->second;
-}
-
-Status KernelRun::load_register(Register& target, const Tensor& source) {
-  if (source.elements() != 1) {
-    return isa::named("shape",
-                      invalid_argument("register_load: expected a tensor of one element, found " +
-                                       to_string(source) + ". Slice it."));
-  }
-  if (checker_) THORONG_RETURN_IF_ERROR(checker_->read(source, "register_load"));
-  std::array<std::byte, 8> bytes{};
-  // Without execution only what the caller gave is known.
-  bool known = !options_.timing_only || source.storage->role == isa::BufferRole::kInput;
-  if (known) read_bytes(source, bytes.data());
-  target.value =
-      static_cast<int64_t>(numerics::load_as_double(info(source.dtype).format, bytes.data(), 0));
-  target.set = true;
-  return ok_status();
-}
-
-Status KernelRun::store_register(const Tensor& target, const Register& source) {
-  if (target.elements() != 1) {
-    return isa::named("shape",
-                      invalid_argument("register_store: expected a tensor of one element, found " +
-                                       to_string(target) + ". Slice it."));
-  }
-  std::array<std::byte, 8> bytes{};
-  numerics::store_from_double(info(target.dtype).format, bytes.data(), 0,
-                              static_cast<double>(source.value));
-  write_bytes(target, bytes.data());
-  return ok_status();
 }
 
 void KernelRun::begin_order() {

@@ -18,7 +18,7 @@
 
 #include "frontends/nki/checks.h"
 #include "frontends/nki/tensor.h"
-#include "thorong/chip/chip.h"
+#include "thorong/chip/assume.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/sim/machine.h"
 
@@ -29,6 +29,7 @@ class MemoryStore;
 
 struct RunOptions {
   std::string chip = "trainium2";
+  std::vector<chip::Assumption> assumptions;
   int generation = 0;  // NeuronCore version; 0: the chip's
   bool timing_only = false;
   bool stochastic_rounding = false;
@@ -68,8 +69,15 @@ class KernelRun final : public isa::MachineState {
   // An entry of Program::operators: the kernel's line and the instruction. The same for the same
   // arguments.
   int32_t locate(const std::string& file, int line, uint16_t opcode);
-  Status load_register(Register& target, const Tensor& source);
-  Status store_register(const Tensor& target, const Register& source);
+  // Instructions of the sequencer (registers.cc). move: `value` is that of `source`, if there is
+  // one.
+  Status move_register(Register& target, int64_t value, const Register* source, int32_t place);
+  Status load_register(Register& target, const Tensor& source, int32_t place);
+  Status store_register(const Tensor& target, const Register& source, int32_t place);
+  // The step of a loop that sets its index, or (index null) a condition; `read`: the registers that
+  // decide. What is recorded later starts after it.
+  Status branch(std::span<const Register* const> read, Register* index, int64_t value,
+                int32_t place);
 
   const isa::Program& program() const { return program_; }
   isa::Program& program() { return program_; }
@@ -105,6 +113,9 @@ class KernelRun final : public isa::MachineState {
 
   // The program is no longer in the order of its record (finish.h).
   int cores() const;  // of its launch
+  // The program as it was recorded, for another order than that of program().
+  void keep_record() { record_ = program_; }
+  const isa::Program& record() const { return record_; }
   bool ordered() const { return ordered_; }
   void set_ordered() { ordered_ = true; }
 
@@ -138,7 +149,15 @@ class KernelRun final : public isa::MachineState {
                   isa::Instruction& instruction);
   bool infer_accumulate(Value& accumulate, const Value& destination);
   void note_written(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
+  Status may_go_on() const;
+  // Records and executes what is bound and checked. `written`: a register.
+  Status append(const isa::InstructionSpec& spec, const isa::Instruction& instruction,
+                const Register* written = nullptr);
   Status execute(const isa::InstructionSpec& spec);
+  Status sequence(uint16_t opcode, const Tensor* tensor, std::span<const int64_t> integers,
+                  const Register* written, int32_t place);
+  Register::Uses& uses(const Register& of);
+  void add_register_edges(const Register* written);
   void take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   void wait_for_others(const std::function<void()>& wait) const;
 
@@ -149,7 +168,7 @@ class KernelRun final : public isa::MachineState {
   std::shared_ptr<Launch> launch_;
   std::unique_ptr<ThreadPool> pool_;
   std::shared_ptr<MemoryStore> memory_;
-  isa::Program program_;
+  isa::Program program_, record_;
   std::vector<Storage*> storages_;  // by buffer; looked at only while a call holds the storage
   std::vector<int64_t> fixed_;
   std::vector<std::vector<float>> scratch_;
@@ -162,7 +181,10 @@ class KernelRun final : public isa::MachineState {
   std::vector<int32_t> chains_;
   std::vector<std::pair<int32_t, int32_t>> edges_;
   std::unordered_map<std::string, int64_t> named_;  // -1: several of the name
-  int32_t chain_ = -1;                              // the last block's number
+  const std::shared_ptr<const int> identity_ = std::make_shared<const int>(0);
+  std::vector<const Register*> register_reads_;  // by the call that is being bound
+  int32_t registers_ = 0, last_branch_ = -1;
+  int32_t chain_ = -1;  // the last block's number
   int order_depth_ = 0;
   bool ordered_ = false;
   bool halted_ = false;  // after a fault nothing more is executed

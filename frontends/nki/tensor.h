@@ -60,6 +60,14 @@ struct Storage {
 struct Register {
   int64_t value = 0;
   bool set = false;
+  // Its number in the run that used it last, and which of that run's instructions wrote it last and
+  // have read it since. Kept here because only the run's own calls look at it.
+  struct Uses {
+    std::shared_ptr<const int> run;
+    int32_t id = -1, writer = -1;
+    std::vector<int32_t> readers;
+  };
+  mutable Uses uses = {};
 };
 
 struct Tensor;

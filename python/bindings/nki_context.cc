@@ -15,6 +15,7 @@
 #include "errors.h"
 #include "frontends/nki/finish.h"
 #include "frontends/nki/launch.h"
+#include "options.h"
 #include "thorong/isa/alu.h"
 
 namespace thorong::python {
@@ -104,6 +105,8 @@ nki::RunOptions read_run_options(const nb::dict& given) {
       options.max_instructions = nb::cast<int64_t>(value);
     else if (name == "compiled")
       options.compiled = nb::cast<bool>(value);
+    else if (name == "assume")
+      options.assumptions = read_assumptions(value);
     else if (name == "check")
       options.check = read_check_mode(nb::cast<std::string>(value));
     else

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "nki_context.h"
+#include "thorong/isa/instruction_table.h"
 
 namespace thorong::python {
 namespace {
@@ -266,6 +267,54 @@ void bind_views(nb::class_<Tensor>& tensor) {
           nb::arg("index"), nb::arg("num_elem") = nb::none());
 }
 
+int32_t place_of(NkiRun& context, isa::Opcode opcode) {
+  return place_of_caller(context, static_cast<uint16_t>(opcode));
+}
+
+void finish_call(NkiRun& context, const Status& status) {
+  if (!status.ok()) throw_nki_error(status);
+  report_findings(context);
+}
+
+// Outside of a kernel a register is a number only.
+void move_register(VirtualRegister& target, nb::handle source) {
+  int64_t value = to_integer(source);
+  NkiRun* context = current_run();
+  if (context == nullptr) {
+    target.state->value = value, target.state->set = true;
+    return;
+  }
+  const nki::Register* from = nb::isinstance<VirtualRegister>(source)
+                                  ? nb::cast<const VirtualRegister&>(source).state.get()
+                                  : nullptr;
+  finish_call(*context,
+              context->run->move_register(*target.state, value, from,
+                                          place_of(*context, isa::Opcode::register_move)));
+}
+
+// `if register:` and `while register:` are the core's branches.
+bool condition(const VirtualRegister& r) {
+  if (NkiRun* context = current_run()) {
+    const nki::Register* read = r.state.get();
+    finish_call(*context, context->run->branch(std::span(&read, 1), nullptr, 0,
+                                               place_of(*context, isa::Opcode::branch)));
+  }
+  return r.state->value != 0;
+}
+
+// A step of a counted loop; `bounds`: registers and numbers that decide whether there is one more.
+void branch(const nb::list& bounds, VirtualRegister* index, int64_t value) {
+  std::vector<const nki::Register*> read;
+  for (nb::handle bound : bounds) {
+    if (nb::isinstance<VirtualRegister>(bound))
+      read.push_back(nb::cast<const VirtualRegister&>(bound).state.get());
+  }
+  NkiRun* context = current_run();
+  if (context == nullptr) return;
+  finish_call(*context, context->run->branch(read, index == nullptr ? nullptr : index->state.get(),
+                                             value, place_of(*context, isa::Opcode::branch)));
+}
+
 void bind_register(nb::module_& module) {
   nb::class_<VirtualRegister>(module, "VirtualRegister")
       .def(
@@ -276,25 +325,26 @@ void bind_register(nb::module_& module) {
             self->state->value = to_integer(state), self->state->set = true;
           },
           nb::arg("state") = nb::none(), nb::arg("frozen") = false)
-      .def_prop_rw(
-          "value", [](const VirtualRegister& r) { return r.state->value; },
-          [](VirtualRegister& r, int64_t value) { r.state->value = value, r.state->set = true; })
+      .def_prop_ro("value", [](const VirtualRegister& r) { return r.state->value; })
       .def("__int__", [](const VirtualRegister& r) { return r.state->value; })
       .def("__index__", [](const VirtualRegister& r) { return r.state->value; })
-      .def("__bool__", [](const VirtualRegister& r) { return r.state->value != 0; })
+      .def("__bool__", condition)
       .def("__repr__", [](const VirtualRegister& r) {
         return "VirtualRegister(" + std::to_string(r.state->value) + ")";
       });
+  module.def("move_register", move_register);
   module.def("load_register", [](VirtualRegister& target, const Tensor& source) {
     NkiRun& context = need_run("register_load");
-    Status status = context.run->load_register(*target.state, source);
-    if (!status.ok()) throw_nki_error(status);
-    report_findings(context);
+    finish_call(context, context.run->load_register(*target.state, source,
+                                                    place_of(context, isa::Opcode::register_load)));
   });
   module.def("store_register", [](const Tensor& target, const VirtualRegister& source) {
-    Status status = need_run("register_store").run->store_register(target, *source.state);
-    if (!status.ok()) throw_nki_error(status);
+    NkiRun& context = need_run("register_store");
+    finish_call(context,
+                context.run->store_register(target, *source.state,
+                                            place_of(context, isa::Opcode::register_store)));
   });
+  module.def("branch", branch, nb::arg("bounds"), nb::arg("index").none(), nb::arg("value"));
 }
 
 }  // namespace

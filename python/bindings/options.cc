@@ -57,9 +57,22 @@ std::map<std::string, int64_t> read_dims(const std::string& name, nb::handle val
   return dims;
 }
 
+}  // namespace
+
+std::vector<chip::Assumption> read_assumptions(nb::handle value) {
+  std::vector<chip::Assumption> all;
+  for (const auto& [fact, text] : nb::cast<std::map<std::string, std::string>>(value))
+    all.push_back({fact, text});
+  return all;
+}
+
+namespace {
+
 void read_option(const std::string& name, nb::handle value, runtime::Options& options) {
   if (name == "chip") {
     options.chip = word(name, value, "a chip's name or file");
+  } else if (name == "assume") {
+    options.assumptions = read_assumptions(value);
   } else if (name == "dims") {
     options.dims = read_dims(name, value);
   } else if (name == "auto_cast") {

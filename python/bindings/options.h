@@ -12,5 +12,7 @@ namespace thorong::python {
 // a value of another type and StatusError for one out of range; both name the option. Unknown keys
 // are a bug of the caller.
 runtime::Options read_options(const nanobind::dict& given);
+// From fact to value, both texts.
+std::vector<chip::Assumption> read_assumptions(nanobind::handle value);
 
 }  // namespace thorong::python

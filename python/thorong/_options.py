@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     class CompileOptions(TypedDict, total=False):
         """Keywords of `thorong.compile`."""
 
+        assume: Mapping[str, str | float] | None
         dims: Mapping[str, int]
         auto_cast: Literal["none", "matmult", "all"]
         auto_cast_type: Literal["bf16", "fp16", "tf32", "fp8_e4m3"]
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 COMPILE = (
     "dims", "auto_cast", "auto_cast_type", "rounding", "seed", "timing_only", "threads", "repeat", "schedule",
-    "against",
+    "against", "assume",
 )  # fmt: skip
 RUN = (*COMPILE, "out", "report", "trace")
 _OF_THE_CALL = ("chip", "inputs")
@@ -55,6 +56,19 @@ def check_names(function: str, options: Mapping[str, Any], known: tuple[str, ...
         raise TypeError(f"{function}() has no option '{name}'{hint} Options: {', '.join(known)}")
 
 
+def assumptions(assume: Mapping[str, str | float] | None) -> dict[str, str]:
+    """Figures of the chip that a run replaces, as text: names to values in the chip file's notation."""
+    if assume is None:
+        return {}
+    if not isinstance(assume, Mapping):
+        raise TypeError(f"option 'assume' wants a dict of names and values, found {assume!r}")
+    for name, value in assume.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not isinstance(name, str) or not (number or isinstance(value, str)):
+            raise TypeError(f"option 'assume' wants names and numbers or texts like '128 cycles', found {name!r}: {value!r}")
+    return {name: value if isinstance(value, str) else repr(value) for name, value in assume.items()}
+
+
 def for_core(chip: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as the core reads them."""
     given = {name: value for name, value in options.items() if name in COMPILE}
@@ -63,4 +77,5 @@ def for_core(chip: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[s
         given["dims"] = dict(given["dims"])
     elif given.get("dims", 0) is None:
         del given["dims"]
+    given["assume"] = assumptions(given.get("assume"))
     return given

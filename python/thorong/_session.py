@@ -208,6 +208,9 @@ def run(
         inputs: arrays by input name, with the model's shapes and element types (ml_dtypes for bf16 and fp8). Missing
             ones are random values from the seed.
         **options: the command's, in snake case:
+            assume: for this run, other values of the chip's figures: {"tensor.min_issue_cycles": 128}; names as
+                `Result.assumed` has them, values as in the chip file ("128 cycles"). `Result.assumptions` says what
+                it did to the time.
             dims: sizes of symbolic dimensions by name.
             auto_cast: what is cast down: "none", "matmult" (operands of matrix products) or "all".
             auto_cast_type: to which type: "bf16", "fp16", "tf32" or "fp8_e4m3".

@@ -17,6 +17,7 @@ ENGINES = {
     "vector": "bn_aggr bn_stats dropout exponential max8 memset nc_find_index8 nc_match_replace8 nc_stream_shuffle rand2 range_select"
     " reciprocal rng scalar_tensor_tensor select select_reduce set_rng_seed tensor_copy tensor_copy_predicated tensor_reduce"
     " tensor_scalar tensor_scalar_cumulative tensor_scalar_reduce tensor_tensor tensor_tensor_scan",
+    "sync": "branch register_load register_move register_store",
     "dma_move": "dma_copy dma_transpose",
 }
 # Those whose operands the command cannot make up.

@@ -2,6 +2,8 @@
 // Look-ups in a chip.
 #include "thorong/chip/chip.h"
 
+#include <cstdio>
+
 #include "thorong/base/check.h"
 
 namespace thorong::chip {
@@ -20,8 +22,17 @@ std::string_view name(Kind kind) {
       return "calibrated";
     case Kind::kAssumed:
       return "assumed";
+    case Kind::kGiven:
+      return "given";
   }
   return "assumed";
+}
+
+std::string value_text(const Figure& figure) {
+  if (!figure.text.empty()) return figure.text;
+  char number[40];
+  std::snprintf(number, sizeof number, "%.6g", figure.value);
+  return figure.unit.empty() ? number : number + (" " + figure.unit);
 }
 
 const Block* Chip::find_block(std::string_view block) const {

@@ -16,8 +16,9 @@ namespace thorong::chip {
 
 // How sure a figure is, weakest last. `published` = read in a public document, `recalled` = a named
 // public document, number from memory, `derived` = arithmetic on others, `calibrated` = one
-// constant per mechanism and generation from published measurements, `assumed` = our estimate.
-enum class Kind { kPublished, kMeasured, kRecalled, kDerived, kCalibrated, kAssumed };
+// constant per mechanism and generation from published measurements, `assumed` = our estimate;
+// `given` = the user's for one run (assume.h), in no chip file.
+enum class Kind { kPublished, kMeasured, kRecalled, kDerived, kCalibrated, kAssumed, kGiven };
 std::string_view name(Kind kind);
 
 // One number (or word) about hardware, with where it comes from.
@@ -32,6 +33,9 @@ struct Figure {
   std::string file;        // where the figure was written
   int line = 0;
 };
+
+// "64 cycles", or the word.
+std::string value_text(const Figure& figure);
 
 struct Block {
   std::string name;  // "tensor"
@@ -60,6 +64,13 @@ struct PredictionError {
   std::string source;
 };
 
+// What the user set for one run in place of a figure of the chip file.
+struct GivenFact {
+  std::string fact;  // "tensor.min_issue_cycles"
+  std::string value;
+  std::string chip_value, chip_kind;  // of the chip file; empty: it states none
+};
+
 struct Chip {
   std::string name;
   std::string title;       // "AWS Trainium2"
@@ -71,6 +82,7 @@ struct Chip {
       prediction_errors;                  // of this very chip: a variant has none of its own
   std::vector<std::string> not_modelled;  // sentences, shown with every result
   std::string price_reason;               // why no price is known, when instances is empty
+  std::vector<GivenFact> given;           // in the order given
 
   const Block* find_block(std::string_view block) const;
   // "tensor.clock_hz"; nullptr if there is none.

@@ -138,14 +138,18 @@ Result<Chip> build(std::string_view yaml, const std::string& where, Walk& walk) 
   return chip;
 }
 
-Result<Chip> build_verified(std::string_view yaml, const std::string& where, Walk walk) {
-  THORONG_TRY(Chip chip, build(yaml, where, walk));
+Result<Chip> verified(Chip chip) {
   const std::vector<Status> findings = verify(chip);
   if (findings.empty()) return chip;
   if (findings.size() == 1) return findings[0];
   return Status(findings[0].code(),
                 findings[0].message() + " (and " + std::to_string(findings.size() - 1) + " more)",
                 findings[0].where());
+}
+
+Result<Chip> build_verified(std::string_view yaml, const std::string& where, Walk walk) {
+  THORONG_TRY(Chip chip, build(yaml, where, walk));
+  return verified(std::move(chip));
 }
 
 }  // namespace
@@ -184,7 +188,7 @@ std::vector<std::string> shipped_chips() {
   return names;
 }
 
-Result<Chip> load(const std::string& name_or_path) {
+Result<Chip> load(const std::string& name_or_path, std::span<const Assumption> assumptions) {
   std::string path = name_or_path;
   if (!is_yaml_path(name_or_path)) {
     THORONG_TRY(path, shipped_path(name_or_path));
@@ -197,7 +201,16 @@ Result<Chip> load(const std::string& name_or_path) {
   std::error_code error;
   if (fs::exists(shipped, error) && identity(shipped.string()) != identity(path))
     chip.name = fs::path(path).stem().string();
-  return chip;
+  if (assumptions.empty()) return chip;
+  THORONG_RETURN_IF_ERROR(assume(assumptions, chip));
+  Result<Chip> checked = verified(std::move(chip));
+  if (checked.ok()) return checked;
+  const Status& wrong = checked.status();
+  return Status(wrong.code(),
+                wrong.message() +
+                    ". The chip fits together without what is assumed: assume more, or "
+                    "something else",
+                wrong.where());
 }
 
 Result<Chip> parse(std::string_view yaml, const std::string& where, bool allow_base_files) {

@@ -2,10 +2,12 @@
 // Reads chip files. `base: NAME` starts from another chip and states only the differences.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "thorong/chip/assume.h"
 #include "thorong/chip/chip.h"
 
 namespace thorong::chip {
@@ -25,8 +27,8 @@ std::vector<std::string> shipped_chips();
 
 // A shipped chip's name or a path that ends in .yaml/.yml. Errors: not_found (names the nearest
 // shipped chips), invalid_argument (file:line:column and what to change). The result has passed
-// verify().
-Result<Chip> load(const std::string& name_or_path);
+// verify(), `assumptions` (assume.h) included.
+Result<Chip> load(const std::string& name_or_path, std::span<const Assumption> assumptions = {});
 
 // The same from text; `where` stands for the file name in messages and is the folder that relative
 // bases are looked up in. Never reads other files when allow_base_files is false except shipped

@@ -26,6 +26,17 @@ Status given_twice(const std::string& option, const std::string& name) {
 
 }  // namespace
 
+void add_assume(CLI::App& command, std::vector<std::string>& assumptions) {
+  command
+      .add_option(
+          "--assume", assumptions,
+          "For this run, another value of a figure of the chip, as `assumed` in results and "
+          "'thorong chip NAME' call it: tensor.min_issue_cycles=128. Models are also timed "
+          "with the chip's own. Repeatable")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
 void RunOptions::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX file")->required()->type_name("MODEL.onnx");
   command
@@ -37,6 +48,7 @@ void RunOptions::add_to(CLI::App& command) {
   command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")
       ->type_name("NAME=N")
       ->allow_extra_args(false);
+  add_assume(command, assumptions);
   command
       .add_option("--auto-cast", auto_cast,
                   "What is cast down: none, matmult (operands of matrix products), all")
@@ -98,6 +110,7 @@ Status RunOptions::resolve() {
     return invalid_argument("needs values, and --timing-only computes none. Leave one of them out.",
                             places.out.empty() ? "--against" : "--out");
   }
+  THORONG_TRY(options.assumptions, chip::parse_assumptions(assumptions));
   for (const std::string& text : dims) {
     THORONG_TRY(auto pair, split(text, "--dim", "NAME=N"));
     int64_t value = 0;

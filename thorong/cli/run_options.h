@@ -11,11 +11,14 @@
 
 namespace thorong::cli {
 
+// --assume NAME=VALUE, of every command that times something on a chip.
+void add_assume(CLI::App& command, std::vector<std::string>& assumptions);
+
 struct RunOptions {
   std::string model, auto_cast = "none", auto_cast_type = "bf16", rounding = "rne",
                      schedule = "vendor", against;
   runtime::Places places;
-  std::vector<std::string> inputs, dims;
+  std::vector<std::string> inputs, dims, assumptions;
   std::vector<Place> input_places;
   runtime::Options options;
   bool json = false, verbose = false;

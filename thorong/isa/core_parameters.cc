@@ -109,6 +109,8 @@ CoreParameters core_parameters(const chip::Chip& chip) {
   p.semaphore_pj = p.energy_factor * at("control.semaphore_pj");
   p.semaphore_s = at("control.semaphore_s"), p.start_s = at("control.start_s"),
   p.stop_s = at("control.stop_s");
+  p.register_s = at("control.register_s"), p.register_onchip_s = at("control.register_onchip_s"),
+  p.register_hbm_s = at("control.register_hbm_s");
   p.vendor_overlap = at("control.vendor_overlap"),
   p.microcode_bytes = at("control.microcode_bytes");
   return p;

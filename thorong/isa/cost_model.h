@@ -46,8 +46,8 @@ struct CoreParameters {
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s,
       large_bytes, host_pj_byte;
-  double instruction_pj, semaphore_pj, semaphore_s, start_s, stop_s, vendor_overlap,
-      microcode_bytes;
+  double instruction_pj, semaphore_pj, semaphore_s, register_s, register_onchip_s, register_hbm_s,
+      start_s, stop_s, vendor_overlap, microcode_bytes;
   double static_w_per_core;
   int64_t cores;
   double energy_factor;
@@ -84,6 +84,7 @@ struct Events {
   double sbuf_bytes = 0, psum_bytes = 0, psum_accumulate_bytes = 0, hbm_bytes = 0, dma_bytes = 0,
          dma_descriptors = 0;
   double host_bytes = 0;
+  bool operator==(const Events&) const = default;
 };
 
 // How long an instruction holds its queue, and what it does meanwhile.
@@ -96,6 +97,7 @@ struct Cost {
   double descriptor_s = 0;  // DMA: time of a descriptor generator before that
   double latency_s = 0;     // further delay until the result is visible, not holding the queue
   Events events;
+  bool operator==(const Cost&) const = default;
 };
 
 }  // namespace thorong::isa

@@ -21,6 +21,9 @@
 //   expect NAME VALUES                  what the operand holds afterwards, exactly
 //   cycles CHIP N                       the cost rule's cycles there, without the queue's fixed
 //                                       ones, which are calibrated and not the instruction's
+//   register N VALUE                    what the sequencer's register N holds before
+//   expect_register N VALUE             ... and afterwards
+//   seconds CHIP X                      as `cycles`, in time: of the sequencer's instructions
 //   fault TEXT                          the machine stops, with TEXT in the message
 #include <gtest/gtest.h>
 
@@ -34,6 +37,7 @@
 #include "thorong/isa/alu.h"
 #include "thorong/isa/call_rules.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/registers.h"
 
 namespace thorong::isa {
 namespace {
@@ -99,7 +103,8 @@ struct Case {
   Instruction instruction;
   std::map<std::string, int> operands;  // by name: index in Program::patterns
   std::map<std::string, std::vector<double>> values, expected;
-  std::map<std::string, double> cycles;  // by chip
+  std::map<std::string, double> cycles, seconds;  // by chip
+  std::map<int64_t, int64_t> registers, expected_registers;
   const InstructionSpec* spec = nullptr;
   std::shared_ptr<TestCall> call;
 };
@@ -284,6 +289,12 @@ void read_line(const std::string& text, Case& test) {
         line, test.program.patterns[static_cast<size_t>(test.operands[word])].elements());
   } else if (keyword == "cycles") {
     line >> word >> test.cycles[word];
+  } else if (keyword == "seconds") {
+    line >> word >> test.seconds[word];
+  } else if (keyword == "register" || keyword == "expect_register") {
+    int64_t number = 0;
+    line >> number;
+    line >> (keyword == "register" ? test.registers : test.expected_registers)[number];
   } else if (keyword == "fault") {
     std::getline(line >> std::ws, test.fault);
   } else {
@@ -325,6 +336,7 @@ void run_case(const Case& test) {
                                   values[i]);
     }
   }
+  for (auto [number, value] : test.registers) register_at(machine, number) = value;
   machine.executing = &test.instruction;
   test.spec->execute(machine, test.program, test.instruction);
   EXPECT_EQ(machine.faults.empty(), test.fault.empty()) << machine.faults;
@@ -339,6 +351,15 @@ void run_case(const Case& test) {
       same = same && std::signbit(found) == std::signbit(values[i]);  // NaNs' too: one NaN
       EXPECT_TRUE(same) << name << "[" << i << "] is " << found << ", expected " << values[i];
     }
+  }
+  for (auto [number, value] : test.expected_registers)
+    EXPECT_EQ(register_at(machine, number), value) << "register " << number;
+  for (const auto& [name, seconds] : test.seconds) {
+    auto chip = chip::load(name);
+    ASSERT_TRUE(chip.ok()) << chip.status().to_string();
+    CoreParameters core = core_parameters(*chip);
+    double cycles = test.spec->cost(core, test.program, test.instruction).cycles;
+    EXPECT_NEAR(cycles / clock_hz(core, test.instruction.queue), seconds, 1e-15) << name;
   }
   for (const auto& [name, cycles] : test.cycles) {
     auto chip = chip::load(name);

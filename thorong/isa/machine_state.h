@@ -26,7 +26,7 @@ struct HostBuffer {
 };
 
 // What the engines keep between instructions: accumulators for each partition, states of the random
-// generators.
+// generators, the sequencer's registers.
 struct EngineState {
   explicit EngineState(int64_t partitions)
       : vector_accumulators(static_cast<size_t>(partitions)),
@@ -36,6 +36,7 @@ struct EngineState {
   std::vector<float> vector_accumulators, scalar_accumulators;
   uint64_t vector_seed = 0, vector_drawn = 0;  // rng, dropout on Vector
   std::vector<std::array<uint32_t, 24>> vector_random, gpsimd_random;
+  std::vector<int64_t> registers;  // of the sequencer, by number
 };
 
 // One operand, resolved: address arithmetic done once an instruction.

@@ -311,7 +311,10 @@ std::string assumed_html(const Result& result) {
   if (result.assumed.empty()) {
     return "<p class=\"remark\">No assumed or calibrated fact moved this result.</p>\n";
   }
-  std::string out =
+  std::string out;
+  for (const std::string& line : assumption_texts(result))
+    out += "<p class=\"remark\">" + escaped(line) + ".</p>\n";
+  out +=
       "<div class=\"scroll\"><table "
       "class=\"wrap\"><thead><tr><th>Fact</th><th>Value</th><th>Kind</th>"
       "<th class=\"n\">Effect of 10 %</th><th>Source</th></tr></thead><tbody>\n";

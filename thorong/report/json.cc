@@ -218,6 +218,24 @@ Json assumed_json(const Result& result) {
   return json;
 }
 
+// Null where the time with the chip's own figures is not known.
+Json assumptions_json(const Result& result) {
+  const Assumptions& given = *result.assumptions;
+  Json facts = Json::array();
+  for (const auto& fact : given.facts) {
+    facts.push_back({{"fact", fact.fact},
+                     {"value", fact.value},
+                     {"chip_value", fact.chip_value},
+                     {"chip_kind", fact.chip_kind}});
+  }
+  Json json = {{"facts", facts}, {"device_s", result.device_s}, {"device_s_of_chip", nullptr}};
+  if (given.not_timed_because.empty())
+    json["device_s_of_chip"] = given.device_s_of_chip;
+  else
+    json["not_timed_because"] = given.not_timed_because;
+  return json;
+}
+
 Json expected_error_json(const std::optional<ExpectedError>& error) {
   if (!error) return nullptr;
   return {
@@ -280,6 +298,7 @@ nlohmann::ordered_json result_json(const Result& result) {
   json["random_inputs"] = result.random_inputs;
   json["not_modelled"] = result.not_modelled;
   json["assumed"] = assumed_json(result);
+  if (result.assumptions) json["assumptions"] = assumptions_json(result);
   json["expected_error"] = expected_error_json(result.expected_error);
   json["hints"] = result.hints;
   json["wall"] = {

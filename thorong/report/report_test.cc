@@ -124,6 +124,30 @@ TEST(Table, StartsWithTheAnswer) {
   EXPECT_NE(to_table(result, true).find('\x1b'), std::string::npos);
 }
 
+TEST(Table, SaysWhatAnAssumptionDid) {
+  Result result = sample_result(5);
+  EXPECT_EQ(to_table(result, false).find("Assumed for this run"), std::string::npos);
+  EXPECT_FALSE(Json::parse(to_json(result)).contains("assumptions"));
+  result.device_s = 1.5e-6;
+  result.assumptions = Assumptions{{{"a.b", "2 s", "1 s", "assumed"}}, 1e-6, ""};
+  EXPECT_EQ(assumption_texts(result),
+            (std::vector<std::string>{"a.b: 2 s in place of 1 s (assumed)",
+                                      "time on the device: 1.00 µs with the chip's own, 1.50 µs "
+                                      "with this (+50 %)"}));
+  EXPECT_NE(to_table(result, false).find("Assumed for this run"), std::string::npos);
+  EXPECT_NE(to_comparison_table(std::span(&result, 1), false).find("(+50 %)"), std::string::npos);
+  EXPECT_NE(to_html(result).find("1.50 µs with this"), std::string::npos);
+  EXPECT_EQ(Json::parse(to_json(result))["assumptions"]["device_s_of_chip"], 1e-6);
+  result.assumptions->facts.push_back({"c.d", "3", "", ""});
+  result.assumptions->not_timed_because = "it is too small";
+  EXPECT_EQ(assumption_texts(result)[1], "c.d: 3; the chip file states none");
+  EXPECT_EQ(assumption_texts(result)[2],
+            "time on the device with the chip's own: not known, it is too small");
+  const Json json = Json::parse(to_json(result))["assumptions"];
+  EXPECT_TRUE(json["device_s_of_chip"].is_null());
+  EXPECT_EQ(json["not_timed_because"], "it is too small");
+}
+
 TEST(Table, NamesCannotCommandTheTerminal) {
   Result result = sample_result(1);
   result.operators[0].name = "evil\x1b[2J\nname\xff";

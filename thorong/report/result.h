@@ -150,6 +150,18 @@ struct Assumed {
       0;  // relative change of latency or energy for a change of 10 percent; the order of the list
 };
 
+// What the user set for this run in place of the chip file's figures, and what that did to the time
+// on the device.
+struct Assumptions {
+  struct Fact {
+    std::string fact, value;
+    std::string chip_value, chip_kind;  // of the chip file; empty: it states none
+  };
+  std::vector<Fact> facts;
+  double device_s_of_chip = 0;    // with the chip file's figures
+  std::string not_timed_because;  // why that is not known; empty where it is
+};
+
 struct ExpectedError {
   double median = 0, p90 = 0;
   int rows = 0;
@@ -208,6 +220,7 @@ struct Result {
   std::vector<std::string> random_inputs;
   std::vector<std::string> not_modelled;
   std::vector<Assumed> assumed;
+  std::optional<Assumptions> assumptions;
   std::optional<ExpectedError> expected_error;
   std::vector<std::string> hints;  // "--auto-cast matmult would ..."
   double import_s = 0, compile_s = 0, run_s = 0;

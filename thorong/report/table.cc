@@ -357,6 +357,7 @@ std::string to_table(const Result& result, bool color) {
   Style style(color);
   std::string text = style.bold + style.accent + printable(headline(result)) + style.reset + "\n";
   text += summary(result, style) + engines(result, style) + energy(result, style) +
+          bullets(style, "Assumed for this run", assumption_texts(result)) +
           operators(result, style) + lines(result, style) + critical_path(result, style) +
           waits(result, style) + outputs(result, style) + basis(result, style);
   return text + "\n" + style.dim + how_run(result) + style.reset + "\n";
@@ -386,11 +387,14 @@ std::string to_comparison_table(std::span<const Result> results, bool color) {
   }
   std::string text = grid.text(style);
   if (results.size() > 1) text += style.dim + "  * best of the row" + style.reset + "\n";
-  std::vector<std::string> unknown;
+  std::vector<std::string> unknown, assumed;
   for (const Result& result : results) {
     std::string reason = cost_reason(result.cost);
     if (!reason.empty()) unknown.push_back(chip_name(result) + ": " + reason);
+    for (const std::string& line : assumption_texts(result))
+      assumed.push_back(chip_name(result) + ": " + line);
   }
+  text += bullets(style, "Assumed for this run", assumed);
   return text + bullets(style, "Why a cost is unknown", unknown);
 }
 

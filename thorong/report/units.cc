@@ -136,6 +136,30 @@ std::string expected_error_text(const ExpectedError& error) {
       error.kind.empty() ? "" : ", ", with_spaces(error.kind));
 }
 
+std::vector<std::string> assumption_texts(const Result& result) {
+  if (!result.assumptions) return {};
+  const Assumptions& given = *result.assumptions;
+  std::vector<std::string> texts;
+  for (const auto& fact : given.facts) {
+    std::string place = fact.chip_value.empty()
+                            ? "; the chip file states none"
+                            : fmt::format(" in place of {} ({})", fact.chip_value, fact.chip_kind);
+    texts.push_back(fmt::format("{}: {}{}", fact.fact, fact.value, place));
+  }
+  if (!given.not_timed_because.empty()) {
+    texts.push_back("time on the device with the chip's own: not known, " +
+                    given.not_timed_because);
+    return texts;
+  }
+  double own = given.device_s_of_chip, now = result.device_s;
+  std::string change = "no change";
+  if (now != own && own > 0) change = fmt::format("{:+.3g} %", 100 * (now / own - 1));
+  texts.push_back(fmt::format("time on the device: {} with the chip's own, {} with {} ({})",
+                              human(own, "s"), human(now, "s"),
+                              given.facts.size() == 1 ? "this" : "these", change));
+  return texts;
+}
+
 double operators_time(const Result& result) {
   double sum = 0;
   for (const OperatorUse& use : result.operators) sum += use.time_s;

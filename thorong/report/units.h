@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "thorong/report/result.h"
 
@@ -38,6 +39,10 @@ std::string cost_basis(const Cost& cost);
 // "half of comparable predictions are within 12 %, nine in ten within 30 % (9 measured rows,
 // latency)"
 std::string expected_error_text(const ExpectedError& error);
+
+// What the user gave in place of the chip's figures and what that did: "tensor.min_issue_cycles:
+// 128 cycles in place of 64 cycles (assumed)" for each, then the time on the device with either.
+std::vector<std::string> assumption_texts(const Result& result);
 
 // Sum of the operators' times; they may overlap, so it can exceed device_s.
 double operators_time(const Result& result);

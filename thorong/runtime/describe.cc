@@ -90,13 +90,21 @@ FlopsByFormat add_instructions(const Program& program, report::Result& result,
                                std::vector<OperatorSums>& sums) {
   const isa::Program& tiles = program.tiles;
   FlopsByFormat flops_by(static_cast<size_t>(numerics::format_count()), 0);
+  const sim::CostList& costs = program.timing.costs;
+  std::vector<sim::EnergyParts> energies;  // of each kind of cost, without waits
+  for (size_t kind = 0; kind < costs.kinds(); ++kind)
+    energies.push_back(sim::instruction_energy(program.core, costs.of_kind(kind), 0));
   int32_t previous = -1;
   result.timeline.reserve(tiles.instructions.size());
   for (size_t i = 0; i < tiles.instructions.size(); ++i) {
     const isa::Instruction& instruction = tiles.instructions[i];
     const sim::InstructionTime& time = program.timing.instructions[i];
-    const isa::Cost& cost = program.timing.costs[i];
-    sim::EnergyParts parts = sim::instruction_energy(program.core, cost, instruction.waits);
+    const isa::Cost& cost = costs[i];
+    sim::EnergyParts parts = energies[costs.kind(i)];
+    if (instruction.waits > 0) {
+      parts[static_cast<size_t>(sim::EnergyPart::kInstructions)] =
+          sim::control_energy(program.core, instruction.waits);
+    }
     for (size_t p = 0; p < parts.size(); ++p) result.energy_by[p] += parts[p];
     double host = cost.events.host_bytes * program.core.host_pj_byte * 1e-12;
     result.energy_by[at(EnergyComponent::kHostLink)] += host;
@@ -241,17 +249,23 @@ void add_cost(const Program& program, report::Result& result) {
 struct Used {
   std::set<numerics::Format> mac_formats;
   bool dma_transpose = false;
+  std::set<std::string> notes;  // InstructionSpec::not_modelled
   double to_host_bytes = 0;
 };
 
 Used used_by(const Program& program) {
   Used used;
   used.to_host_bytes = bytes_of(program.outputs);
-  constexpr auto kTranspose = static_cast<uint16_t>(isa::Opcode::dma_transpose);
-  for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
-    const isa::Events& events = program.timing.costs[i].events;
+  const sim::CostList& costs = program.timing.costs;
+  for (size_t kind = 0; kind < costs.kinds(); ++kind) {
+    const isa::Events& events = costs.of_kind(kind).events;
     if (events.macs > 0) used.mac_formats.insert(events.mac_format);
-    if (program.tiles.instructions[i].opcode == kTranspose) used.dma_transpose = true;
+  }
+  used.dma_transpose = costs.has(static_cast<uint16_t>(isa::Opcode::dma_transpose));
+  auto table = isa::instruction_table();
+  for (uint16_t opcode = 0; opcode < table.size(); ++opcode) {
+    if (costs.has(opcode) && *table[opcode].not_modelled != 0)
+      used.notes.insert(table[opcode].not_modelled);
   }
   return used;
 }
@@ -270,6 +284,7 @@ bool is_idle(const Used& used, const isa::CoreParameters& core, const std::strin
       return numerics::name(format).starts_with(std::string_view(path).substr(kMac.size()));
     });
   }
+  if (path.starts_with("control.register_")) return used.notes.empty();
   if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
     return !used.dma_transpose;
   if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
@@ -303,31 +318,48 @@ double weight(const report::Result& result, const std::string& path) {
   if (block == "host")
     return joules ? energy(EnergyComponent::kHostLink) : share(result.host_s, result.latency_s);
   if (block == "package") return energy(EnergyComponent::kStatic);
+  if (key.starts_with("register_")) return engine("sync");
   if (key == "vendor_overlap") return result.schedule == "vendor" ? 0.5 : 0;
   return energy(EnergyComponent::kInstructions);
 }
 
-void add_assumed(const Program& program, report::Result& result) {
-  const Used used = used_by(program);
+void add_assumed(const Program& program, const Used& used, report::Result& result) {
   for (const chip::Block& block : program.chip.blocks) {
     for (const auto& [key, figure] : block.parameters) {
-      if (figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated) continue;
+      const bool given = figure.kind == chip::Kind::kGiven;
+      if (!given && figure.kind != chip::Kind::kAssumed && figure.kind != chip::Kind::kCalibrated)
+        continue;
       std::string path = block.name + "." + key;
       double effect = weight(result, path);
-      if (effect <= 0.0005 || is_idle(used, program.core, path))
-        continue;  // did not move this result
-      std::string value =
-          figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, figure.unit) : figure.text;
-      result.assumed.push_back(
-          {path, value, std::string(chip::name(figure.kind)), figure.source, effect});
+      const bool idle = effect <= 0.0005 || is_idle(used, program.core, path);
+      if (idle && !given) continue;  // did not move this result
+      result.assumed.push_back({path, chip::value_text(figure),
+                                std::string(chip::name(figure.kind)), figure.source,
+                                idle ? 0 : effect});
     }
   }
-  std::stable_sort(result.assumed.begin(), result.assumed.end(),
-                   [](const auto& a, const auto& b) { return a.effect > b.effect; });
+  // What the user gave comes first, whatever its effect.
+  std::stable_sort(result.assumed.begin(), result.assumed.end(), [](const auto& a, const auto& b) {
+    const bool a_given = a.kind == "given", b_given = b.kind == "given";
+    return a_given != b_given ? a_given : a.effect > b.effect;
+  });
 }
 
-void add_not_modelled(const Program& program, report::Result& result) {
+void add_assumptions(const Program& program, report::Result& result) {
+  if (program.chip.given.empty()) return;
+  report::Assumptions given;
+  for (const chip::GivenFact& fact : program.chip.given)
+    given.facts.push_back({fact.fact, fact.value, fact.chip_value, fact.chip_kind});
+  if (program.chip_end_ps.ok())
+    given.device_s_of_chip = static_cast<double>(*program.chip_end_ps) * kSeconds;
+  else
+    given.not_timed_because = program.chip_end_ps.status().to_string();
+  result.assumptions = std::move(given);
+}
+
+void add_not_modelled(const Program& program, const Used& used, report::Result& result) {
   result.not_modelled = program.chip.not_modelled;
+  result.not_modelled.insert(result.not_modelled.end(), used.notes.begin(), used.notes.end());
   for (const std::string& note : program.graph.notes) result.not_modelled.push_back(note);
   if (!program.core.fp32_operands) {
     result.not_modelled.push_back(
@@ -357,7 +389,7 @@ void add_not_modelled(const Program& program, report::Result& result) {
 }
 
 // One line when a cast would help: fp32 products take several passes through the array.
-void add_hints(const Program& program, report::Result& result) {
+void add_hints(const Program& program, const Used& used, report::Result& result) {
   if (program.options.auto_cast == compiler::AutoCast::kNone &&
       program.options.auto_cast_type_given) {
     result.hints.push_back(
@@ -365,6 +397,7 @@ void add_hints(const Program& program, report::Result& result) {
                     result.auto_cast_type));
   }
   if (program.options.auto_cast != compiler::AutoCast::kNone || !program.core.fp32_operands) return;
+  if (!used.mac_formats.contains(numerics::Format::kFloat32)) return;
   double fp32_s = 0;
   auto matmul = static_cast<uint16_t>(isa::Opcode::nc_matmul);
   for (size_t i = 0; i < program.tiles.instructions.size(); ++i) {
@@ -423,9 +456,11 @@ report::Result describe(const Program& program) {
       program.core.partitions * program.core.psum_banks * program.core.psum_bank_bytes;
   for (const auto& spec : isa::instruction_table())
     result.instruction_names.push_back(spec.mnemonic);
-  add_assumed(program, result);
-  add_not_modelled(program, result);
-  add_hints(program, result);
+  const Used used = used_by(program);
+  add_assumed(program, used, result);
+  add_assumptions(program, result);
+  add_not_modelled(program, used, result);
+  add_hints(program, used, result);
   add_expected_error(program, result);
   describe_memory(program, result);
   return result;

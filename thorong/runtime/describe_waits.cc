@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <tuple>
 #include <unordered_map>
+#include <vector>
 
 #include "thorong/isa/instruction_table.h"
 #include "thorong/sim/waits.h"
@@ -17,27 +19,39 @@ constexpr double kPicosecond = 1e-12;
 // An instruction as waits are summed over: operator, mnemonic, queue.
 using Who = std::tuple<int32_t, uint16_t, isa::Queue>;
 
-// A kind of wait: who waited, for what, of whom.
-using Kind = std::tuple<Who, sim::Hold, Who>;
-
-struct KindHash {
-  size_t operator()(const Kind& kind) const {
-    auto number = [](const Who& who) {
-      auto [index, opcode, queue] = who;
-      return static_cast<uint64_t>(static_cast<uint32_t>(index)) << 24 |
-             static_cast<uint64_t>(opcode) << 8 | static_cast<uint64_t>(queue);
-    };
-    const auto& [waiting, hold, cause] = kind;
-    uint64_t mixed = number(waiting) * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(hold);
-    return (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9 + number(cause) * 0x94d049bb133111eb;
+// The different ones of a program, numbered, and the number of each instruction's.
+class Groups {
+ public:
+  explicit Groups(std::span<const report::TimelineEvent> timeline) : of_(timeline.size()) {
+    number({-1, 0, isa::Queue::kHost});  // nobody's
+    for (size_t i = 0; i < of_.size(); ++i) {
+      const report::TimelineEvent& event = timeline[i];
+      of_[i] =
+          number({event.operator_index, event.instruction, static_cast<isa::Queue>(event.engine)});
+    }
   }
-};
+  // Of an instruction, or -1.
+  uint32_t operator[](int32_t i) const { return i < 0 ? 0 : of_[static_cast<size_t>(i)]; }
+  const Who& who(uint32_t group) const { return all_[group]; }
+  size_t size() const { return all_.size(); }
 
-Who who(const isa::Program& tiles, int32_t i) {
-  if (i < 0) return {-1, 0, isa::Queue::kHost};
-  const isa::Instruction& instruction = tiles.instructions[static_cast<size_t>(i)];
-  return {instruction.operator_index, instruction.opcode, instruction.queue};
-}
+ private:
+  uint32_t number(const Who& who) {
+    auto index = static_cast<size_t>(std::get<0>(who) + 1);
+    if (by_operator_.size() <= index) by_operator_.resize(index + 1);
+    for (uint32_t group : by_operator_[index]) {  // few
+      if (all_[group] == who) return group;
+    }
+    auto group = static_cast<uint32_t>(all_.size());
+    all_.push_back(who);
+    by_operator_[index].push_back(group);
+    return group;
+  }
+
+  std::vector<Who> all_;
+  std::vector<std::vector<uint32_t>> by_operator_;
+  std::vector<uint32_t> of_;
+};
 
 void name(const isa::Program& tiles, const Who& who, std::string& name, std::string& op,
           std::string& engine) {
@@ -56,13 +70,13 @@ void sort_and_cut(std::vector<Use>& uses, By&& by) {
 }
 
 // Returns, by instruction, how long nothing on the path was at work before it began.
-std::vector<int64_t> add_critical_path(const Program& program,
+std::vector<int64_t> add_critical_path(const Program& program, const Groups& groups,
                                        const std::vector<sim::Start>& starts,
                                        report::Result& result) {
   const isa::Program& tiles = program.tiles;
   std::vector<int32_t> path = sim::critical_path(program.timing, starts);
   std::vector<int64_t> idle(starts.size(), 0);
-  std::map<Who, report::CriticalUse> sums;
+  std::vector<report::CriticalUse> sums(groups.size());
   int64_t before = 0;
   for (size_t k = 0; k < path.size(); ++k) {
     auto i = static_cast<size_t>(path[k]);
@@ -71,7 +85,7 @@ std::vector<int64_t> add_critical_path(const Program& program,
     int64_t end = time.end_ps;
     if (k + 1 < path.size() && starts[static_cast<size_t>(path[k + 1])].hold == sim::Hold::kEngine)
       end = std::min(end, program.timing.instructions[static_cast<size_t>(path[k + 1])].start_ps);
-    report::CriticalUse& use = sums[who(tiles, path[k])];
+    report::CriticalUse& use = sums[groups[path[k]]];
     ++use.count;
     idle[i] = time.start_ps - before;
     use.wait_s += static_cast<double>(idle[i]) * kPicosecond;
@@ -79,10 +93,15 @@ std::vector<int64_t> add_critical_path(const Program& program,
     before = end;
   }
   if (!path.empty()) {  // until the last result can be seen
-    sums[who(tiles, path.back())].wait_s +=
+    sums[groups[path.back()]].wait_s +=
         static_cast<double>(program.timing.end_ps - before) * kPicosecond;
   }
-  for (auto& [key, use] : sums) {
+  std::map<Who, uint32_t> found;  // in an order that no hash decides
+  for (uint32_t group = 0; group < sums.size(); ++group) {
+    if (sums[group].count > 0) found.emplace(groups.who(group), group);
+  }
+  for (auto [key, group] : found) {
+    report::CriticalUse& use = sums[group];
     name(tiles, key, use.name, use.op, use.engine);
     result.critical_path.push_back(std::move(use));
   }
@@ -96,16 +115,18 @@ std::vector<int64_t> add_critical_path(const Program& program,
 void describe_waits(const Program& program, report::Result& result) {
   const isa::Program& tiles = program.tiles;
   std::vector<sim::Start> starts = sim::explain_starts(tiles, program.core, program.timing);
-  std::vector<int64_t> idle = add_critical_path(program, starts, result);
-  std::unordered_map<Kind, report::WaitUse, KindHash> sums;
+  const Groups groups(result.timeline);
+  std::vector<int64_t> idle = add_critical_path(program, groups, starts, result);
+  constexpr uint64_t kHolds = report::kHoldNames.size();
+  std::unordered_map<uint64_t, report::WaitUse> sums;  // by who waits, who is waited for and hold
   for (size_t i = 0; i < starts.size(); ++i) {
     const sim::Start& start = starts[i];
     result.timeline[i].cause = start.cause;
     result.timeline[i].hold = static_cast<uint8_t>(start.hold);
     bool queued = start.hold == sim::Hold::kEngine && start.queued_ps > 0;
     if ((start.stall_ps <= 0 && !queued) || start.hold == sim::Hold::kNothing) continue;
-    report::WaitUse& use =
-        sums[{who(tiles, static_cast<int32_t>(i)), start.hold, who(tiles, start.cause)}];
+    uint64_t pair = uint64_t{groups[static_cast<int32_t>(i)]} * groups.size() + groups[start.cause];
+    report::WaitUse& use = sums[pair * kHolds + static_cast<uint64_t>(start.hold)];
     ++use.count;
     use.queued_s += static_cast<double>(start.queued_ps) * kPicosecond;
     if (queued) continue;
@@ -114,11 +135,16 @@ void describe_waits(const Program& program, report::Result& result) {
     use.latency_s += static_cast<double>(start.latency_ps) * kPicosecond;
     use.semaphore_s += static_cast<double>(start.semaphore_ps) * kPicosecond;
   }
-  std::vector<std::pair<Kind, report::WaitUse>> kinds(sums.begin(), sums.end());
-  std::sort(kinds.begin(), kinds.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (auto& [key, use] : kinds) {
+  std::map<std::tuple<Who, sim::Hold, Who>, report::WaitUse*> ordered;
+  for (auto& [key, use] : sums) {
+    uint64_t pair = key / kHolds;
+    ordered[{groups.who(static_cast<uint32_t>(pair / groups.size())),
+             static_cast<sim::Hold>(key % kHolds),
+             groups.who(static_cast<uint32_t>(pair % groups.size()))}] = &use;
+  }
+  for (auto& [key, summed] : ordered) {
     const auto& [waiting, hold, cause] = key;
+    report::WaitUse& use = *summed;
     name(tiles, waiting, use.name, use.op, use.engine);
     use.waited_for = report::kHoldNames[static_cast<size_t>(hold)];
     if (hold != sim::Hold::kMeeting)

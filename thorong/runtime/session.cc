@@ -50,6 +50,18 @@ int64_t peak_live(const ops::Graph& graph) {
   return peak;
 }
 
+// The end of the same model with the chip file's own figures: it is compiled anew, because the
+// compiler's choices follow from the figures too.
+Result<int64_t> end_without_assumptions(const Program& program,
+                                        compiler::CompileOptions compile_options) {
+  const Options& options = program.options;
+  THORONG_TRY(const chip::Chip chip, chip::load(options.chip));
+  const isa::CoreParameters core = isa::core_parameters(chip);
+  compile_options.timing_only = true;
+  THORONG_TRY(const isa::Program tiles, compiler::compile(program.graph, core, compile_options));
+  return sim::simulate_timing(tiles, core, options.schedule).end_ps;
+}
+
 Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported,
                                                      const Options& options, double import_s,
                                                      const std::string& path) {
@@ -59,7 +71,7 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   auto program = std::make_shared<Program>();
   program->options = options;
   program->options.inputs.clear();
-  THORONG_TRY(program->chip, chip::load(options.chip));
+  THORONG_TRY(program->chip, chip::load(options.chip, options.assumptions));
   program->core = isa::core_parameters(program->chip);
   program->graph = std::move(model.graph);
   std::vector<IntegerRange> ranges = input_ranges(program->graph);
@@ -75,6 +87,8 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
                                            options.timing_only};
   THORONG_TRY(program->tiles, compiler::compile(program->graph, program->core, compile_options));
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
+  if (!options.assumptions.empty())
+    program->chip_end_ps = end_without_assumptions(*program, compile_options);
   program->model_path = path;
   program->model_sha256 = model.sha256;
   program->model_format = model.format;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "frontends/onnx/importer.h"
+#include "thorong/chip/assume.h"
 #include "thorong/chip/chip.h"
 #include "thorong/compiler/options.h"
 #include "thorong/report/result.h"
@@ -25,6 +26,7 @@ namespace thorong::runtime {
 
 struct Options {
   std::string chip = "trainium1";  // a shipped chip's name or a file
+  std::vector<chip::Assumption> assumptions;
   std::map<std::string, ops::Tensor> inputs;
   std::map<std::string, int64_t> dims;
   compiler::AutoCast auto_cast = compiler::AutoCast::kNone;
@@ -59,6 +61,8 @@ struct Program {
   ops::Graph graph;  // as imported; the oracle of --against reference
   isa::Program tiles;
   sim::Timing timing;
+  // With assumptions: the end with the chip file's own figures, or why it has none.
+  Result<int64_t> chip_end_ps = int64_t{0};
   std::vector<Signature> inputs, outputs;
   std::string model_path, model_sha256, model_format;
   double import_s = 0, compile_s = 0;

@@ -38,9 +38,13 @@ EnergyParts instruction_energy(const isa::CoreParameters& core, const isa::Cost&
   at(EnergyPart::kHbm) = e.hbm_bytes * core.hbm_pj_byte;
   at(EnergyPart::kDma) =
       e.dma_bytes * core.dma_pj_byte + e.dma_descriptors * core.dma_pj_descriptor;
-  at(EnergyPart::kInstructions) = core.instruction_pj + waits * core.semaphore_pj;
   for (double& value : pj) value *= 1e-12;
+  at(EnergyPart::kInstructions) = control_energy(core, waits);
   return pj;
+}
+
+double control_energy(const isa::CoreParameters& core, int32_t waits) {
+  return (core.instruction_pj + waits * core.semaphore_pj) * 1e-12;
 }
 
 }  // namespace thorong::sim

@@ -26,5 +26,7 @@ using EnergyParts = std::array<double, kEnergyParts>;  // joules
 // Energy of one instruction; waits: its semaphore waits.
 EnergyParts instruction_energy(const isa::CoreParameters& core, const isa::Cost& cost,
                                int32_t waits);
+// The part EnergyPart::kInstructions of it.
+double control_energy(const isa::CoreParameters& core, int32_t waits);
 
 }  // namespace thorong::sim

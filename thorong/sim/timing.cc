@@ -44,7 +44,7 @@ class Clockwork {
     semaphore_ps_ = picoseconds(core.semaphore_s);
     ramp_ps_ = picoseconds(core.clock_ramp_s);
     size_t n = program.instructions.size();
-    timing_.instructions.resize(n), timing_.costs.resize(n);
+    timing_.instructions.resize(n), timing_.costs.reserve(n);
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
     generator_free_.resize(static_cast<size_t>(core.dma_descriptor_generators));
   }
@@ -70,8 +70,8 @@ class Clockwork {
   void step(size_t i, int64_t not_before) {
     const Instruction& instruction = program_.instructions[i];
     auto q = static_cast<size_t>(instruction.queue);
-    Cost& cost = timing_.costs[i];
-    cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
+    const Cost cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
+    timing_.costs.add(instruction.opcode, cost);
     int64_t ready = std::max(waited(instruction), not_before);
     InstructionTime& time = timing_.instructions[i];
     int64_t visible, held;

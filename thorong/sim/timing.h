@@ -25,12 +25,40 @@ struct InstructionTime {
   int64_t end_ps = 0;  // the queue is free again (DMA: the transfer has ended)
 };
 
+// The cost of each instruction of a program. Those of a loop are alike, so equal ones of an opcode
+// that follow each other are kept once: a cost is larger than all else that timing says.
+class CostList {
+ public:
+  const isa::Cost& operator[](size_t i) const { return kinds_[of_[i]]; }
+  size_t size() const { return of_.size(); }
+  void reserve(size_t instructions) { of_.reserve(instructions); }
+  void add(uint16_t opcode, const isa::Cost& cost) {
+    if (last_.size() <= opcode) last_.resize(opcode + size_t{1}, kNone);
+    uint32_t& last = last_[opcode];
+    if (last == kNone || kinds_[last] != cost) {
+      last = static_cast<uint32_t>(kinds_.size());
+      kinds_.push_back(cost);
+    }
+    of_.push_back(last);
+  }
+  // Which of the different costs an instruction has, and how many there are.
+  uint32_t kind(size_t i) const { return of_[i]; }
+  size_t kinds() const { return kinds_.size(); }
+  bool has(uint16_t opcode) const { return opcode < last_.size() && last_[opcode] != kNone; }
+  const isa::Cost& of_kind(size_t kind) const { return kinds_[kind]; }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  std::vector<isa::Cost> kinds_;
+  std::vector<uint32_t> of_, last_;
+};
+
 struct Timing {
   std::vector<InstructionTime> instructions;  // parallel to the program's
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  std::vector<isa::Cost> costs;  // parallel to the program's instructions
+  CostList costs;  // parallel to the program's instructions
 };
 
 // How long an instruction holds its queue (DMA: the data path), without what depends on the ones

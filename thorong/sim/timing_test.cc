@@ -309,6 +309,28 @@ TEST(Timing, ADurationIsRoundedUpToPicoseconds) {
   EXPECT_EQ(simulate_timing(b.program, core, Schedule::kBest).end_ps, 89286);  // 89285.7
 }
 
+TEST(Timing, EqualCostsOfALoopAreKeptOnce) {
+  ProgramBuilder b;
+  const BufferId x = b.buffer(Space::kSbuf, 0, 1000), y = b.buffer(Space::kSbuf, 4000, 1000);
+  for (int i = 0; i < 50; ++i) {
+    b.copy(b.part(y, i, 100), b.part(x, i, 100));
+    b.activate(UnaryFunction::kCopy, b.part(y, i, 200), b.part(x, i, 200));
+  }
+  b.copy(b.part(y, 0, 300), b.part(x, 0, 300));
+  insert_semaphores(b.program);
+  const Timing timing = simulate_timing(b.program, round_core(), Schedule::kBest);
+  EXPECT_EQ(timing.costs.size(), 101u);
+  EXPECT_EQ(timing.costs.kinds(), 3u);
+  const isa::CoreParameters core = round_core();
+  for (size_t i = 0; i < timing.costs.size(); ++i) {
+    const isa::Instruction& instruction = b.program.instructions[i];
+    EXPECT_EQ(timing.costs[i], isa::spec(instruction.opcode).cost(core, b.program, instruction));
+    EXPECT_EQ(timing.costs[i], timing.costs.of_kind(timing.costs.kind(i)));
+  }
+  EXPECT_TRUE(timing.costs.has(static_cast<uint16_t>(Opcode::tensor_copy)));
+  EXPECT_FALSE(timing.costs.has(static_cast<uint16_t>(Opcode::nc_matmul)));
+}
+
 TEST(Timing, AnyProgramStartsAtTheEarliestLegalTime) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     std::mt19937_64 random(seed);

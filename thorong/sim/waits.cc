@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "thorong/isa/instruction_table.h"
 
@@ -13,13 +14,42 @@ namespace {
 using isa::Instruction;
 using isa::Queue;
 
+// The last transfer that ended at a time. A table of its own size with the next free place for
+// equal hashes: there is an entry for every transfer of a program.
+class TransferEnds {
+ public:
+  explicit TransferEnds(size_t most) {
+    size_t size = 16;
+    while (size < 2 * most) size *= 2;
+    entries_.assign(size, {-1, -1});
+    mask_ = size - 1;
+  }
+  void set(int64_t end, int32_t instruction) { entries_[place(end)] = {end, instruction}; }
+  // -1: none.
+  int32_t find(int64_t end) const { return entries_[place(end)].second; }
+
+ private:
+  size_t place(int64_t end) const {
+    constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
+    size_t at = (static_cast<uint64_t>(end) * kSpread >> 20) & mask_;
+    while (entries_[at].first != -1 && entries_[at].first != end) at = (at + 1) & mask_;
+    return at;
+  }
+  std::vector<std::pair<int64_t, int32_t>> entries_;
+  size_t mask_ = 0;
+};
+
 class Explainer {
  public:
   Explainer(const isa::Program& program, const isa::CoreParameters& core, const Timing& timing)
       : program_(program),
         core_(core),
         timing_(timing),
-        moment_ps_(static_cast<int64_t>(core.semaphore_s * 1e12) + 1) {}
+        moment_ps_(static_cast<int64_t>(core.semaphore_s * 1e12) + 1),
+        transfer_ends_(transfers(timing)) {
+    for (size_t q = 0; q < isa::kQueues; ++q)
+      completed_[q].reserve(static_cast<size_t>(timing.count[q]));
+  }
 
   std::vector<Start> run() {
     std::vector<Start> starts(program_.instructions.size());
@@ -94,10 +124,10 @@ class Explainer {
     if (isa::spec(instruction.opcode).meets) {
       result.hold = Hold::kMeeting, result.cause = -1;
     } else if (is_dma(instruction.queue)) {
-      auto found = transfer_ends_.find(start);
-      if (found == transfer_ends_.end()) return;
-      result.hold = bound_by_hbm(found->second) ? Hold::kHbm : Hold::kDataPath;
-      result.cause = found->second;
+      int32_t found = transfer_ends_.find(start);
+      if (found < 0) return;
+      result.hold = bound_by_hbm(found) ? Hold::kHbm : Hold::kDataPath;
+      result.cause = found;
     } else if (last_compute_ >= 0) {
       result.hold = Hold::kSchedule, result.cause = last_compute_;
     }
@@ -121,7 +151,7 @@ class Explainer {
       done = completed_[q].back();
     completed_[q].push_back(done);
     last_[q] = self;
-    if (is_dma(instruction.queue)) transfer_ends_[end] = self;
+    if (is_dma(instruction.queue)) transfer_ends_.set(end, self);
     if (instruction.queue <= Queue::kGpsimd) last_compute_ = self;
   }
 
@@ -131,9 +161,15 @@ class Explainer {
   int64_t moment_ps_;
   std::array<std::vector<Completion>, isa::kQueues> completed_;
   std::array<int32_t, isa::kQueues> last_ = filled();
-  std::unordered_map<int64_t, int32_t> transfer_ends_;
+  TransferEnds transfer_ends_;
   int32_t last_compute_ = -1;
 
+  static size_t transfers(const Timing& timing) {
+    int64_t sum = 0;
+    for (size_t q = 0; q < isa::kQueues; ++q)
+      sum += is_dma(static_cast<Queue>(q)) ? timing.count[q] : 0;
+    return static_cast<size_t>(sum);
+  }
   static std::array<int32_t, isa::kQueues> filled() {
     std::array<int32_t, isa::kQueues> none{};
     none.fill(-1);

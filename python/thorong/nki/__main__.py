@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 
+from .._errors import Error, InvalidArgument
 from . import _run, legacy, names
 
 _USAGE = """usage: python -m thorong.nki [OPTIONS] SCRIPT.py ARGS...
@@ -16,6 +17,9 @@ Runs a Python script on the simulator: `import nki` (and nki.language, nki.isa .
 `import neuronxcc.nki` find Thorong's modules.
 --check strict|warn|off says what the checks of kernels do (docs/nki.md): raise (strict, the
 default), warn, or nothing; THORONG_NKI_CHECK says the same.
+--assume NAME=VALUE gives a figure of the chip another value (tensor.min_issue_cycles=128;
+`thorong chip NAME` lists them), may be repeated; results also state the time with the chip's own.
+THORONG_NKI_ASSUME says the same, with semicolons between several.
 --summary on|off: after the script, on stderr, the modelled time of the last call of each kernel
 that the script did not time itself: use of the engines, MFU, the most expensive waits with their
 lines. By default on where stderr is a terminal and a script runs, off for a module.
@@ -57,17 +61,21 @@ class _Summary:
 _OPTIONS = {"--check": ("strict", "warn", "off"), "--summary": ("on", "off")}
 
 
-def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The options before the script, and the rest. Raises ValueError with the sentence to print."""
+def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
+    """The options before the script, what --assume said, and the rest."""
     options: dict[str, str] = {}
-    while arguments and arguments[0].split("=")[0] in _OPTIONS:
+    assumed: list[str] = []
+    while arguments and arguments[0].split("=")[0] in (*_OPTIONS, "--assume"):
         name, equals, value = arguments[0].partition("=")
         value, arguments = (value, arguments[1:]) if equals else ("".join(arguments[1:2]), arguments[2:])
+        if name == "--assume":
+            assumed.append(value)
+            continue
         *first, last = _OPTIONS[name]
         if value not in _OPTIONS[name]:
-            raise ValueError(f"{name}: expected {', '.join(first)} or {last}, found '{value}'.")
+            raise InvalidArgument(f"expected {', '.join(first)} or {last}, found '{value}'.", name)
         options[name] = value
-    return options, arguments
+    return options, assumed, arguments
 
 
 def _run_script(arguments: list[str], summary: _Summary | None) -> None:
@@ -90,8 +98,11 @@ def _run_script(arguments: list[str], summary: _Summary | None) -> None:
 def main(arguments: list[str]) -> int:
     """Runs the script in this process; its exit status is ours."""
     try:
-        options, arguments = _options(arguments)
-    except ValueError as error:
+        options, assumed, arguments = _options(arguments)
+        if assumed:
+            _run.parse_assumptions(assumed, "--assume")
+            os.environ["THORONG_NKI_ASSUME"] = ";".join(assumed)
+    except Error as error:
         print(f"python -m thorong.nki: {error}", file=sys.stderr)
         return 2
     if "--check" in options:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core import nki as core
@@ -76,7 +76,7 @@ def simulate(kernel: Any) -> Kernel:
 cpu_simulate = simulate
 
 
-def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = None, **kwargs: Any) -> Result:
+def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = None, assume: Mapping[str, str | float] | None = None, **kwargs: Any) -> Result:
     """Runs a kernel and times it on the modelled chip.
 
     Args:
@@ -84,6 +84,9 @@ def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = No
         *args, **kwargs: the kernel's own; arrays are NumPy's, PyTorch's or JAX's.
         chip: a name of thorong.chips(), or a chip file; by default what the environment or @nki.jit says, or trainium2.
         check: what the checks of docs/nki.md do: strict (raise, the default), warn or off; else what THORONG_NKI_CHECK says.
+
+        assume: for this run, other values of the chip's figures: {"tensor.min_issue_cycles": 128}; else what
+            THORONG_NKI_ASSUME says. The result's `assumptions` say what they did to the time.
 
     Returns:
         The same Result as for models; `outputs` has the returned tensors by name.
@@ -97,4 +100,6 @@ def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = No
         options["timing_only"] = True
     if check is not None:
         options["check"] = check
+    if assume is not None:
+        options["assume"] = assume
     return Kernel(kernel.func, kernel.grid, kernel.edges, **options).launch(*args, **kwargs).result()

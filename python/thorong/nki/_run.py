@@ -8,7 +8,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from .._core import nki as core
 from .._errors import InvalidArgument
+from .._options import assumptions
 from .._result import Result
 from . import _python_subset
 from ._errors import NkiNoKernel
@@ -52,12 +53,27 @@ def environment_options() -> dict[str, Any]:
         options["check"] = os.environ["THORONG_NKI_CHECK"]
     if os.environ.get("THORONG_NKI_MAX_INSTRUCTIONS"):
         options["max_instructions"] = int(os.environ["THORONG_NKI_MAX_INSTRUCTIONS"])
+    if os.environ.get("THORONG_NKI_ASSUME"):
+        options["assume"] = parse_assumptions(os.environ["THORONG_NKI_ASSUME"].split(";"), "THORONG_NKI_ASSUME")
     if os.environ.get("NKI_PRECISE_FP") == "0":
         options["precise"] = False
     if os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_EN", "0") not in ("", "0"):
         options["stochastic_rounding"] = True
         options["seed"] = int(os.environ.get("NEURON_RT_STOCHASTIC_ROUNDING_SEED", "0") or "0")
     return options
+
+
+def parse_assumptions(texts: Iterable[str], where: str) -> dict[str, str]:
+    """Names and values from "NAME=VALUE" each."""
+    assumed: dict[str, str] = {}
+    for text in texts:
+        name, _, value = text.strip().partition("=")
+        if not name or not value:
+            raise InvalidArgument(f"expected NAME=VALUE, as in tensor.min_issue_cycles=128, found '{text}'", where)
+        if name in assumed:
+            raise InvalidArgument(f"'{name}' is given twice. Give it once.", where)
+        assumed[name] = value
+    return assumed
 
 
 @dataclass
@@ -267,6 +283,7 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
     options = {**environment_options(), **options}
     options.setdefault("chip", target_chip())
+    options["assume"] = assumptions(options.get("assume"))
     wanted = options.get("check") != "off" and not options.get("compiled")
     if wanted:
         _python_subset.warn(function)

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "thorong/chip/loader.h"
-#include "thorong/cli/commands.h"
+#include "thorong/cli/run_options.h"
 #include "thorong/compiler/tile_builder.h"
 #include "thorong/sim/energy.h"
 
@@ -23,6 +23,7 @@ using compiler::TileBuilder;
 struct Request {
   std::string name, chip = "trainium1", dtype = "bf16", source = "sbuf", engine;
   int64_t elements = 512, partitions = 128;
+  std::vector<std::string> assumptions;
   bool json = false;
 };
 
@@ -101,6 +102,8 @@ int64_t elements_of(const std::string& mnemonic, int operand, int64_t elements) 
                                   {"range_select", 3, 1},
                                   {"nc_match_replace8", 2, 8},
                                   {"set_rng_seed", 1, 1},
+                                  {"register_load", 0, 1},
+                                  {"register_store", 0, 1},
                                   {"scalar_tensor_tensor", 2, 1}};
   for (const Row& row : kRows) {
     if (row.mnemonic == mnemonic && row.operand == operand) return row.elements;
@@ -164,7 +167,8 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   if (mnemonic == "nc_transpose")
     operands[0] =
         builder.psum(std::min<int64_t>(elements, builder.partitions()), partitions, format);
-  if (mnemonic == "tensor_partition_reduce") operands[0].partitions = 1;
+  if (mnemonic == "tensor_partition_reduce" || queue == isa::Queue::kSync)
+    operands[0].partitions = 1;
   auto function =
       mnemonic == "tensor_reduce" ? numerics::BinaryFunction::kAdd : numerics::BinaryFunction{};
   builder.emit(op, queue,
@@ -182,7 +186,8 @@ std::string note_on(const std::string& mnemonic, numerics::Format format,
 }
 
 Status time_instruction(const Request& request) {
-  THORONG_TRY(auto chip, chip::load(request.chip));
+  THORONG_TRY(auto assumptions, chip::parse_assumptions(request.assumptions));
+  THORONG_TRY(auto chip, chip::load(request.chip, assumptions));
   THORONG_TRY(auto format, format_of(request.dtype));
   THORONG_TRY(uint16_t opcode, opcode_of(request.name));
   if (request.source != "sbuf" && request.source != "psum")
@@ -220,6 +225,11 @@ Status time_instruction(const Request& request) {
                                 {"energy_j", joules},
                                 {"source", spec.source}};
     if (!note.empty()) json["note"] = note;
+    for (const chip::GivenFact& fact : chip.given)
+      json["assumptions"].push_back({{"fact", fact.fact},
+                                     {"value", fact.value},
+                                     {"chip_value", fact.chip_value},
+                                     {"chip_kind", fact.chip_kind}});
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
@@ -231,6 +241,8 @@ Status time_instruction(const Request& request) {
       cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9,
       warm_visible_s * 1e9, joules * 1e9, spec.source);
   if (!note.empty()) fmt::print("  note      {}\n", note);
+  for (const chip::GivenFact& fact : chip.given)
+    fmt::print("  assumed   {} = {} for this time\n", fact.fact, fact.value);
   return ok_status();
 }
 
@@ -258,6 +270,7 @@ void command_instruction(CLI::App& app, Exit& exit) {
       ->capture_default_str();
   command->add_option("--engine", request->engine,
                       "vector, scalar or gpsimd, where several can do it");
+  add_assume(*command, request->assumptions);
   command->add_flag("--json", request->json, "One JSON object on stdout");
   command->callback([request, &exit] {
     exit.json = request->json;

@@ -66,13 +66,22 @@ def dynamic_range(start: Any, stop: Any = None, step: int = 1) -> Iterator[Any]:
         The index, as a register that cannot be written.
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return (_core.VirtualRegister(i, True) for i in _counted("nl.dynamic_range", first, last, step))
+    return _steps(first, last, _counted("nl.dynamic_range", first, last, step))
+
+
+def _steps(first: Any, last: Any, values: range) -> Iterator[Any]:
+    """The index register of each step; a branch begins each and ends the loop."""
+    for value in values:
+        index = _core.VirtualRegister(value, True)
+        _core.branch([first, last], index, value)
+        yield index
+    _core.branch([first, last], None, 0)
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any], None], step: int = 1) -> None:
     """Calls body_fun with a register for each index from lower up to upper, which may be registers."""
-    for i in _counted("nl.fori_loop", lower, upper, step):
-        body_fun(_core.VirtualRegister(i))
+    for index in _steps(lower, upper, _counted("nl.fori_loop", lower, upper, step)):
+        body_fun(index)
 
 
 def while_loop(init: Any, body_fun: Callable[[Any], Any]) -> None:
@@ -80,7 +89,9 @@ def while_loop(init: Any, body_fun: Callable[[Any], Any]) -> None:
     if _ordered():
         raise fail("nl.while_loop", "a loop outside of nl.no_reorder", "one inside", "Put the no_reorder block into the loop's body.")
     condition = init
-    while int(condition) != 0:
+    if not isinstance(condition, _core.VirtualRegister):
+        condition = _core.VirtualRegister(int(condition))
+    while condition:
         register = _core.VirtualRegister(int(condition))
         condition = body_fun(register)
         if not isinstance(condition, _core.VirtualRegister):
