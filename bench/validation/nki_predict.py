@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
+import io
 import multiprocessing
 import os
 import resource
@@ -27,6 +29,11 @@ TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "ns": 1e-9, "s": 1.0}
 
 def run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str, Any]:
     """What one row's kernel takes: seconds, engines, and how long that took here; or `skipped_because`."""
+    with contextlib.redirect_stdout(io.StringIO()):  # kernels print, and stdout is the table's
+        return _run_row(cells, folders)
+
+
+def _run_row(cells: dict[str, str], folders: dict[str, Path | None]) -> dict[str, Any]:
     begin, row = time.monotonic(), Row(cells)
     try:
         import nki_rows
