@@ -312,7 +312,8 @@ Status Checker::check_psum(const Access& access, bool inferred) {
   return ok_status();
 }
 
-Status Checker::race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote) {
+Status Checker::race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote,
+                     bool again) {
   int32_t place = other_wrote ? other.write_place : other.read_place;
   std::string there =
       place < 0 ? "" : " at " + other.program->operators[static_cast<size_t>(place)].name;
@@ -325,7 +326,7 @@ Status Checker::race(const Access& access, const StorageChecks::Accesses& other,
   if (access.writes && other_wrote && !setup_.timing_only) {
     Extent at = extent_in(access.pattern, access.storage);
     const std::byte* from = access.storage.host.data;
-    suspects_.push_back({&access.storage, at, {from + at.low, from + at.high()}, message});
+    suspects_.push_back({&access.storage, at, {from + at.low, from + at.high()}, message, again});
     return ok_status();
   }
   return found("race", std::move(message), place_of(access.program, access.instruction));
@@ -346,15 +347,16 @@ Status Checker::check_race(const Access& access) {
   if (own.epoch != epoch_) own.reads.clear(), own.writes.clear(), own.epoch = epoch_;
   if (access.pattern.indirect >= 0) return ok_status();  // which bytes depends on values
   Extent at = extent(access.pattern, isa::Space::kHbm);
+  bool again = access.writes && own.writes.contains(at);
   (access.writes ? own.writes : own.reads).add(at);
   (access.writes ? own.write_place : own.read_place) = access.instruction.operator_index;
   own.program = &access.program;
   for (size_t i = 0; i < cores; ++i) {
     StorageChecks::Accesses& other = checks.cores[i];
     if (i == self || other.epoch != epoch_) continue;
-    if (other.writes.intersects(at)) THORONG_RETURN_IF_ERROR(race(access, other, true));
+    if (other.writes.intersects(at)) THORONG_RETURN_IF_ERROR(race(access, other, true, again));
     if (access.writes && other.reads.intersects(at))
-      THORONG_RETURN_IF_ERROR(race(access, other, false));
+      THORONG_RETURN_IF_ERROR(race(access, other, false, again));
   }
   return ok_status();
 }
@@ -420,8 +422,12 @@ Status Checker::after(const isa::Program& program, const isa::Instruction& instr
   for (Suspect& suspect : std::exchange(suspects_, {})) {
     bool same = std::memcmp(suspect.storage->host.data + suspect.extent.low, suspect.bytes.data(),
                             suspect.bytes.size()) == 0;
-    if (!same && status.ok())
-      status = found("race", std::move(suspect.message), place_of(program, instruction));
+    if (same || !status.ok()) continue;
+    std::string where = place_of(program, instruction);
+    if (!suspect.again)
+      status = found("race", std::move(suspect.message), std::move(where));
+    else if (seen_->emplace("race", where).second)
+      findings_.push_back({"race", std::move(suspect.message) + " [race]", std::move(where)});
   }
   return status;
 }

@@ -105,7 +105,8 @@ class Checker {
   Status check_read(const Access& access);
   Status check_psum(const Access& access, bool inferred);
   Status check_race(const Access& access);
-  Status race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote);
+  Status race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote,
+              bool again);
   Status check_state(const isa::Instruction& instruction);
   Status check_ranks(const isa::Program& program, const isa::Instruction& instruction);
   Status check_placed(const std::shared_ptr<Storage>& storage);
@@ -122,12 +123,15 @@ class Checker {
   std::vector<std::weak_ptr<Storage>> placed_;  // where the kernel said
   bool vector_reset_ = false, scalar_reset_ = false;
   int64_t epoch_ = 0;  // barriers so far
-  // A write over another core's write: a race unless it leaves the same bytes.
+  // A write over another core's write: a race unless it leaves the same bytes. `again`: this core
+  // has written there too, without a race (both began with the same values); cores in step write
+  // what is meant, so that is a warning.
   struct Suspect {
     Storage* storage;
     Extent extent;
     std::vector<std::byte> bytes;
     std::string message;
+    bool again;
   };
   std::vector<Suspect> suspects_;
 };

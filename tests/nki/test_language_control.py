@@ -222,3 +222,20 @@ def test_assignment_to_a_part() -> None:
     x = normal(4, 8)
     expected = np.concatenate([np.full((4, 2), 7), x[:, 2:6], np.ones((4, 2))], axis=1)
     np.testing.assert_array_equal(kernel(x), expected.astype(np.float32))
+
+
+def test_own_values_over_common_ones_warn() -> None:
+    """Both cores begin with zeros, then each writes its rows without a barrier: cores in step do what is meant."""
+
+    @nki.jit
+    def kernel(a: Any) -> Any:
+        out, zeros = nl.ndarray(a.shape, a.dtype, buffer=nl.shared_hbm), nl.zeros(a.shape, a.dtype)
+        nisa.dma_copy(out, zeros)
+        me = nl.program_id(0)
+        tile = nl.load(a[me * 32 : (me + 1) * 32, :])
+        nisa.dma_copy(out[me * 32 : (me + 1) * 32, :], tile)
+        return out
+
+    a = np.arange(64 * 16, dtype=np.float32).reshape(64, 16)
+    with pytest.warns(UserWarning, match=r"expected a core_barrier between two cores' accesses.*\[race\]"):
+        np.testing.assert_array_equal(kernel[2](a), a)
