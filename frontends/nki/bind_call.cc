@@ -327,10 +327,11 @@ Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
     if (std::string_view(spec.parameters[i].name) == "accumulate")
       inferred = infer_accumulate(values[i], values[0]);
   }
-  isa::Binding binding{program_, instruction, values, core_, options_.generation};
+  isa::Binding binding{program_, instruction, values, core_, options_.generation, place()};
   if (status.ok() && spec.assemble != nullptr)
     status = isa::named("operands", spec.assemble(binding));
   if (status.ok() && spec.check != nullptr) status = isa::named("operands", spec.check(binding));
+  if (status.ok() && spec.between_ranks && !options_.timing_only) status = arrive(instruction);
   if (status.ok() && checker_)
     status = checker_->before(program_, instruction, storages_, inferred);
   if (!status.ok()) {

@@ -104,6 +104,8 @@ Status Checker::for_accesses(const isa::Program& program, const isa::Instruction
   }
   for (int64_t listed : program.listed_operands(instruction))
     THORONG_RETURN_IF_ERROR(with_index(listed, false));
+  for (int64_t listed : program.listed_results(instruction))
+    THORONG_RETURN_IF_ERROR(with_index(listed, true));
   return ok_status();
 }
 
@@ -158,6 +160,8 @@ Status Checker::before(const isa::Program& program, const isa::Instruction& inst
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
   if (is(Opcode::core_barrier)) return ok_status();
+  // All cores of the rank have come to a collective: it is a barrier, before and after.
+  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
   Status status = for_accesses(program, instruction, storages, [&](const Access& access) {
     THORONG_RETURN_IF_ERROR(check_access(access));
@@ -179,7 +183,9 @@ Status Checker::check_access(const Access& access) {
     }
     if (access.storage.region == Region::kPsum) THORONG_RETURN_IF_ERROR(check_bank(access));
   }
-  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm) return check_race(access);
+  bool alone = isa::spec(access.instruction.opcode).between_ranks;
+  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm && !alone)
+    return check_race(access);
   return ok_status();
 }
 
@@ -401,6 +407,7 @@ Status Checker::after(const isa::Program& program, const isa::Instruction& instr
     if (access.writes) note_write(access);
     return ok_status();
   });
+  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
   for (Suspect& suspect : std::exchange(suspects_, {})) {
     bool same = std::memcmp(suspect.storage->host.data + suspect.extent.low, suspect.bytes.data(),
                             suspect.bytes.size()) == 0;

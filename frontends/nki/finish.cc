@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
@@ -31,45 +32,77 @@ std::vector<size_t> meetings(const isa::Program& program) {
   return result;
 }
 
-std::string meeting_name(const isa::Program& program, size_t i) {
-  const isa::Instruction& instruction = program.instructions[i];
-  std::string name = isa::spec(instruction.opcode).mnemonic;
-  if (instruction.extra >= 0)
-    name += " of pipe " + std::to_string(program.integers[static_cast<size_t>(instruction.extra)]);
-  return name;
-}
-
 std::string line_of(const isa::Program& program, size_t i) {
   int32_t place = program.instructions[i].operator_index;
   return place >= 0 ? program.operators[static_cast<size_t>(place)].name : "";
 }
 
+// The meetings of each core, and who comes to them.
+struct AllMeetings {
+  std::vector<std::vector<size_t>> at;  // instructions
+  sim::Meetings who;
+};
+
+AllMeetings all_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
+  AllMeetings all;
+  for (const auto& run : runs) {
+    all.at.push_back(meetings(run->program()));
+    auto& who = all.who.emplace_back();
+    for (size_t i : all.at.back())
+      who.push_back(run->who_meets(run->program().instructions[i]));
+  }
+  return all;
+}
+
+// "core 1 has ended", "rank 1 waits at all_gather of ranks 0, 1 (kernel.py:12)".
+std::string stands(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all,
+                   std::span<const size_t> held, size_t core) {
+  const isa::Program& program = runs[core]->program();
+  std::string label = runs[core]->launch()->label(static_cast<int>(core));
+  if (held[core] >= all.at[core].size()) return label + " has ended";
+  size_t i = all.at[core][held[core]];
+  return label + " waits at " + isa::meeting_name(program, program.instructions[i]) + " (" +
+         line_of(program, i) + ")";
+}
+
 // All cores come to the same meetings; otherwise one waits for ever. Where values are computed, the
 // kernel has stopped there already.
-Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
-  std::vector<std::vector<size_t>> all;
-  for (const auto& run : runs) all.push_back(meetings(run->program()));
-  for (size_t k = 0;; ++k) {
-    size_t there = 0, core = 0;
-    for (size_t c = 0; c < runs.size(); ++c) {
-      if (k < all[c].size()) ++there, core = c;
-    }
-    if (there == 0) return ok_status();
+Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all) {
+  std::vector<size_t> held(runs.size());
+  auto name = [&](size_t core) {
     const isa::Program& program = runs[core]->program();
-    std::string name = meeting_name(program, all[core][k]);
+    if (held[core] >= all.at[core].size()) return std::string();
+    return isa::meeting_name(program, program.instructions[all.at[core][held[core]]]);
+  };
+  for (bool moved = true; moved;) {
+    moved = false;
     for (size_t c = 0; c < runs.size(); ++c) {
-      std::string other =
-          k < all[c].size() ? meeting_name(runs[c]->program(), all[c][k]) : std::string();
-      if (other == name) continue;
-      return isa::named("deadlock",
-                        Status(Code::kMachineFault,
-                               "the cores never meet: core " + std::to_string(core) + " waits at " +
-                                   name + ", and core " + std::to_string(c) +
-                                   (other.empty() ? " has ended" : " waits at " + other) +
-                                   ". Let every core call it equally often, in the same order.",
-                               line_of(program, all[core][k])));
+      if (held[c] >= all.at[c].size()) continue;
+      std::vector<int64_t> cores = all.who[c][held[c]];
+      bool met = std::all_of(cores.begin(), cores.end(), [&](int64_t each) {
+        return name(static_cast<size_t>(each)) == name(c);
+      });
+      if (!met) continue;
+      for (int64_t each : cores) ++held[static_cast<size_t>(each)];
+      moved = true;
     }
   }
+  for (size_t c = 0; c < runs.size(); ++c) {
+    if (held[c] >= all.at[c].size()) continue;
+    std::string others;
+    for (int64_t each : all.who[c][held[c]]) {
+      auto other = static_cast<size_t>(each);
+      if (name(other) != name(c))
+        others += (others.empty() ? "" : ", ") + stands(runs, all, held, other);
+    }
+    return isa::named("deadlock",
+                      Status(Code::kMachineFault,
+                             "the cores never meet: " + stands(runs, all, held, c) + ", and " +
+                                 others +
+                                 ". Let every core call it equally often, in the same order.",
+                             line_of(runs[c]->program(), all.at[c][held[c]])));
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -77,6 +110,8 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
 // A pair of cores gets less of the memory that it shares than two cores alone would.
 isa::CoreParameters core_of_launch(const KernelRun& run) {
   isa::CoreParameters core = run.core();
+  auto all = static_cast<double>(run.place().ranks * run.cores());  // they share the chip's memory
+  core.hbm_core_bytes_per_s = std::min(core.hbm_core_bytes_per_s, core.hbm_chip_bytes_per_s / all);
   if (run.cores() == 2) {
     core.hbm_core_bytes_per_s = std::min(
         core.hbm_core_bytes_per_s,
@@ -155,19 +190,37 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
   return result;
 }
 
+void note_collectives(const KernelRun& run, report::Result& result) {
+  bool any = false, counted = false;
+  for (const isa::Instruction& instruction : run.program().instructions) {
+    any = any || isa::spec(instruction.opcode).between_ranks;
+    counted = counted || instruction.opcode == static_cast<uint16_t>(isa::Opcode::all_to_all_v);
+  }
+  if (any)
+    result.not_modelled.push_back(
+        "Collectives are those of ranks on one chip: links between chips (NeuronLink, EFA) and "
+        "conflicts of ranks on the chip's network are not modelled.");
+  if (counted)
+    result.not_modelled.push_back(
+        "all_to_all_v is documented for groups that span chips or instances only; here its ranks "
+        "are on one.");
+}
+
 }  // namespace
 
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               const FinishOptions& options) {
-  THORONG_RETURN_IF_ERROR(check_meetings(runs));
+  AllMeetings all = all_meetings(runs);
+  THORONG_RETURN_IF_ERROR(check_meetings(runs, all));
   const isa::CoreParameters core = core_of_launch(*runs[0]);
   std::vector<const isa::Program*> programs;
   for (const std::shared_ptr<KernelRun>& run : runs) {
     if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
     programs.push_back(&run->program());
   }
-  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest);
+  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest, all.who);
   report::Result result = join(runs, core, std::move(timings), options);
+  note_collectives(*runs[0], result);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;
     output.name = name;

@@ -103,8 +103,11 @@ class KernelRun final : public isa::MachineState {
   void name_last(std::string name);  // the instruction that was recorded last
   std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
+  int cores() const;  // of its rank
+  isa::LaunchPlace place() const;
+  // Who comes to an instruction at which cores meet, by their numbers in the launch.
+  std::vector<int64_t> who_meets(const isa::Instruction& instruction) const;
   // The program is no longer in the order of its record (finish.h).
-  int cores() const;  // of its launch
   bool ordered() const { return ordered_; }
   void set_ordered() { ordered_ = true; }
 
@@ -116,6 +119,9 @@ class KernelRun final : public isa::MachineState {
   float* scratch(int slot, size_t n) override;
   bool exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
                 std::vector<std::byte>& bytes) override;
+  bool swap(const isa::Instruction& instruction, const std::string& meeting, Mail bytes,
+            std::span<const int64_t> from, std::vector<Mail>& received) override;
+  void note(size_t at, int64_t value) override { program_.integers[at] = value; }
   // Runs something that waits for other cores; set where a lock must be let go meanwhile.
   void set_waiting(std::function<void(const std::function<void()>&)> around) {
     around_waiting_ = std::move(around);
@@ -141,6 +147,8 @@ class KernelRun final : public isa::MachineState {
   Status execute(const isa::InstructionSpec& spec);
   void take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   void wait_for_others(const std::function<void()>& wait) const;
+  std::string line_of(const isa::Instruction& instruction) const;
+  Status arrive(const isa::Instruction& instruction);
 
   RunOptions options_;
   chip::Chip chip_;
