@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "frontends/nki/launch.h"
 #include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 
-#include "thorong/base/check.h"
+#include "thorong/isa/alu.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/isa/named_check.h"
 #include "thorong/isa/raw_rows.h"
 
 namespace thorong::isa {
