@@ -358,6 +358,7 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
   isa::Instruction instruction;
   instruction.opcode = opcode, instruction.operator_index = place;
   THORONG_RETURN_IF_ERROR(bind(spec, values, instruction));
+  if (spec.between_ranks) name_ranks(instruction);
   program_.instructions.push_back(instruction);
   if (order_depth_ > 0) {
     chains_.resize(program_.instructions.size(), -1);

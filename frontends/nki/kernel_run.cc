@@ -442,6 +442,17 @@ Status KernelRun::arrive(const isa::Instruction& instruction) {
                                "same order."));
 }
 
+// Reports say "all_reduce of ranks 0, 1".
+void KernelRun::name_ranks(isa::Instruction& instruction) {
+  if (instruction.operator_index < 0) return;
+  isa::OperatorInfo info = program_.operators[static_cast<size_t>(instruction.operator_index)];
+  info.op = isa::meeting_name(program_, instruction);
+  auto [entry, fresh] = places_.try_emplace(info.name + "\n" + info.op,
+                                            static_cast<int32_t>(program_.operators.size()));
+  if (fresh) program_.operators.push_back(info);
+  instruction.operator_index = entry->second;
+}
+
 bool KernelRun::swap(const isa::Instruction& instruction, const std::string& meeting, Mail bytes,
                      std::span<const int64_t> from, std::vector<Mail>& received) {
   fault_check_ = "collective";

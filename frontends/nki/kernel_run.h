@@ -149,6 +149,7 @@ class KernelRun final : public isa::MachineState {
   void wait_for_others(const std::function<void()>& wait) const;
   std::string line_of(const isa::Instruction& instruction) const;
   Status arrive(const isa::Instruction& instruction);
+  void name_ranks(isa::Instruction& instruction);
 
   RunOptions options_;
   chip::Chip chip_;

@@ -390,7 +390,7 @@ Cost collective_cost(const CoreParameters& core, const Program& program,
 }
 
 InstructionSpec collective_spec(const char* name, const char* summary, const char* source) {
-  InstructionSpec spec{name, summary, source, {}, nullptr, nullptr};
+  InstructionSpec spec{name, summary, source, {"out", "in"}, nullptr, nullptr};
   spec.writes = 0;
   spec.engine = Queue::kDmaMove;
   spec.first_generation = 2;

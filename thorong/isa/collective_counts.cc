@@ -185,6 +185,7 @@ InstructionSpec counted_spec(const char* name, const char* summary) {
   InstructionSpec spec = collective_spec(
       name, summary,
       "Intra-node Collective Communications (mesh): two steps (counts, data), the bytes received");
+  spec.operands = {"out", "in", "metadata"};
   spec.cost = counted_cost;
   spec.parameters = {
       {"srcs", ParameterKind::kTiles, -1, "", "the tensor to send from", kInHbm | kInSbuf},

@@ -73,6 +73,7 @@ struct collective_permute_implicit_reduce {
         "each rank's dst = op(src0, src1) of the rank before it in the ring",
         "Intra-node Collective Communications (ring, reduce-scatter): one step, both sources' "
         "bytes read and reduced");
+    spec.operands = {"out", "in", "in1"};
     spec.execute = execute, spec.cost = cost;
     spec.parameters = {
         {"srcs0_by_channel", ParameterKind::kTiles, -1, "", "the left operand for each channel",
