@@ -49,8 +49,7 @@ AllMeetings all_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
   for (const auto& run : runs) {
     all.at.push_back(meetings(run->program()));
     auto& who = all.who.emplace_back();
-    for (size_t i : all.at.back())
-      who.push_back(run->who_meets(run->program().instructions[i]));
+    for (size_t i : all.at.back()) who.push_back(run->who_meets(run->program().instructions[i]));
   }
   return all;
 }
@@ -96,12 +95,12 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs, const Al
       if (name(other) != name(c))
         others += (others.empty() ? "" : ", ") + stands(runs, all, held, other);
     }
-    return isa::named("deadlock",
-                      Status(Code::kMachineFault,
-                             "the cores never meet: " + stands(runs, all, held, c) + ", and " +
-                                 others +
-                                 ". Let every core call it equally often, in the same order.",
-                             line_of(runs[c]->program(), all.at[c][held[c]])));
+    return isa::named(
+        "deadlock",
+        Status(Code::kMachineFault,
+               "the cores never meet: " + stands(runs, all, held, c) + ", and " + others +
+                   ". Let every core call it equally often, in the same order.",
+               line_of(runs[c]->program(), all.at[c][held[c]])));
   }
   return ok_status();
 }
@@ -219,7 +218,8 @@ Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
     if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
     programs.push_back(&run->program());
   }
-  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest, all.who);
+  std::vector<sim::Timing> timings =
+      sim::simulate_timing(programs, core, sim::Schedule::kBest, all.who);
   report::Result result = join(runs, core, std::move(timings), options);
   note_collectives(*runs[0], result);
   for (const auto& [name, tensor] : options.outputs) {

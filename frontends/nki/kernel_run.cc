@@ -428,16 +428,13 @@ Status KernelRun::arrive(const isa::Instruction& instruction) {
   if (who.size() < 2) return ok_status();
   std::string name = isa::meeting_name(program_, instruction), why;
   bool met = false;
-  wait_for_others([&] {
-    met = launch_->meet(core_id_, who, name, line_of(instruction), &why);
-  });
+  wait_for_others([&] { met = launch_->meet(core_id_, who, name, line_of(instruction), &why); });
   if (met) return ok_status();
   halted_ = true;
   return isa::named("deadlock",
                     Status(Code::kMachineFault,
-                           isa::spec(instruction.opcode).mnemonic +
-                               ": the ranks never meet: " + launch_->label(core_id_) +
-                               " waits at " + name + ", and " + why +
+                           isa::spec(instruction.opcode).mnemonic + ": the ranks never meet: " +
+                               launch_->label(core_id_) + " waits at " + name + ", and " + why +
                                ". Let every core of the group call it equally often, in the "
                                "same order."));
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cores that run one kernel together: those of a rank (LNC) share HBM tensors, and all a baton.
-// Only the core that holds the baton runs; it goes to the next core after each write to shared HBM, at a
-// meeting (sendrecv, core_barrier, a collective) and at the end, in the order of their numbers, so that a run
-// does not depend on the host's threads. A kernel that splits its work evenly sees the other core's
-// half as soon as it has written its own, as on the machine, where the compiler orders the two.
+// Only the core that holds the baton runs; it goes to the next core after each write to shared HBM,
+// at a meeting (sendrecv, core_barrier, a collective) and at the end, in the order of their
+// numbers, so that a run does not depend on the host's threads. A kernel that splits its work
+// evenly sees the other core's half as soon as it has written its own, as on the machine, where the
+// compiler orders the two.
 #pragma once
 
 #include <condition_variable>

@@ -19,8 +19,7 @@ const AccessPattern& pattern_of(const Program& program, int64_t index) {
 // "ranks 0, 1, 2".
 std::string list_ranks(std::span<const int64_t> ranks) {
   std::string text = ranks.size() == 1 ? "rank" : "ranks";
-  for (size_t i = 0; i < ranks.size(); ++i)
-    text += (i > 0 ? ", " : " ") + std::to_string(ranks[i]);
+  for (size_t i = 0; i < ranks.size(); ++i) text += (i > 0 ? ", " : " ") + std::to_string(ranks[i]);
   return text;
 }
 
@@ -62,7 +61,8 @@ OwnRank own_rank(const LaunchPlace& place, int64_t named) {
 }
 
 Status collective_error(const Binding& call, const std::string& text) {
-  return named("collective", invalid_argument(spec(call.instruction.opcode).mnemonic + ": " + text));
+  return named("collective",
+               invalid_argument(spec(call.instruction.opcode).mnemonic + ": " + text));
 }
 
 namespace {
@@ -165,9 +165,9 @@ Status check_tensors(const Binding& call, std::span<const int32_t> srcs,
   }
   const std::string& name = spec(call.instruction.opcode).mnemonic;
   if (hbm && sbuf) {
-    return named("memory", invalid_argument(name +
-                                            ": expected all tensors in HBM or all in SBUF, found "
-                                            "both. Copy one of them with dma_copy."));
+    return named("memory",
+                 invalid_argument(name + ": expected all tensors in HBM or all in SBUF, found "
+                                         "both. Copy one of them with dma_copy."));
   }
   if (sbuf && rule.hbm_only) {
     return named("memory",
@@ -207,22 +207,20 @@ Status check_sizes(const Binding& call, std::span<const int32_t> srcs,
     std::string wanted = std::to_string(src);
     if (from != to) wanted += (from == 1 ? " * " : " / ") + std::to_string(std::max(from, to));
     if (from > 1) wanted += ", a multiple of " + std::to_string(from) + ",";
-    return named("shape", invalid_argument(spec(call.instruction.opcode).mnemonic +
-                                           ": expected a dst of " + wanted +
-                                           " elements, as src and the ranks have it, found " +
-                                           std::to_string(dst) +
-                                           ". Correct the shape of one of them."));
+    return named("shape",
+                 invalid_argument(spec(call.instruction.opcode).mnemonic + ": expected a dst of " +
+                                  wanted + " elements, as src and the ranks have it, found " +
+                                  std::to_string(dst) + ". Correct the shape of one of them."));
   }
   return ok_status();
 }
 
 Status check_dimension(const Binding& call, const Argument& dimension, int64_t most) {
   if (dimension.integer >= 0 && dimension.integer <= most) return ok_status();
-  return collective_error(call, std::string("expected collective_dim 0") +
-                                    (most > 0 ? " or 1" : "") + ", found " +
-                                    std::to_string(dimension.integer) +
-                                    ". Bring that dimension to the front first" +
-                                    (most > 0 ? "." : "; 1 is for all_gather in SBUF."));
+  return collective_error(
+      call, std::string("expected collective_dim 0") + (most > 0 ? " or 1" : "") + ", found " +
+                std::to_string(dimension.integer) + ". Bring that dimension to the front first" +
+                (most > 0 ? "." : "; 1 is for all_gather in SBUF."));
 }
 
 Status check_reduction(const Binding& call, const Argument& op) {
@@ -256,10 +254,9 @@ Status check_channels(const Binding& call, const Argument& channels, size_t tens
   const std::vector<int64_t>& ids = channels.integers;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] == static_cast<int64_t>(i)) continue;
-    return collective_error(call,
-                            "expected channel_ids 0, 1, ... in order, found " +
-                                std::to_string(ids[i]) + " at position " + std::to_string(i) +
-                                ". Number the channels from 0.");
+    return collective_error(call, "expected channel_ids 0, 1, ... in order, found " +
+                                      std::to_string(ids[i]) + " at position " + std::to_string(i) +
+                                      ". Number the channels from 0.");
   }
   constexpr size_t kMost = 2;
   if (ids.empty() || ids.size() > kMost) {
@@ -366,8 +363,7 @@ double total_bytes(const Program& program, std::span<const int64_t> tensors) {
 CollectiveWork in_memory(const Program& program, const Collective& call, CollectiveWork work,
                          double touched) {
   auto any = call.writes.empty() ? call.reads : call.writes;
-  bool hbm =
-      !any.empty() && program.buffer(pattern_of(program, any[0])).space == Space::kHbm;
+  bool hbm = !any.empty() && program.buffer(pattern_of(program, any[0])).space == Space::kHbm;
   (hbm ? work.hbm : work.sbuf) = touched;
   return work;
 }

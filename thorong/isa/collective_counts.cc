@@ -94,7 +94,8 @@ Status check_counted(const Binding& call) {
   int64_t rows = set(call[kDisplacements]) ? 4 : 3;
   const AccessPattern& metadata = at(call.program, call[kMetadata].pattern);
   bool hbm = call.program.buffer(metadata).space == Space::kHbm;
-  std::vector<int64_t> wanted{rows, n}, found(call[kMetadata].shape.begin(), call[kMetadata].shape.end());
+  std::vector<int64_t> wanted{rows, n},
+      found(call[kMetadata].shape.begin(), call[kMetadata].shape.end());
   if (!hbm) wanted.insert(wanted.begin(), 1);
   if (metadata.format != Format::kUint32 || found != wanted) {
     auto text = [](const std::vector<int64_t>& shape) {
@@ -152,11 +153,11 @@ void execute_counted(MachineState& machine, const Program& program, const Instru
     int64_t to = places.empty() ? static_cast<int64_t>(s) * slot : places[s];
     int64_t room = places.empty() ? slot : dst.elements() - to;
     if (count > room) {
-      return machine.fault(
-          instruction, "expected at most " + std::to_string(std::max<int64_t>(room, 0)) +
-                           " elements from rank " + std::to_string(call.group[s]) +
-                           ", as dst has room for, found " + std::to_string(count) +
-                           ". Correct the sender's count, or make dst larger");
+      return machine.fault(instruction,
+                           "expected at most " + std::to_string(std::max<int64_t>(room, 0)) +
+                               " elements from rank " + std::to_string(call.group[s]) +
+                               ", as dst has room for, found " + std::to_string(count) +
+                               ". Correct the sender's count, or make dst larger");
     }
     std::memcpy(result.data() + static_cast<size_t>(to) * cell,
                 all[s]->data() + 2 * n * sizeof(int64_t) + static_cast<size_t>(begin) * cell,

@@ -106,12 +106,15 @@ struct Case {
 };
 
 // Names of Instruction::flags in test files.
-const std::map<std::string, uint16_t> kFlags = {
-    {"accumulate", kAccumulate}, {"reverse0", kReverse0},
-    {"reverse1", kReverse1},     {"has_op1", kHasOp1},
-    {"negate", kNegate},         {"bind_view", kBindView},
-    {"integer", kIntegerWork},   {"reverse_predicate", kReversePredicate},
-    {"lists", kListedOperands | kListedResults}};
+const std::map<std::string, uint16_t> kFlags = {{"accumulate", kAccumulate},
+                                                {"reverse0", kReverse0},
+                                                {"reverse1", kReverse1},
+                                                {"has_op1", kHasOp1},
+                                                {"negate", kNegate},
+                                                {"bind_view", kBindView},
+                                                {"integer", kIntegerWork},
+                                                {"reverse_predicate", kReversePredicate},
+                                                {"lists", kListedOperands | kListedResults}};
 
 std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   std::vector<double> values;

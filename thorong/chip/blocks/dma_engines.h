@@ -33,7 +33,8 @@ inline std::vector<ParameterSpec> dma_engines_parameters() {
                     "Part of the rate that arithmetic in the engines reaches.")),
       optional(real("collective_start_s", "s", 0, 1,
                     "Time in which a communication core starts a collective.")),
-      optional(real("collective_hop_s", "s", 0, 1, "Time of a collective's step without its data.")),
+      optional(
+          real("collective_hop_s", "s", 0, 1, "Time of a collective's step without its data.")),
       optional(real("collective_fraction", "", 0.001, 1,
                     "Part of the rate that a collective's transfers reach.")),
       node_energy("pj_per_byte", 1e6,

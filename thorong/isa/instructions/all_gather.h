@@ -53,11 +53,11 @@ struct all_gather {
     THORONG_RETURN_IF_ERROR(check_sizes(call, srcs, dsts, 1, n));
     int64_t wide = call[3].integer == 1 ? 1 : n;
     if (!sbuf || in.partitions * wide == out.partitions) return check_priority(call, call[4]);
-    return named("shape", invalid_argument("all_gather: expected a dst on " +
-                                           std::to_string(in.partitions * wide) +
-                                           " partitions for collective_dim " +
-                                           std::to_string(call[3].integer) + ", found " +
-                                           std::to_string(out.partitions) + ". Correct its shape."));
+    return named(
+        "shape",
+        invalid_argument("all_gather: expected a dst on " + std::to_string(in.partitions * wide) +
+                         " partitions for collective_dim " + std::to_string(call[3].integer) +
+                         ", found " + std::to_string(out.partitions) + ". Correct its shape."));
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,

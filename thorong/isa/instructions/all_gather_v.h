@@ -16,8 +16,9 @@ struct all_gather_v {
   static Status check(const Binding& call) {
     THORONG_RETURN_IF_ERROR(check_counted(call));
     if (call[5].kind == Argument::Kind::kBool && call[5].flag) {
-      return collective_error(call, "expected has_rdispls=False, found True, which is documented as "
-                                    "not supported. Leave it out; chunks lie in equal slots.");
+      return collective_error(call,
+                              "expected has_rdispls=False, found True, which is documented as "
+                              "not supported. Leave it out; chunks lie in equal slots.");
     }
     Collective collective = collective_of(call.program, call.instruction);
     auto cores = static_cast<int64_t>(collective.cores.size()) / collective.ranks();

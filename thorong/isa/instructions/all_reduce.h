@@ -46,8 +46,8 @@ struct all_reduce {
     CollectiveWork two{2, part, bytes}, one{1, 0, bytes * n};
     Cost apart = collective_cost(core, program, instruction,
                                  in_memory(program, call, two, 2 * bytes + 2 * part));
-    Cost at_once = collective_cost(core, program, instruction,
-                                   in_memory(program, call, one, bytes * (n + 1)));
+    Cost at_once =
+        collective_cost(core, program, instruction, in_memory(program, call, one, bytes * (n + 1)));
     bool faster = at_once.occupied_s + at_once.latency_s < apart.occupied_s + apart.latency_s;
     return faster ? at_once : apart;
   }

@@ -18,12 +18,12 @@ struct all_to_all_v {
     THORONG_RETURN_IF_ERROR(check_counted(call));
     bool places = call[5].kind == Argument::Kind::kBool && call[5].flag;
     if (!places || call.generation >= 4) return ok_status();
-    return named("generation",
-                 Status(Code::kUnsupported,
-                        "all_to_all_v: has_rdispls needs the switched fabric of Trainium3, and the "
-                        "chip has NeuronCore-v" +
-                            std::to_string(call.generation) +
-                            ". Leave it out; chunks lie in equal slots."));
+    return named(
+        "generation",
+        Status(Code::kUnsupported,
+               "all_to_all_v: has_rdispls needs the switched fabric of Trainium3, and the "
+               "chip has NeuronCore-v" +
+                   std::to_string(call.generation) + ". Leave it out; chunks lie in equal slots."));
   }
 
   static InstructionSpec spec() {

@@ -16,8 +16,8 @@ struct collective_permute {
     Collective call = collective_of(program, instruction);
     std::vector<MachineState::Mail> all;
     bool sends = !call.reads.empty();
-    auto sent = std::make_shared<const Bytes>(
-        sends ? read_tensors(machine, program, call.reads) : Bytes());
+    auto sent =
+        std::make_shared<const Bytes>(sends ? read_tensors(machine, program, call.reads) : Bytes());
     if (!machine.swap(instruction, meeting_name(program, instruction), sent, call.peers, all) ||
         call.writes.empty())
       return;
@@ -44,10 +44,9 @@ struct collective_permute {
       }
     }
     if (!pairs.empty() && pairs.size() % 2 == 0) return ok_status();
-    return collective_error(call,
-                            "expected pairs (source, target), found " +
-                                std::to_string(pairs.size()) +
-                                " numbers. Pass source_target_pairs=[(0, 1), (1, 0)].");
+    return collective_error(call, "expected pairs (source, target), found " +
+                                      std::to_string(pairs.size()) +
+                                      " numbers. Pass source_target_pairs=[(0, 1), (1, 0)].");
   }
 
   // The ranks of the pairs are the group; a rank beside them is one of its own.
@@ -92,9 +91,9 @@ struct collective_permute {
   }
 
   static InstructionSpec spec() {
-    InstructionSpec spec = collective_spec(
-        "collective_permute", "each pair's target gets the source's src",
-        "Neuron Collective Communication (permute): one step, the tensor's bytes");
+    InstructionSpec spec =
+        collective_spec("collective_permute", "each pair's target gets the source's src",
+                        "Neuron Collective Communication (permute): one step, the tensor's bytes");
     spec.execute = execute, spec.cost = cost;
     spec.parameters = {
         {"srcs", ParameterKind::kTiles, -1, "", "the tensor to send", kInHbm | kInSbuf},

@@ -47,7 +47,8 @@ struct collective_permute_implicit {
 
   static InstructionSpec spec() {
     InstructionSpec spec = collective_spec(
-        "collective_permute_implicit", "each rank's dst = the src of the rank before it in the ring",
+        "collective_permute_implicit",
+        "each rank's dst = the src of the rank before it in the ring",
         "Intra-node Collective Communications (ring): one step, the tensors' bytes");
     spec.execute = execute, spec.cost = cost;
     spec.parameters = {

@@ -15,10 +15,10 @@ struct collective_permute_implicit_reduce {
                       const Instruction& instruction) {
     Collective call = collective_of(program, instruction);
     size_t channels = call.writes.size();
-    auto left = std::make_shared<const Bytes>(
-        read_tensors(machine, program, call.reads.first(channels)));
-    auto right = std::make_shared<const Bytes>(
-        read_tensors(machine, program, call.reads.subspan(channels)));
+    auto left =
+        std::make_shared<const Bytes>(read_tensors(machine, program, call.reads.first(channels)));
+    auto right =
+        std::make_shared<const Bytes>(read_tensors(machine, program, call.reads.subspan(channels)));
     std::array<MachineState::Mail, 2> both{left, right};
     Bytes sent;
     size_t at = 0;

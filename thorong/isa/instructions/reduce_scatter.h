@@ -18,7 +18,8 @@ struct reduce_scatter {
     for (size_t i = 0; i < call.reads.size(); ++i) {
       const AccessPattern& in = program.patterns[static_cast<size_t>(call.reads[i])];
       auto part = static_cast<size_t>(in.elements() / call.ranks());
-      size_t begin = at + static_cast<size_t>(call.position) * part * numerics::byte_size(in.format);
+      size_t begin =
+          at + static_cast<size_t>(call.position) * part * numerics::byte_size(in.format);
       write_rounded(machine, program, call.writes[i],
                     reduce_ranks(instruction.function0, in.format, all, begin, part).data());
       at += padded_bytes(in);
@@ -43,17 +44,16 @@ struct reduce_scatter {
     return named("shape", invalid_argument("reduce_scatter: expected a src on " +
                                            std::to_string(out.partitions * n) +
                                            " partitions, those of dst for each rank, found " +
-                                           std::to_string(in.partitions) +
-                                           ". Correct its shape."));
+                                           std::to_string(in.partitions) + ". Correct its shape."));
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,
                    const Instruction& instruction) {
     Collective call = collective_of(program, instruction);
     double bytes = total_bytes(program, call.reads);
-    return collective_cost(core, program, instruction,
-                           in_memory(program, call, {1, 0, bytes},
-                                     bytes + bytes / static_cast<double>(call.ranks())));
+    return collective_cost(
+        core, program, instruction,
+        in_memory(program, call, {1, 0, bytes}, bytes + bytes / static_cast<double>(call.ranks())));
   }
 
   static InstructionSpec spec() {
