@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 
@@ -49,6 +50,17 @@ Extent extent_in(const AccessPattern& pattern, const Storage& storage) {
   if (!storage.on_chip()) return box(0, 1, 0, storage.row_bytes);
   return box(pattern.start_partition, pattern.start_partition + pattern.partitions, 0,
              storage.row_bytes);
+}
+
+// A collective after which all cores that share HBM have written the same: those of one rank, or
+// ranks of a core each that all get the same result.
+bool writes_alike(const isa::Program& program, const isa::Instruction& instruction, int cores) {
+  if (!isa::spec(instruction.opcode).between_ranks) return false;
+  isa::Collective call = isa::collective_of(program, instruction);
+  bool each_core = call.ranks() > 1 && call.cores.size() == call.group.size();
+  bool all = call.ranks() == cores;
+  return !each_core || (all && (instruction.opcode == static_cast<uint16_t>(Opcode::all_reduce) ||
+                                instruction.opcode == static_cast<uint16_t>(Opcode::all_gather)));
 }
 
 // Bytes of PSUM or SBUF that a tile takes, if the kernel placed it.
@@ -183,8 +195,8 @@ Status Checker::check_access(const Access& access) {
     }
     if (access.storage.region == Region::kPsum) THORONG_RETURN_IF_ERROR(check_bank(access));
   }
-  bool alone = isa::spec(access.instruction.opcode).between_ranks;
-  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm && !alone)
+  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm &&
+      !writes_alike(access.program, access.instruction, setup_.cores))
     return check_race(access);
   return ok_status();
 }

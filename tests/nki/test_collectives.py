@@ -185,7 +185,7 @@ def test_ring_with_channels_and_a_reduction() -> None:
     left, right = parts(4, (8, 8)), parts(4, (8, 8))
 
     def kernel(a: Any, b: Any) -> Any:
-        x, y, swapped, summed = (sbuf(a.shape, a.dtype) for _ in range(4))
+        x, y, swapped, summed = [sbuf(a.shape, a.dtype) for _ in range(4)]
         outs = [hbm(a.shape, a.dtype) for _ in range(3)]
         nisa.dma_copy(x, a)
         nisa.dma_copy(y, b)
@@ -299,10 +299,14 @@ def test_rank_ids_and_own_copies() -> None:
         nisa.dma_copy(t, a[rank : rank + 1, :])
         nisa.tensor_scalar(t, t, nl.multiply, 10.0)
         nisa.dma_copy(a[0:1, :], t)
-        return a
+        number = hbm((1, 1), nl.int32)
+        nisa.register_store(number, rank)
+        nisa.dma_copy(t, a.ap([[4, 1], [1, 4]], scalar_offset=nisa.register_alloc(rank), indirect_dim=0))
+        return a, number
 
     before = x.copy()
-    for rank, value in enumerate(launch(kernel, 3, 1, x)):
+    for rank, (value, number) in enumerate(launch(kernel, 3, 1, x)):
+        assert number == rank
         np.testing.assert_array_equal(value, np.concatenate([10 * before[rank : rank + 1], before[1:]]))
     np.testing.assert_array_equal(x, before)
 
@@ -317,6 +321,7 @@ def test_time_and_energy() -> None:
     np.testing.assert_array_equal(results[0].rank_outputs[3]["output0"], results[0].outputs["output0"])
     assert any("NeuronLink, EFA" in text for text in results[0].not_modelled)
     assert "all_reduce" in results[0].timeline["instruction"]
+    assert "all_reduce of ranks 0, 1, 2, 3" in [each["op"] for each in results[0].operators]
     timed = nki.run(kernel, nki.PerRank(large), chip="trainium2", ranks=4, timing_only=True)
     assert timed.device_s == results[1].device_s and timed.energy_j == results[1].energy_j
     # 2 MB: read and reduced at a quarter of 368 GB/s, three quarters of them gathered at half.

@@ -209,3 +209,9 @@ def rows_picked_by_an_index_tile(a: Any) -> Any:
     nisa.iota(index, [[0, 1]], offset=0, channel_multiplier=1)
     rows = a.ap([[64, 128], [1, 64]], vector_offset=index, indirect_dim=0)
     ncc.all_reduce([rows], [out(128, 64)], BOTH, nl.add)  # wrong: access-pattern
+
+
+@case(cores=4, goes_on=False)
+def ranks_on_cores_that_share_their_result(a: Any) -> Any:
+    part = out(32, 64)
+    ncc.reduce_scatter([a], [part], ncc.ReplicaGroup([[0, 1, 2, 3]]), 0, nl.add)  # wrong: race
