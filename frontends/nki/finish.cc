@@ -98,7 +98,8 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs, const Al
     return isa::named(
         "deadlock",
         Status(Code::kMachineFault,
-               "the cores never meet: " + stands(runs, all, held, c) + ", and " + others +
+               "the cores never meet: " + runs[c]->launch()->label(static_cast<int>(c)) +
+                   " waits at " + name(c) + ", and " + others +
                    ". Let every core call it equally often, in the same order.",
                line_of(runs[c]->program(), all.at[c][held[c]])));
   }

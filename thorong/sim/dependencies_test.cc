@@ -130,7 +130,7 @@ TEST_F(DependenciesTest, ListedOperandsAreRead) {
 
 TEST_F(DependenciesTest, ListedResultsAreWritten) {
   const auto tile = b.buffer(Space::kSbuf, 0, 10), out = b.buffer(Space::kSbuf, 4096, 10),
-             apart = b.buffer(Space::kSbuf, 8192, 10);
+             apart = b.buffer(Space::kSbuf, 8192, 10), other = b.buffer(Space::kSbuf, 16384, 10);
   b.copy(b.part(out, 0, 10), b.part(apart, 0, 10));
   const auto listed = static_cast<int64_t>(b.program.patterns.size());
   b.program.integers = {1, listed, 1, listed + 1};
@@ -139,7 +139,7 @@ TEST_F(DependenciesTest, ListedResultsAreWritten) {
   isa::Instruction& both = b.add(Opcode::all_reduce, Queue::kDmaMove, {});
   both.flags = isa::kListedOperands | isa::kListedResults, both.extra = 0;
   b.copy(b.part(apart, 0, 10), b.part(out, 0, 10));
-  b.copy(b.part(apart, 5, 5), b.part(tile, 0, 5));
+  b.copy(b.part(other, 0, 5), b.part(tile, 0, 5));
   EXPECT_EQ(before(b.program, 1), std::set<int32_t>{0});
   EXPECT_TRUE(before(b.program, 2).contains(1));
   EXPECT_FALSE(before(b.program, 3).contains(1));
