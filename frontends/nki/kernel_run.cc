@@ -442,8 +442,13 @@ Status KernelRun::arrive(const isa::Instruction& instruction) {
 // Reports say "all_reduce of ranks 0, 1".
 void KernelRun::name_ranks(isa::Instruction& instruction) {
   if (instruction.operator_index < 0) return;
-  isa::OperatorInfo info = program_.operators[static_cast<size_t>(instruction.operator_index)];
+  isa::OperatorInfo& own = program_.operators[static_cast<size_t>(instruction.operator_index)];
+  isa::OperatorInfo info = own;
   info.op = isa::meeting_name(program_, instruction);
+  if (own.op == isa::spec(instruction.opcode).mnemonic) {  // the line's first group
+    own.op = info.op;
+    places_.emplace(info.name + "\n" + info.op, instruction.operator_index);
+  }
   auto [entry, fresh] = places_.try_emplace(info.name + "\n" + info.op,
                                             static_cast<int32_t>(program_.operators.size()));
   if (fresh) program_.operators.push_back(info);
