@@ -320,6 +320,10 @@ def test_time_and_energy() -> None:
     assert len(results[0].rank_outputs) == 4 and results[0].cores_used == 4
     np.testing.assert_array_equal(results[0].rank_outputs[3]["output0"], results[0].outputs["output0"])
     assert any("NeuronLink, EFA" in text for text in results[0].not_modelled)
+    assert "dma.collective_fraction" in [each["fact"] for each in results[1].assumed]
+    alone = nki.run(lambda a: through("all_reduce", a, a.shape, 1, False), small[0], chip="trainium2", ranks=1)
+    plain = nki.run(lambda a: nl.store(hbm(a.shape, a.dtype), nl.load(a)), small[0], chip="trainium2")
+    assert alone.device_s < results[0].device_s and "collective" not in str(plain.assumed)
     assert "all_reduce" in results[0].timeline["instruction"]
     assert [each["op"] for each in results[0].operators].count("all_reduce of ranks 0, 1, 2, 3") == 1
     assert "all_reduce" not in [each["op"] for each in results[0].operators]

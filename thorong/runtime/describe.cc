@@ -184,7 +184,7 @@ void add_cost(const Program& program, report::Result& result) {
 // What of the chip a program used, as far as single figures of its blocks depend on it.
 struct Used {
   std::set<numerics::Format> mac_formats;
-  bool dma_transpose = false;
+  bool dma_transpose = false, collective = false;
   double to_host_bytes = 0;
 };
 
@@ -196,6 +196,7 @@ Used used_by(const Program& program) {
     const isa::Events& events = program.timing.costs[i].events;
     if (events.macs > 0) used.mac_formats.insert(events.mac_format);
     if (program.tiles.instructions[i].opcode == kTranspose) used.dma_transpose = true;
+    if (isa::spec(program.tiles.instructions[i].opcode).between_ranks) used.collective = true;
   }
   return used;
 }
@@ -216,6 +217,7 @@ bool is_idle(const Used& used, const isa::CoreParameters& core, const std::strin
   }
   if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
     return !used.dma_transpose;
+  if (path.starts_with("dma.collective_")) return !used.collective;
   if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
   bool large = used.to_host_bytes > core.large_bytes;
   if (path == "host.bytes_per_second_to_host") return large;
