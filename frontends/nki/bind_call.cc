@@ -330,10 +330,11 @@ Status KernelRun::bind(const InstructionSpec& spec, std::span<Value> values,
     if (std::string_view(spec.parameters[i].name) == "accumulate")
       inferred = infer_accumulate(values[i], values[0]);
   }
-  isa::Binding binding{program_, instruction, values, core_, options_.generation};
+  isa::Binding binding{program_, instruction, values, core_, options_.generation, place()};
   if (status.ok() && spec.assemble != nullptr)
     status = isa::named("operands", spec.assemble(binding));
   if (status.ok() && spec.check != nullptr) status = isa::named("operands", spec.check(binding));
+  if (status.ok() && spec.between_ranks && !options_.timing_only) status = arrive(instruction);
   if (status.ok() && checker_)
     status = checker_->before(program_, instruction, storages_, inferred);
   if (!status.ok()) {
@@ -382,6 +383,7 @@ Status KernelRun::call(uint16_t opcode, std::span<Value> values, int32_t place) 
   instruction.opcode = opcode, instruction.operator_index = place;
   register_reads_.clear();
   THORONG_RETURN_IF_ERROR(bind(spec, values, instruction));
+  if (spec.between_ranks) name_ranks(instruction);
   return append(spec, instruction);
 }
 

@@ -71,7 +71,11 @@ constexpr std::array kTable = {
     CheckInfo{"sendrecv", kMode,
               "sendrecv names the other core, and both send tiles of one shape and dtype"},
     CheckInfo{"deadlock", kAlways,
-              "cores come to the same meetings (sendrecv, core_barrier) in the same order"},
+              "cores come to the same meetings (sendrecv, core_barrier, collectives) in the same "
+              "order"},
+    CheckInfo{"collective", kAlways,
+              "ranks, groups, dimensions, channels and metadata of a collective are what is "
+              "documented"},
     // The program.
     CheckInfo{"instruction-limit", kAlways,
               "a kernel ends: it records at most THORONG_NKI_MAX_INSTRUCTIONS (5,000,000)"},

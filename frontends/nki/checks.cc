@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 
@@ -49,6 +50,17 @@ Extent extent_in(const AccessPattern& pattern, const Storage& storage) {
   if (!storage.on_chip()) return box(0, 1, 0, storage.row_bytes);
   return box(pattern.start_partition, pattern.start_partition + pattern.partitions, 0,
              storage.row_bytes);
+}
+
+// A collective after which all cores that share HBM have written the same: those of one rank, or
+// ranks of a core each that all get the same result.
+bool writes_alike(const isa::Program& program, const isa::Instruction& instruction, int cores) {
+  if (!isa::spec(instruction.opcode).between_ranks) return false;
+  isa::Collective call = isa::collective_of(program, instruction);
+  bool each_core = call.ranks() > 1 && call.cores.size() == call.group.size();
+  bool all = call.ranks() == cores;
+  return !each_core || (all && (instruction.opcode == static_cast<uint16_t>(Opcode::all_reduce) ||
+                                instruction.opcode == static_cast<uint16_t>(Opcode::all_gather)));
 }
 
 // Bytes of PSUM or SBUF that a tile takes, if the kernel placed it.
@@ -117,6 +129,8 @@ Status Checker::for_accesses(const isa::Program& program, const isa::Instruction
   }
   for (int64_t listed : program.listed_operands(instruction))
     THORONG_RETURN_IF_ERROR(with_index(listed, false));
+  for (int64_t listed : program.listed_results(instruction))
+    THORONG_RETURN_IF_ERROR(with_index(listed, true));
   return ok_status();
 }
 
@@ -171,6 +185,8 @@ Status Checker::before(const isa::Program& program, const isa::Instruction& inst
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
   if (is(Opcode::core_barrier)) return ok_status();
+  // All cores of the rank have come to a collective: it is a barrier, before and after.
+  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
   Status status = for_accesses(program, instruction, storages, [&](const Access& access) {
     THORONG_RETURN_IF_ERROR(check_access(access));
@@ -192,7 +208,9 @@ Status Checker::check_access(const Access& access) {
     }
     if (access.storage.region == Region::kPsum) THORONG_RETURN_IF_ERROR(check_bank(access));
   }
-  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm) return check_race(access);
+  if (setup_.cores > 1 && access.storage.region == Region::kSharedHbm &&
+      !writes_alike(access.program, access.instruction, setup_.cores))
+    return check_race(access);
   return ok_status();
 }
 
@@ -419,6 +437,7 @@ Status Checker::after(const isa::Program& program, const isa::Instruction& instr
     if (access.writes) note_write(access);
     return ok_status();
   });
+  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
   for (Suspect& suspect : std::exchange(suspects_, {})) {
     bool same = std::memcmp(suspect.storage->host.data + suspect.extent.low, suspect.bytes.data(),
                             suspect.bytes.size()) == 0;

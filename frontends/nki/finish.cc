@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <map>
 
+#include "frontends/nki/launch.h"
 #include "thorong/chip/loader.h"
+#include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 #include "thorong/runtime/session.h"
@@ -34,46 +36,77 @@ std::vector<size_t> meetings(const isa::Program& program) {
   return result;
 }
 
-std::string meeting_name(const isa::Program& program, size_t i) {
-  const isa::Instruction& instruction = program.instructions[i];
-  std::string name = isa::spec(instruction.opcode).mnemonic;
-  if (instruction.extra >= 0)
-    name += " of pipe " + std::to_string(program.integers[static_cast<size_t>(instruction.extra)]);
-  return name;
-}
-
 std::string line_of(const isa::Program& program, size_t i) {
   int32_t place = program.instructions[i].operator_index;
   return place >= 0 ? program.operators[static_cast<size_t>(place)].name : "";
 }
 
+// The meetings of each core, and who comes to them.
+struct AllMeetings {
+  std::vector<std::vector<size_t>> at;  // instructions
+  sim::Meetings who;
+};
+
+AllMeetings all_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
+  AllMeetings all;
+  for (const auto& run : runs) {
+    all.at.push_back(meetings(run->program()));
+    auto& who = all.who.emplace_back();
+    for (size_t i : all.at.back()) who.push_back(run->who_meets(run->program().instructions[i]));
+  }
+  return all;
+}
+
+// "core 1 has ended", "rank 1 waits at all_gather of ranks 0, 1 (kernel.py:12)".
+std::string stands(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all,
+                   std::span<const size_t> held, size_t core) {
+  const isa::Program& program = runs[core]->program();
+  std::string label = runs[core]->launch()->label(static_cast<int>(core));
+  if (held[core] >= all.at[core].size()) return label + " has ended";
+  size_t i = all.at[core][held[core]];
+  return label + " waits at " + isa::meeting_name(program, program.instructions[i]) + " (" +
+         line_of(program, i) + ")";
+}
+
 // All cores come to the same meetings; otherwise one waits for ever. Where values are computed, the
 // kernel has stopped there already.
-Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
-  if (runs.size() < 2) return ok_status();
-  std::vector<std::vector<size_t>> all;
-  for (const auto& run : runs) all.push_back(meetings(run->program()));
-  for (size_t k = 0;; ++k) {
-    size_t there = 0, core = 0;
-    for (size_t c = 0; c < runs.size(); ++c) {
-      if (k < all[c].size()) ++there, core = c;
-    }
-    if (there == 0) return ok_status();
+Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all) {
+  std::vector<size_t> held(runs.size());
+  auto name = [&](size_t core) {
     const isa::Program& program = runs[core]->program();
-    std::string name = meeting_name(program, all[core][k]);
+    if (held[core] >= all.at[core].size()) return std::string();
+    return isa::meeting_name(program, program.instructions[all.at[core][held[core]]]);
+  };
+  for (bool moved = true; moved;) {
+    moved = false;
     for (size_t c = 0; c < runs.size(); ++c) {
-      std::string other =
-          k < all[c].size() ? meeting_name(runs[c]->program(), all[c][k]) : std::string();
-      if (other == name) continue;
-      return isa::named("deadlock",
-                        Status(Code::kMachineFault,
-                               "the cores never meet: core " + std::to_string(core) + " waits at " +
-                                   name + ", and core " + std::to_string(c) +
-                                   (other.empty() ? " has ended" : " waits at " + other) +
-                                   ". Let every core call it equally often, in the same order.",
-                               line_of(program, all[core][k])));
+      if (held[c] >= all.at[c].size()) continue;
+      std::vector<int64_t> cores = all.who[c][held[c]];
+      bool met = std::all_of(cores.begin(), cores.end(), [&](int64_t each) {
+        return name(static_cast<size_t>(each)) == name(c);
+      });
+      if (!met) continue;
+      for (int64_t each : cores) ++held[static_cast<size_t>(each)];
+      moved = true;
     }
   }
+  for (size_t c = 0; c < runs.size(); ++c) {
+    if (held[c] >= all.at[c].size()) continue;
+    std::string others;
+    for (int64_t each : all.who[c][held[c]]) {
+      auto other = static_cast<size_t>(each);
+      if (name(other) != name(c))
+        others += (others.empty() ? "" : ", ") + stands(runs, all, held, other);
+    }
+    return isa::named(
+        "deadlock",
+        Status(Code::kMachineFault,
+               "the cores never meet: " + runs[c]->launch()->label(static_cast<int>(c)) +
+                   " waits at " + name(c) + ", and " + others +
+                   ". Let every core call it equally often, in the same order.",
+               line_of(runs[c]->program(), all.at[c][held[c]])));
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -81,9 +114,11 @@ Status check_meetings(std::span<const std::shared_ptr<KernelRun>> runs) {
 namespace {
 
 // A pair of cores gets less of the memory that it shares than two cores alone would.
-isa::CoreParameters core_of_launch(const chip::Chip& chip, int cores) {
+isa::CoreParameters core_of_launch(const chip::Chip& chip, const isa::LaunchPlace& place) {
   isa::CoreParameters core = isa::core_parameters(chip);
-  if (cores == 2) {
+  auto all = static_cast<double>(place.ranks * place.cores);  // they share the chip's memory
+  core.hbm_core_bytes_per_s = std::min(core.hbm_core_bytes_per_s, core.hbm_chip_bytes_per_s / all);
+  if (place.cores == 2) {
     core.hbm_core_bytes_per_s =
         std::min(core.hbm_core_bytes_per_s,
                  chip.value_or("hbm.bytes_per_second_per_pair", 2 * core.hbm_core_bytes_per_s) / 2);
@@ -118,7 +153,7 @@ Status order_and_place(KernelRun& run, const isa::CoreParameters& core, isa::Pro
 }  // namespace
 
 isa::CoreParameters core_of_launch(const KernelRun& run) {
-  return core_of_launch(run.chip(), run.cores());
+  return core_of_launch(run.chip(), run.place());
 }
 
 Status order_and_place(KernelRun& run, const isa::CoreParameters& core) {
@@ -132,9 +167,10 @@ namespace {
 
 // The end of a launch on the chip file's own figures: the same records, ordered, placed and timed
 // anew.
-Result<int64_t> end_without_assumptions(std::span<const std::shared_ptr<KernelRun>> runs) {
+Result<int64_t> end_without_assumptions(std::span<const std::shared_ptr<KernelRun>> runs,
+                                        const AllMeetings& meetings) {
   THORONG_TRY(const chip::Chip chip, chip::load(runs[0]->options().chip));
-  const isa::CoreParameters core = core_of_launch(chip, runs[0]->cores());
+  const isa::CoreParameters core = core_of_launch(chip, runs[0]->place());
   std::vector<isa::Program> programs;
   std::vector<const isa::Program*> all;
   programs.reserve(runs.size());
@@ -144,7 +180,7 @@ Result<int64_t> end_without_assumptions(std::span<const std::shared_ptr<KernelRu
     all.push_back(&programs.back());
   }
   int64_t end = 0;
-  for (const sim::Timing& timing : sim::simulate_timing(all, core, sim::Schedule::kBest))
+  for (const sim::Timing& timing : sim::simulate_timing(all, core, sim::Schedule::kBest, meetings.who))
     end = std::max(end, timing.end_ps);
   return end;
 }
@@ -276,20 +312,39 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
   return result;
 }
 
+void note_collectives(const KernelRun& run, report::Result& result) {
+  bool any = false, counted = false;
+  for (const isa::Instruction& instruction : run.program().instructions) {
+    any = any || isa::spec(instruction.opcode).between_ranks;
+    counted = counted || instruction.opcode == static_cast<uint16_t>(isa::Opcode::all_to_all_v);
+  }
+  if (any)
+    result.not_modelled.push_back(
+        "Collectives are those of ranks on one chip: links between chips (NeuronLink, EFA) and "
+        "conflicts of ranks on the chip's network are not modelled.");
+  if (counted)
+    result.not_modelled.push_back(
+        "all_to_all_v is documented for groups that span chips or instances only; here its ranks "
+        "are on one.");
+}
+
 }  // namespace
 
 Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
                               FinishOptions options) {
-  THORONG_RETURN_IF_ERROR(check_meetings(runs));
+  const AllMeetings all = all_meetings(runs);
+  THORONG_RETURN_IF_ERROR(check_meetings(runs, all));
   const isa::CoreParameters core = core_of_launch(*runs[0]);
   std::vector<const isa::Program*> programs;
   for (const std::shared_ptr<KernelRun>& run : runs) {
     if (!run->ordered()) THORONG_RETURN_IF_ERROR(order_and_place(*run, core));
     programs.push_back(&run->program());
   }
-  std::vector<sim::Timing> timings = sim::simulate_timing(programs, core, sim::Schedule::kBest);
-  if (!runs[0]->chip().given.empty()) options.chip_end_ps = end_without_assumptions(runs);
+  std::vector<sim::Timing> timings =
+      sim::simulate_timing(programs, core, sim::Schedule::kBest, all.who);
+  if (!runs[0]->chip().given.empty()) options.chip_end_ps = end_without_assumptions(runs, all);
   report::Result result = join(runs, core, std::move(timings), options);
+  note_collectives(*runs[0], result);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;
     output.name = name;

@@ -13,6 +13,7 @@
 #include "frontends/nki/launch.h"
 #include "frontends/nki/memory_store.h"
 #include "thorong/chip/loader.h"
+#include "thorong/isa/collective.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/named_check.h"
 
@@ -74,9 +75,8 @@ KernelRun::KernelRun(const RunOptions& options, chip::Chip chip, int core,
       memory_(std::make_shared<MemoryStore>()),
       scratch_(4) {
   if (options.check == CheckMode::kOff) return;
-  Checker::Setup setup{
-      options.check,       options.generation, core, launch_ != nullptr ? launch_->cores() : 1,
-      options.timing_only, options.compiled};
+  Checker::Setup setup{options.check, options.generation,  core % cores(),
+                       cores(),       options.timing_only, options.compiled};
   checker_ = std::make_unique<Checker>(
       setup, core_, launch_ != nullptr ? launch_->seen() : std::make_shared<Checker::Seen>());
 }
@@ -165,7 +165,7 @@ Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, 
   int64_t step = 1;
   for (size_t i = tensor.rank; i-- > 0; step *= tensor.shape[i]) tensor.strides[i] = step;
   bool shared = region == Region::kSharedHbm && launch_ != nullptr;
-  if (shared) tensor.storage = launch_->shared(shared_allocations_);
+  if (shared) tensor.storage = launch_->shared(core_id_, shared_allocations_);
   if (tensor.storage == nullptr) {
     auto storage = std::make_shared<Storage>();
     storage->region = region, storage->dtype = dtype, storage->name = std::move(label);
@@ -179,7 +179,7 @@ Result<Tensor> KernelRun::allocate(std::span<const int64_t> shape, Dtype dtype, 
     if (checker_) THORONG_RETURN_IF_ERROR(checker_->allocated(storage, std::move(place)));
     THORONG_RETURN_IF_ERROR(give_memory(*storage, dtype));
     tensor.storage = std::move(storage);
-    if (shared) launch_->set_shared(shared_allocations_, tensor.storage);
+    if (shared) launch_->set_shared(core_id_, shared_allocations_, tensor.storage);
   }
   shared_allocations_ += shared ? 1 : 0;
   return tensor;
@@ -361,22 +361,27 @@ void KernelRun::take_turns(const isa::InstructionSpec& spec, const isa::Instruct
   }
 }
 
+std::string KernelRun::line_of(const isa::Instruction& instruction) const {
+  int32_t at = instruction.operator_index;
+  return at < 0 ? "" : program_.operators[static_cast<size_t>(at)].name;
+}
+
 bool KernelRun::exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
                          std::vector<std::byte>& bytes) {
   fault_check_ = "deadlock";
-  if (launch_ == nullptr || launch_->cores() < 2)
-    return MachineState::exchange(instruction, meeting, from, bytes);
-  if (from >= launch_->cores()) {
-    fault(instruction, "expected a core from 0 to " + std::to_string(launch_->cores() - 1) +
-                           ", found " + std::to_string(from));
+  if (cores() < 2) return MachineState::exchange(instruction, meeting, from, bytes);
+  if (from >= cores()) {
+    fault(instruction, "expected a core from 0 to " + std::to_string(cores() - 1) + ", found " +
+                           std::to_string(from));
     return false;
   }
   std::string why;
   bool met = false;
+  int sender = from < 0 ? core_id_ : core_id_ / cores() * cores() + from;
   wait_for_others([&] {
-    launch_->post(core_id_, meeting, bytes);
-    met = launch_->meet(core_id_, meeting, &why);
-    if (met) bytes = launch_->collect(core_id_, from < 0 ? core_id_ : from, meeting);
+    launch_->post(core_id_, meeting, std::make_shared<const std::vector<std::byte>>(bytes));
+    met = launch_->meet(core_id_, who_meets(instruction), meeting, line_of(instruction), &why);
+    if (met) bytes = *launch_->collect(core_id_, sender, meeting);
   });
   if (!met)
     fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
@@ -385,7 +390,73 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   return met;
 }
 
+// To a collective: what it reads is read when all have come.
+Status KernelRun::arrive(const isa::Instruction& instruction) {
+  std::vector<int64_t> who = who_meets(instruction);
+  if (who.size() < 2) return ok_status();
+  std::string name = isa::meeting_name(program_, instruction), why;
+  bool met = false;
+  wait_for_others([&] { met = launch_->meet(core_id_, who, name, line_of(instruction), &why); });
+  if (met) return ok_status();
+  halted_ = true;
+  return isa::named("deadlock",
+                    Status(Code::kMachineFault,
+                           isa::spec(instruction.opcode).mnemonic + ": the ranks never meet: " +
+                               launch_->label(core_id_) + " waits at " + name + ", and " + why +
+                               ". Let every core of the group call it equally often, in the "
+                               "same order."));
+}
+
+// Reports say "all_reduce of ranks 0, 1".
+void KernelRun::name_ranks(isa::Instruction& instruction) {
+  if (instruction.operator_index < 0) return;
+  isa::OperatorInfo& own = program_.operators[static_cast<size_t>(instruction.operator_index)];
+  isa::OperatorInfo info = own;
+  info.op = isa::meeting_name(program_, instruction);
+  if (own.op == isa::spec(instruction.opcode).mnemonic) {  // the line's first group
+    own.op = info.op;
+    places_.emplace(info.name + "\n" + info.op, instruction.operator_index);
+  }
+  auto [entry, fresh] = places_.try_emplace(info.name + "\n" + info.op,
+                                            static_cast<int32_t>(program_.operators.size()));
+  if (fresh) program_.operators.push_back(info);
+  instruction.operator_index = entry->second;
+}
+
+bool KernelRun::swap(const isa::Instruction& instruction, const std::string& meeting, Mail bytes,
+                     std::span<const int64_t> from, std::vector<Mail>& received) {
+  fault_check_ = "collective";
+  std::vector<int64_t> who = who_meets(instruction);
+  if (who.size() < 2) return MachineState::swap(instruction, meeting, bytes, from, received);
+  std::string why;
+  bool met = false;
+  wait_for_others([&] {
+    launch_->post(core_id_, meeting, std::move(bytes));
+    met = launch_->meet(core_id_, who, meeting + " (its data)", line_of(instruction), &why);
+    for (int64_t each : from)
+      if (met) received.push_back(launch_->collect(core_id_, static_cast<int>(each), meeting));
+  });
+  if (!met) fault(instruction, "found no data from the others: " + why + ". Correct their error");
+  return met;
+}
+
 int KernelRun::cores() const { return launch_ == nullptr ? 1 : launch_->cores(); }
+
+isa::LaunchPlace KernelRun::place() const {
+  if (launch_ == nullptr) return {};
+  return {launch_->ranks(), launch_->cores(), core_id_, launch_->given()};
+}
+
+std::vector<int64_t> KernelRun::who_meets(const isa::Instruction& instruction) const {
+  if (isa::spec(instruction.opcode).between_ranks) {
+    auto cores = isa::collective_of(program_, instruction).cores;
+    return {cores.begin(), cores.end()};
+  }
+  std::vector<int64_t> all;
+  int first = core_id_ / cores() * cores();
+  for (int i = 0; i < cores(); ++i) all.push_back(first + i);
+  return all;
+}
 
 Status KernelRun::check_end(std::span<const Tensor> returned) {
   if (checker_ == nullptr) return ok_status();

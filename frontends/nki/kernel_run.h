@@ -111,11 +111,14 @@ class KernelRun final : public isa::MachineState {
   void name_last(std::string name);  // the instruction that was recorded last
   std::span<const std::pair<int32_t, int32_t>> edges() const { return edges_; }
 
-  // The program is no longer in the order of its record (finish.h).
-  int cores() const;  // of its launch
+  int cores() const;  // of its rank
+  isa::LaunchPlace place() const;
+  // Who comes to an instruction at which cores meet, by their numbers in the launch.
+  std::vector<int64_t> who_meets(const isa::Instruction& instruction) const;
   // The program as it was recorded, for another order than that of program().
   void keep_record() { record_ = program_; }
   const isa::Program& record() const { return record_; }
+  // The program is no longer in the order of its record (finish.h).
   bool ordered() const { return ordered_; }
   void set_ordered() { ordered_ = true; }
 
@@ -127,6 +130,9 @@ class KernelRun final : public isa::MachineState {
   float* scratch(int slot, size_t n) override;
   bool exchange(const isa::Instruction& instruction, const std::string& meeting, int from,
                 std::vector<std::byte>& bytes) override;
+  bool swap(const isa::Instruction& instruction, const std::string& meeting, Mail bytes,
+            std::span<const int64_t> from, std::vector<Mail>& received) override;
+  void note(size_t at, int64_t value) override { program_.integers[at] = value; }
   // Runs something that waits for other cores; set where a lock must be let go meanwhile.
   void set_waiting(std::function<void(const std::function<void()>&)> around) {
     around_waiting_ = std::move(around);
@@ -160,6 +166,9 @@ class KernelRun final : public isa::MachineState {
   void add_register_edges(const Register* written);
   void take_turns(const isa::InstructionSpec& spec, const isa::Instruction& instruction);
   void wait_for_others(const std::function<void()>& wait) const;
+  std::string line_of(const isa::Instruction& instruction) const;
+  Status arrive(const isa::Instruction& instruction);
+  void name_ranks(isa::Instruction& instruction);
 
   RunOptions options_;
   chip::Chip chip_;

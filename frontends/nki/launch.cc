@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontends/nki/launch.h"
 
+#include <algorithm>
+
 namespace thorong::nki {
 
-std::shared_ptr<Storage> Launch::shared(size_t n) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return n < shared_.size() ? shared_[n] : nullptr;
+Launch::Launch(int cores_of_rank, int ranks, bool given)
+    : cores_(cores_of_rank),
+      given_(given),
+      shared_(static_cast<size_t>(ranks)),
+      finished_(static_cast<size_t>(cores_of_rank * ranks)),
+      waiting_(finished_.size()),
+      places_(finished_.size()) {}
+
+std::string Launch::label(int core) const {
+  if (!given_) return "core " + std::to_string(core);
+  std::string rank = "rank " + std::to_string(core / cores_);
+  return cores_ == 1 ? rank : "core " + std::to_string(core % cores_) + " of " + rank;
 }
 
-void Launch::set_shared(size_t n, std::shared_ptr<Storage> storage) {
+std::shared_ptr<Storage> Launch::shared(int core, size_t n) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (shared_.size() <= n) shared_.resize(n + 1);
-  shared_[n] = std::move(storage);
+  const auto& list = shared_[static_cast<size_t>(core / cores_)];
+  return n < list.size() ? list[n] : nullptr;
+}
+
+void Launch::set_shared(int core, size_t n, std::shared_ptr<Storage> storage) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto& list = shared_[static_cast<size_t>(core / cores_)];
+  if (list.size() <= n) list.resize(n + 1);
+  list[n] = std::move(storage);
 }
 
 void Launch::enter(int core) {
@@ -59,8 +77,9 @@ bool Launch::everybody_waits() const {
 // held.
 void Launch::pass_on(int from) {
   bool all = everybody_waits();
-  for (int step = 1; step <= cores(); ++step) {
-    auto next = static_cast<size_t>((from + step) % cores());
+  auto cores = static_cast<int>(finished_.size());
+  for (int step = 1; step <= cores; ++step) {
+    auto next = static_cast<size_t>((from + step) % cores);
     if (!finished_[next] && (all || waiting_[next].empty())) {
       holder_ = static_cast<int>(next);
       break;
@@ -69,18 +88,16 @@ void Launch::pass_on(int from) {
   changed_.notify_all();
 }
 
-bool Launch::meet(int core, const std::string& name, std::string* why) {
+bool Launch::meet(int core, std::span<const int64_t> cores, const std::string& name,
+                  const std::string& place, std::string* why) {
   std::unique_lock<std::mutex> lock(mutex_);
   auto self = static_cast<size_t>(core);
-  waiting_[self] = name;
-  auto all_here = [&] {
-    for (size_t i = 0; i < waiting_.size(); ++i) {
-      if (waiting_[i] != name) return false;
-    }
-    return true;
-  };
-  if (all_here()) {  // the last to come lets the others go on, the first of them next
-    for (std::string& meeting : waiting_) meeting.clear();
+  waiting_[self] = name, places_[self] = place;
+  bool all_here = std::all_of(cores.begin(), cores.end(), [&](int64_t each) {
+    return waiting_[static_cast<size_t>(each)] == name;
+  });
+  if (all_here) {  // the last to come lets the others go on, the first of them next
+    for (int64_t each : cores) waiting_[static_cast<size_t>(each)].clear();
     pass_on(core);
     wait_for_baton(lock, core);
     return true;
@@ -92,16 +109,32 @@ bool Launch::meet(int core, const std::string& name, std::string* why) {
     return false;
   }
   if (waiting_[self].empty()) return true;
-  for (size_t i = 0; i < waiting_.size(); ++i) {  // all wait, and not for us: it stays so
-    if (i == self || (!finished_[i] && waiting_[i] == name)) continue;
-    *why = "core " + std::to_string(i) +
-           (finished_[i] ? std::string(" has ended") : " waits at " + waiting_[i]);
-  }
+  *why = others(core, cores, name);  // all wait, and not for us: it stays so
   waiting_[self].clear();
   return false;
 }
 
-void Launch::post(int core, const std::string& name, std::vector<std::byte> bytes) {
+// Who of a meeting's cores stands elsewhere.
+std::string Launch::others(int core, std::span<const int64_t> cores, const std::string& name) {
+  if (stuck_.empty()) {
+    for (size_t i = 0; i < waiting_.size(); ++i) {
+      bool ended = finished_[i] || waiting_[i].empty();
+      std::string line = places_[i].empty() ? "" : " (" + places_[i] + ")";
+      stuck_.push_back(ended ? "" : waiting_[i] + line);
+    }
+  }
+  std::string text;
+  for (int64_t each : cores) {
+    const std::string& stands = stuck_[static_cast<size_t>(each)];
+    bool here = stands == name || stands.starts_with(name + " (");
+    if (each == core || here) continue;
+    text += (text.empty() ? "" : ", ") + label(static_cast<int>(each)) +
+            (stands.empty() ? " has ended" : " waits at " + stands);
+  }
+  return text.empty() ? "others wait elsewhere" : text;
+}
+
+void Launch::post(int core, const std::string& name, Bytes bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::pair key{core, name};
   std::deque<Mail>& box = posted_[key];
@@ -110,13 +143,13 @@ void Launch::post(int core, const std::string& name, std::vector<std::byte> byte
   while (box.size() > 2) box.pop_front();
 }
 
-std::vector<std::byte> Launch::collect(int core, int from, const std::string& name) {
+Launch::Bytes Launch::collect(int core, int from, const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  size_t wanted = collected_[{core, from, name}]++;
+  size_t wanted = sent_[{core, name}] - 1;  // all have been to it equally often
   for (const Mail& mail : posted_[{from, name}]) {
     if (mail.number == wanted) return mail.bytes;
   }
-  return {};
+  return std::make_shared<const std::vector<std::byte>>();
 }
 
 }  // namespace thorong::nki

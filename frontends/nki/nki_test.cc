@@ -128,6 +128,8 @@ TEST(Memory, FreedBlocksAreUsedAgain) {
   EXPECT_NE(store->take(100000).get(), first);
 }
 
+constexpr std::array<int64_t, 2> kBoth{0, 1};
+
 TEST(Launches, CoresChangeBytesAtAMeeting) {
   Launch launch(2);
   std::array<std::vector<std::byte>, 2> got;
@@ -135,9 +137,12 @@ TEST(Launches, CoresChangeBytesAtAMeeting) {
     launch.enter(me);
     for (int round = 0; round < 3; ++round) {
       std::string why;
-      launch.post(me, "m", {static_cast<std::byte>(10 * me + round)});
-      ASSERT_TRUE(launch.meet(me, "m", &why)) << why;
-      for (std::byte b : launch.collect(me, 1 - me, "m")) got[static_cast<size_t>(me)].push_back(b);
+      launch.post(me, "m",
+                  std::make_shared<const std::vector<std::byte>>(
+                      1, static_cast<std::byte>(10 * me + round)));
+      ASSERT_TRUE(launch.meet(me, kBoth, "m", "", &why)) << why;
+      for (std::byte b : *launch.collect(me, 1 - me, "m"))
+        got[static_cast<size_t>(me)].push_back(b);
     }
     launch.leave(me);
   };
@@ -156,10 +161,33 @@ TEST(Launches, AMeetingThatCannotBeEnds) {
     launch.leave(1);
   });
   launch.enter(0);
-  EXPECT_FALSE(launch.meet(0, "m", &why));
+  EXPECT_FALSE(launch.meet(0, kBoth, "m", "", &why));
   EXPECT_EQ(why, "core 1 has ended");
   launch.leave(0);
   other.join();
+}
+
+TEST(Launches, MeetingsAreOfSomeCores) {
+  // Ranks 0 and 1 meet twice while 2 and 3 stand apart; those wait at different lines in the end.
+  Launch launch(1, 4, true);
+  std::array<std::string, 4> why;
+  auto core = [&](int me) {
+    launch.enter(me);
+    std::array<int64_t, 2> pair{me / 2 * 2, me / 2 * 2 + 1};
+    std::string name = me < 3 ? "m" : "n", line = "k.py:" + std::to_string(me);
+    auto self = static_cast<size_t>(me);
+    for (int round = 0; round < 2 && why[self].empty(); ++round)
+      EXPECT_EQ(launch.meet(me, pair, name, line, &why[self]), me < 2);
+    launch.leave(me);
+  };
+  std::vector<std::thread> others;
+  for (int me = 1; me < 4; ++me) others.emplace_back(core, me);
+  core(0);
+  for (std::thread& other : others) other.join();
+  EXPECT_EQ(why[0] + why[1], "");
+  EXPECT_EQ(why[2], "rank 3 waits at n (k.py:3)");
+  EXPECT_EQ(why[3], "rank 2 waits at m (k.py:2)");
+  EXPECT_EQ(Launch(2, 4, true).label(5), "core 1 of rank 2");
 }
 
 TEST(Finish, TimesTilesAtAddressesThatDoNotOverlap) {

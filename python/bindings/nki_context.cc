@@ -353,16 +353,23 @@ std::vector<int64_t> read_integers(Handle sequence, const char* what) {
 
 void bind_nki_context(nb::module_& module) {
   nb::class_<nki::Launch>(module, "Launch")
-      .def(nb::init<int>())
+      .def(nb::init<int, int, bool>(), nb::arg("cores"), nb::arg("ranks") = 1,
+           nb::arg("given") = false)
+      .def_prop_ro("cores", &nki::Launch::cores)
+      .def_prop_ro("ranks", &nki::Launch::ranks)
+      .def_prop_ro("given", &nki::Launch::given)
       .def("enter", &nki::Launch::enter, nb::call_guard<nb::gil_scoped_release>())
       .def("leave", &nki::Launch::leave, nb::call_guard<nb::gil_scoped_release>())
       .def("stop", &nki::Launch::stop)
       .def("meet", [](nki::Launch& launch, int core, const std::string& name) {
         std::string why;
         bool met = false;
+        std::vector<int64_t> rank;
+        for (int i = 0; i < launch.cores(); ++i)
+          rank.push_back(core / launch.cores() * launch.cores() + i);
         {
           nb::gil_scoped_release release;
-          met = launch.meet(core, name, &why);
+          met = launch.meet(core, rank, name, "", &why);
         }
         return met ? nb::none() : nb::object(nb::str(why.c_str()));
       });
@@ -411,6 +418,7 @@ void bind_nki_context(nb::module_& module) {
         figures["psum_banks"] = core.psum_banks, figures["psum_bank_bytes"] = core.psum_bank_bytes;
         figures["columns"] = static_cast<int64_t>(core.columns),
         figures["moving_max_columns"] = static_cast<int64_t>(core.moving_max_columns);
+        figures["cores"] = core.cores;
         return figures;
       });
   module.def("begin", begin, nb::arg("options"), nb::arg("core") = 0,

@@ -319,7 +319,7 @@ void bind_nki_functions(nb::module_& module) {
       });
   nb::object type = nb::steal(PyType_FromSpec(&type_spec));
   auto table = isa::instruction_table();
-  nb::dict functions;
+  nb::dict functions, collectives;
   for (uint16_t opcode = 0; opcode < table.size(); ++opcode) {
     const isa::InstructionSpec& spec = table[opcode];
     if (spec.parameters.empty()) continue;
@@ -330,8 +330,10 @@ void bind_nki_functions(nb::module_& module) {
     function->parameters = static_cast<uint16_t>(spec.parameters.size());
     for (size_t i = 0; i < spec.parameters.size(); ++i)
       function->names[i] = PyUnicode_InternFromString(spec.parameters[i].name);
-    functions[spec.mnemonic.c_str()] = nb::steal(reinterpret_cast<PyObject*>(function));
+    (spec.between_ranks ? collectives : functions)[spec.mnemonic.c_str()] =
+        nb::steal(reinterpret_cast<PyObject*>(function));
   }
+  module.attr("collectives") = collectives;  // nki.collectives has their Python side
   module.attr("functions") = functions;
 }
 

@@ -111,6 +111,11 @@ class Result:
         """The outputs by name, in the model's shapes and types (ml_dtypes for bf16 and fp8); empty with timing_only."""
         return _Outputs(zip(self._figures["outputs"], map(to_array, self._core.outputs())))
 
+    @cached_property
+    def rank_outputs(self) -> list[dict[str, NDArray[Any]]]:
+        """The outputs of each rank that ran a kernel (thorong.nki.run with ranks); without ranks those of the only one."""
+        return [self.outputs]
+
     @property
     def errors(self) -> dict[str, dict[str, float]]:
         """With against="reference", each output's max_abs, max_rel and rms; else empty."""

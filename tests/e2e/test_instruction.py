@@ -21,7 +21,11 @@ ENGINES = {
     "dma_move": "dma_copy dma_transpose",
 }
 # Those whose operands the command cannot make up.
-NEED_MORE = "core_barrier custom_op dma_compute dma_gather local_gather nc_matmul_mx quantize_mx sendrecv topk".split()
+NEED_MORE = (
+    "core_barrier custom_op dma_compute dma_gather local_gather nc_matmul_mx quantize_mx sendrecv topk "
+    "all_gather all_gather_v all_reduce all_to_all all_to_all_v collective_permute collective_permute_implicit "
+    "collective_permute_implicit_reduce reduce_scatter"
+).split()
 ENGINE_OF = {name: engine for engine, names in ENGINES.items() for name in names.split()}
 
 

@@ -15,6 +15,7 @@ import pytest
 import thorong.nki as nki
 import thorong.nki.isa as nisa
 import thorong.nki.language as nl
+from thorong._core import nki as core
 
 
 def kernel(a: Any) -> Any:
@@ -66,8 +67,8 @@ def test_table_page_and_trace_say_it_too(result: Any, tmp_path: Path) -> None:
 def test_the_documented_rules_are_those_of_the_instructions() -> None:
     """docs/nki.md has a row for each instruction with a cost rule, in its docstring's words."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "nki.md").read_text(encoding="utf-8")
-    for name in dir(nisa):
-        text = getattr(getattr(nisa, name), "__doc__", None) or ""
+    for name, function in [*vars(nisa).items(), *core.collectives.items()]:
+        text = getattr(function, "__doc__", None) or ""
         if "Cost: " in text:
             assert f"| `{name}` | {text.splitlines()[2]} | {text.rsplit('Cost: ', 1)[1].strip()} |\n" in page, name
 

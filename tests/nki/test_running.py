@@ -251,15 +251,6 @@ def test_tracing_without_values() -> None:
         ParserFrontend().compile(double, inputs={"a": np.zeros((200, 4), np.float32)})
 
 
-def test_collectives_say_that_they_are_missing() -> None:
-    """An exception with the kernel's line, not a wrong value."""
-    import thorong.nki.collectives as ncc
-
-    assert ncc.rank_id() == 0 and ncc.collective_permute_implicit_current_processing_rank_id(0, ncc.ReplicaGroup()) == 0
-    with pytest.raises(thorong.Unsupported, match="all_reduce: collectives between ranks are not simulated"):
-        nki.simulate(lambda a: ncc.all_reduce([a], [a], ncc.ReplicaGroup(), nl.add))(X)
-
-
 @pytest.mark.parametrize("name", ["float8_e4m3fn_x4", "float8_e5m2_x4", "float4_e2m1fn_x4"])
 def test_packed_types(name: str) -> None:
     """Four neighbours in one element and back; a kernel sees the packed dtype."""

@@ -18,7 +18,7 @@ import thorong.nki.isa as nisa
 import thorong.nki.language as nl
 from thorong._core import nki as core
 from thorong.nki._errors import NkiCheckWarning
-from wrong_kernels import CASES, array, calls, memories, state  # noqa: F401: the imports fill CASES
+from wrong_kernels import CASES, array, calls, memories, ranks, state  # noqa: F401: the imports fill CASES
 
 KINDS = {name: kind for name, kind, _ in core.checks()}
 
@@ -35,6 +35,8 @@ def launch(name: str, check: str, **options: Any) -> tuple[list[Any], Any]:
     entry = CASES[name]
     if mark(entry["function"])[0] == "instruction-limit":
         options["max_instructions"] = 1000
+    if entry["ranks"]:
+        options["ranks"] = entry["ranks"]
     nki._python_subset._done.discard(entry["function"])
     kernel = nki.Kernel(entry["function"], (entry["cores"],) if entry["cores"] > 1 else (), chip=entry["chip"], check=check, **options)
     with warnings.catch_warnings(record=True) as seen:

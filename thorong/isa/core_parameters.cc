@@ -80,6 +80,9 @@ void read_memories(const chip::Chip& chip, double factor, CoreParameters& p) {
   p.dma_compute_fraction = chip.value_or("dma.compute_fraction", 1);
   p.dma_descriptor_s = chip.value_or("dma.descriptor_s", 0);
   p.dma_descriptor_generators = chip.value_or("dma.descriptor_generators", 1);
+  p.collective_start_s = chip.value_or("dma.collective_start_s", 0);
+  p.collective_hop_s = chip.value_or("dma.collective_hop_s", 0);
+  p.collective_fraction = chip.value_or("dma.collective_fraction", 1);
   p.dma_pj_byte = factor * at("dma.pj_per_byte"),
   p.dma_pj_descriptor = factor * at("dma.pj_per_descriptor");
   p.hbm_bytes = at("hbm.bytes"), p.hbm_chip_bytes_per_s = at("hbm.bytes_per_second");

@@ -41,7 +41,7 @@ struct CoreParameters {
   double dma_engines, dma_engine_bytes_per_s, dma_fixed_s, dma_latency_s, dma_completion_s,
       dma_min_element_bytes, dma_pj_byte, dma_pj_descriptor, dma_transpose_fraction_hbm,
       dma_transpose_fraction_sbuf, dma_compute_fraction, dma_descriptor_s,
-      dma_descriptor_generators;
+      dma_descriptor_generators, collective_start_s, collective_hop_s, collective_fraction;
   double hbm_bytes, hbm_chip_bytes_per_s, hbm_core_bytes_per_s, hbm_pj_byte;
   // host and control
   double dispatch_s, to_device_bytes_per_s, to_host_bytes_per_s, to_host_large_bytes_per_s,

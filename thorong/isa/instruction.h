@@ -96,6 +96,13 @@ struct Argument {
 
 struct InstructionSpec;
 
+// The cores that run a kernel together: core `core` of all is number core % cores of rank
+// core / cores. `given`: the user named the ranks; otherwise each core may be one (collective.h).
+struct LaunchPlace {
+  int ranks = 1, cores = 1, core = 0;
+  bool given = false;
+};
+
 // One call of an instruction while it is bound.
 struct Binding {
   Program& program;
@@ -103,6 +110,7 @@ struct Binding {
   std::span<const Argument> arguments;  // parallel to the spec's parameters
   const CoreParameters& core;
   int generation = 3;  // NeuronCore version
+  LaunchPlace place = {};
 
   const Argument& operator[](size_t i) const { return arguments[i]; }
   bool has(int operand) const { return program.has_operand(instruction, operand); }
@@ -133,9 +141,10 @@ struct InstructionSpec {
   int first_generation = 2;                // NeuronCore version
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
-  bool splits = false;            // the meaning does machine.part() only when asked for a part
-  bool meets = false;             // ends when every core of the launch has come to it
-  bool engine_state = false;      // uses MachineState::engines whatever its ReduceCommand
+  bool splits = false;         // the meaning does machine.part() only when asked for a part
+  bool meets = false;          // ends when every core of the launch has come to it
+  bool between_ranks = false;  // a collective (collective.h): cores of several ranks meet
+  bool engine_state = false;   // uses MachineState::engines whatever its ReduceCommand
   const char* not_modelled = "";  // a sentence, shown with results of programs that have it
   bool table = false;  // function0 is a UnaryFunction whose table Scalar may have to load
 };

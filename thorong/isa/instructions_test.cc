@@ -9,7 +9,8 @@
 //                                       numbers, `iota` or `fill V`, and zeros if absent
 //   function0 NAME, function1 NAME      a unary or binary function's name
 //   immediate0 X, immediate1 X          numbers of the instruction
-//   extra N, flags NAME...              as in isa.h, in small letters
+//   extra N, flags NAME...              as in isa.h, in small letters; lists: kListedOperands,
+//                                       kListedResults, both in `integers`
 //   integers N...                       the list in Program::integers; sets extra
 //   reduce NAME                         reset, reduce, reset_reduce, load_reduce: the accumulators
 //   listed SPACE TYPE VALUES            one more operand of an instruction with kListedOperands
@@ -110,11 +111,15 @@ struct Case {
 };
 
 // Names of Instruction::flags in test files.
-const std::map<std::string, uint16_t> kFlags = {
-    {"accumulate", kAccumulate}, {"reverse0", kReverse0},
-    {"reverse1", kReverse1},     {"has_op1", kHasOp1},
-    {"negate", kNegate},         {"bind_view", kBindView},
-    {"integer", kIntegerWork},   {"reverse_predicate", kReversePredicate}};
+const std::map<std::string, uint16_t> kFlags = {{"accumulate", kAccumulate},
+                                                {"reverse0", kReverse0},
+                                                {"reverse1", kReverse1},
+                                                {"has_op1", kHasOp1},
+                                                {"negate", kNegate},
+                                                {"bind_view", kBindView},
+                                                {"integer", kIntegerWork},
+                                                {"reverse_predicate", kReversePredicate},
+                                                {"lists", kListedOperands | kListedResults}};
 
 std::vector<double> read_values(std::istringstream& line, int64_t elements) {
   std::vector<double> values;

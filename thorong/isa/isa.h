@@ -160,6 +160,8 @@ inline constexpr uint16_t kGenerated =
 inline constexpr uint16_t kReversePredicate = 128;
 inline constexpr uint16_t kListedOperands =
     16384;  // further operands: their number and patterns in Program::integers at `extra`
+inline constexpr uint16_t kListedResults =
+    32768;  // after the listed operands: the number and patterns of operands that are written
 inline constexpr int kReduceShift = 8;            // three bits: ReduceCommand
 inline constexpr uint16_t kTransposeMode = 2048;  // nc_matmul: values pass unchanged
 inline constexpr uint16_t kDoubleRow = 4096;      // nc_matmul: two 8-bit rows at a time
@@ -212,6 +214,13 @@ struct Program {
   std::span<const int64_t> listed_operands(const Instruction& instruction) const {
     if ((instruction.flags & kListedOperands) == 0) return {};
     auto at = static_cast<size_t>(instruction.extra);
+    return std::span(integers).subspan(at + 1, static_cast<size_t>(integers[at]));
+  }
+  // Those that an instruction with kListedResults writes besides its own.
+  std::span<const int64_t> listed_results(const Instruction& instruction) const {
+    if ((instruction.flags & kListedResults) == 0) return {};
+    auto at = static_cast<size_t>(instruction.extra);
+    at += 1 + static_cast<size_t>(integers[at]);
     return std::span(integers).subspan(at + 1, static_cast<size_t>(integers[at]));
   }
   const Buffer& buffer(const AccessPattern& pattern) const {

@@ -54,6 +54,18 @@ bool MachineState::exchange(const Instruction& instruction, const std::string& m
   return false;
 }
 
+bool MachineState::swap(const Instruction& instruction, const std::string& meeting, Mail bytes,
+                        std::span<const int64_t> from, std::vector<Mail>& received) {
+  received.assign(1, std::move(bytes));
+  if (from.size() == 1) return true;
+  fault(instruction, "expected other ranks at " + meeting +
+                         ", found that one runs alone. Run the kernel with ranks=" +
+                         std::to_string(from.size()));
+  return false;
+}
+
+void MachineState::note(size_t, int64_t) {}
+
 Operand MachineState::resolve(const Program& program, const AccessPattern& pattern) {
   const Buffer& buffer = program.buffer(pattern);
   HostBuffer host = host_buffer(pattern.buffer);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +98,13 @@ class MachineState {
   // come; a fault says why.
   virtual bool exchange(const Instruction& instruction, const std::string& meeting, int from,
                         std::vector<std::byte>& bytes);
+  // Of a collective to whose meeting all have come: leaves `bytes` for the others, and appends what
+  // each of the cores `from` has left to `received`. False: a fault says why.
+  using Mail = std::shared_ptr<const std::vector<std::byte>>;
+  virtual bool swap(const Instruction& instruction, const std::string& meeting, Mail bytes,
+                    std::span<const int64_t> from, std::vector<Mail>& received);
+  // Something that a collective's cost needs and only its data say: Program::integers[at].
+  virtual void note(size_t at, int64_t value);
   // Host scratch of at least n floats, one per `slot`; valid until the next call with that slot.
   // Not for threads of pool().
   virtual float* scratch(int slot, size_t n) = 0;

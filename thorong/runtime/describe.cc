@@ -248,7 +248,7 @@ void add_cost(const Program& program, report::Result& result) {
 // What of the chip a program used, as far as single figures of its blocks depend on it.
 struct Used {
   std::set<numerics::Format> mac_formats;
-  bool dma_transpose = false;
+  bool dma_transpose = false, collective = false;
   std::set<std::string> notes;  // InstructionSpec::not_modelled
   double to_host_bytes = 0;
 };
@@ -264,8 +264,9 @@ Used used_by(const Program& program) {
   used.dma_transpose = costs.has(static_cast<uint16_t>(isa::Opcode::dma_transpose));
   auto table = isa::instruction_table();
   for (uint16_t opcode = 0; opcode < table.size(); ++opcode) {
-    if (costs.has(opcode) && *table[opcode].not_modelled != 0)
-      used.notes.insert(table[opcode].not_modelled);
+    if (!costs.has(opcode)) continue;
+    if (*table[opcode].not_modelled != 0) used.notes.insert(table[opcode].not_modelled);
+    if (table[opcode].between_ranks) used.collective = true;
   }
   return used;
 }
@@ -287,6 +288,7 @@ bool is_idle(const Used& used, const isa::CoreParameters& core, const std::strin
   if (path.starts_with("control.register_")) return used.notes.empty();
   if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
     return !used.dma_transpose;
+  if (path.starts_with("dma.collective_")) return !used.collective;
   if (path.ends_with(".clock_ramp_fraction")) return core.clock_ramp_s <= 0;
   bool large = used.to_host_bytes > core.large_bytes;
   if (path == "host.bytes_per_second_to_host") return large;

@@ -87,6 +87,8 @@ class Finder {
     // From the last to the first, so that the destination comes after what is read.
     for (int64_t listed : program_.listed_operands(instruction))
       operand(i, program_.patterns[static_cast<size_t>(listed)], false);
+    for (int64_t listed : program_.listed_results(instruction))
+      operand(i, program_.patterns[static_cast<size_t>(listed)], true);
     for (int k = isa::kMaxOperands; k-- > 0;) {
       if (program_.has_operand(instruction, k))
         operand(i, program_.operand(instruction, k), (spec.writes >> k & 1) != 0);

@@ -128,6 +128,23 @@ TEST_F(DependenciesTest, ListedOperandsAreRead) {
   EXPECT_EQ(before(b.program, 2), (std::set<int32_t>{0, 1}));
 }
 
+TEST_F(DependenciesTest, ListedResultsAreWritten) {
+  const auto tile = b.buffer(Space::kSbuf, 0, 10), out = b.buffer(Space::kSbuf, 4096, 10),
+             apart = b.buffer(Space::kSbuf, 8192, 10), other = b.buffer(Space::kSbuf, 16384, 10);
+  b.copy(b.part(out, 0, 10), b.part(apart, 0, 10));
+  const auto listed = static_cast<int64_t>(b.program.patterns.size());
+  b.program.integers = {1, listed, 1, listed + 1};
+  b.program.patterns.push_back(b.part(tile, 0, 10));
+  b.program.patterns.push_back(b.part(out, 0, 10));
+  isa::Instruction& both = b.add(Opcode::all_reduce, Queue::kDmaMove, {});
+  both.flags = isa::kListedOperands | isa::kListedResults, both.extra = 0;
+  b.copy(b.part(apart, 0, 10), b.part(out, 0, 10));
+  b.copy(b.part(other, 0, 5), b.part(tile, 0, 5));
+  EXPECT_EQ(before(b.program, 1), std::set<int32_t>{0});
+  EXPECT_TRUE(before(b.program, 2).contains(1));
+  EXPECT_FALSE(before(b.program, 3).contains(1));
+}
+
 TEST_F(DependenciesTest, TilesAtGivenAddressesShareTheirBytes) {
   // b lies on the upper half of a and the lower half of c.
   const auto a = b.buffer(Space::kSbuf, 0, 20), middle = b.buffer(Space::kSbuf, 40, 20),

@@ -130,6 +130,8 @@ class Plan {
       }
       for (int64_t listed : program.listed_operands(instruction))
         add(program.patterns[static_cast<size_t>(listed)]);
+      for (int64_t listed : program.listed_results(instruction))
+        add(program.patterns[static_cast<size_t>(listed)]);
     }
     first_tile_.push_back(static_cast<int64_t>(tile_.size()));
   }

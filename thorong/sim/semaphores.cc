@@ -78,7 +78,8 @@ class Tracker {
   void visit(Instruction& instruction) {
     needed_.fill(0);
     int32_t count = waits_.next(instruction.queue);
-    bool is_call = instruction.extra >= 0 && instruction.operands[0] < 0;
+    bool is_call = instruction.extra >= 0 && instruction.operands[0] < 0 &&
+                   (instruction.flags & isa::kListedOperands) == 0;
     if (is_call) {
       const isa::Call& call = *program_.calls[static_cast<size_t>(instruction.extra)];
       for (isa::BufferId id : call.inputs) access(id, whole(id), instruction.queue, count, false);
@@ -94,6 +95,8 @@ class Tracker {
     for (int64_t listed : program_.listed_operands(instruction)) {
       operand(program_.patterns[static_cast<size_t>(listed)], instruction.queue, count, false);
     }
+    for (int64_t listed : program_.listed_results(instruction))
+      operand(program_.patterns[static_cast<size_t>(listed)], instruction.queue, count, true);
     waits_.emit(instruction, needed_);
   }
 

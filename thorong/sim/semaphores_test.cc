@@ -152,6 +152,22 @@ TEST(Semaphores, ListedOperandsWaitForTheirIndices) {
   EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kGpsimd, 1}}));
 }
 
+TEST(Semaphores, ListedResultsAreWaitedFor) {
+  ProgramBuilder b;
+  const auto in = b.buffer(Space::kSbuf, 0, 10), out = b.buffer(Space::kSbuf, 4096, 10);
+  b.add(Opcode::memset, Queue::kGpsimd, {b.part(in, 0, 10)});
+  const auto listed = static_cast<int64_t>(b.program.patterns.size());
+  b.program.integers = {1, listed, 1, listed + 1};
+  b.program.patterns.push_back(b.part(in, 0, 10));
+  b.program.patterns.push_back(b.part(out, 0, 10));
+  isa::Instruction& both = b.add(Opcode::all_reduce, Queue::kDmaMove, {});
+  both.extra = 0, both.flags |= isa::kListedOperands | isa::kListedResults;
+  b.copy(b.part(in, 0, 10), b.part(out, 0, 10));
+  insert_semaphores(b.program);
+  EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kGpsimd, 1}}));
+  EXPECT_TRUE(waits_of(b.program, 2).contains(Queue::kDmaMove));
+}
+
 TEST(Semaphores, ManyRecordsStayCorrect) {
   // More tiles of one buffer than records are kept: the reader still waits for all writers.
   ProgramBuilder b;

@@ -255,22 +255,53 @@ Timing simulate_timing(const Program& program, const CoreParameters& core, Sched
   return std::move(simulate_timing(std::span(&one, 1), core, schedule)[0]);
 }
 
+namespace {
+
+// Lets the cores of a meeting to which all have come go on; false: there is none.
+bool hold_meeting(std::vector<Clockwork>& clocks, const Meetings& who, std::vector<size_t>& held) {
+  std::vector<char> stands(clocks.size());
+  std::vector<Clockwork*> here;
+  for (size_t c = 0; c < clocks.size(); ++c) {
+    stands[c] = clocks[c].run_to_meeting() ? 1 : 0;
+    if (stands[c] != 0) here.push_back(&clocks[c]);
+  }
+  if (who.empty()) {
+    int64_t when = 0;
+    for (Clockwork* clock : here) when = std::max(when, clock->arrival());
+    for (Clockwork* clock : here) clock->meet(when);
+    return !here.empty();
+  }
+  for (size_t c = 0; c < clocks.size(); ++c) {
+    if (stands[c] == 0) continue;
+    const std::vector<int64_t>& cores = who[c][held[c]];
+    int64_t when = 0;
+    bool all = true;
+    for (int64_t each : cores) {
+      auto i = static_cast<size_t>(each);
+      all = all && stands[i] != 0 && who[i][held[i]] == cores;
+      if (all) when = std::max(when, clocks[i].arrival());
+    }
+    if (!all) continue;
+    for (int64_t each : cores) {
+      clocks[static_cast<size_t>(each)].meet(when);
+      ++held[static_cast<size_t>(each)];
+    }
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::vector<Timing> simulate_timing(std::span<const Program* const> programs,
-                                    const CoreParameters& core, Schedule schedule) {
+                                    const CoreParameters& core, Schedule schedule,
+                                    const Meetings& who) {
   std::vector<Clockwork> clocks;
   clocks.reserve(programs.size());
   for (const Program* program : programs) clocks.emplace_back(*program, core, schedule);
-  std::vector<Clockwork*> here;
-  do {
-    here.clear();
-    int64_t when = 0;
-    for (Clockwork& clock : clocks) {
-      if (!clock.run_to_meeting()) continue;
-      here.push_back(&clock);
-      when = std::max(when, clock.arrival());
-    }
-    for (Clockwork* clock : here) clock->meet(when);
-  } while (!here.empty());
+  std::vector<size_t> held(programs.size());
+  while (hold_meeting(clocks, who, held)) {
+  }
   std::vector<Timing> result;
   for (Clockwork& clock : clocks) result.push_back(clock.take());
   return result;

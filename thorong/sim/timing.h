@@ -75,8 +75,11 @@ bool is_dma(isa::Queue queue);
 Timing simulate_timing(const isa::Program& program, const isa::CoreParameters& core,
                        Schedule schedule);
 // Of the cores of one launch: where they meet (InstructionSpec::meets), each waits for the last.
-// Every core has the same meetings in the same order.
+// who[c][k]: the cores that come to core c's k-th meeting; without it, all come to each. Each of
+// them has it in the same place among those with the others.
+using Meetings = std::vector<std::vector<std::vector<int64_t>>>;
 std::vector<Timing> simulate_timing(std::span<const isa::Program* const> programs,
-                                    const isa::CoreParameters& core, Schedule schedule);
+                                    const isa::CoreParameters& core, Schedule schedule,
+                                    const Meetings& who = {});
 
 }  // namespace thorong::sim

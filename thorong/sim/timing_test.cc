@@ -299,6 +299,30 @@ TEST(Timing, CoresWaitForEachOtherWhereTheyMeet) {
       << "alone it waits for nobody";
 }
 
+TEST(Timing, OnlyThoseWhoMeetWaitForEachOther) {
+  const isa::CoreParameters core = round_core();
+  std::array<ProgramBuilder, 4> cores;
+  std::array<const isa::Program*, 4> programs{};
+  Meetings who(4);
+  for (size_t c = 0; c < 4; ++c) {  // 0 and 1 meet, then 2 and 3, then all
+    ProgramBuilder& b = cores[c];
+    BufferId own = b.buffer(Space::kSbuf, 0, 1000), shared = b.buffer(Space::kHbm, 0, 1000);
+    b.copy(b.part(own, 0, static_cast<int32_t>(100 + 200 * c)), b.part(own, 0, 100));
+    for (int i = 0; i < 2; ++i)
+      b.add(isa::Opcode::core_barrier, Queue::kVector, {b.part(shared, 0, 1)});
+    insert_semaphores(b.program);
+    programs[c] = &b.program;
+    auto first = static_cast<int64_t>(c / 2 * 2);
+    who[c] = {{first, first + 1}, {0, 1, 2, 3}};
+  }
+  const std::vector<Timing> all = simulate_timing(programs, core, Schedule::kBest, who);
+  for (size_t c = 0; c < 4; ++c) {
+    EXPECT_EQ(all[c].instructions[1].start_ps, all[c / 2 * 2 + 1].instructions[0].end_ps);
+    EXPECT_EQ(all[c].instructions[2].start_ps, all[3].instructions[2].start_ps);
+  }
+  EXPECT_LT(all[0].instructions[1].start_ps, all[2].instructions[1].start_ps);
+}
+
 TEST(Timing, ADurationIsRoundedUpToPicoseconds) {
   isa::CoreParameters core = round_core();
   core.vector_hz = 1.12e9;

@@ -19,8 +19,9 @@ _core.set_package(_os.path.dirname(__file__))
 from . import collectives, compiler, dtype, isa, language, tensor, typing  # noqa: E402
 from ._benchmark import benchmark, profile  # noqa: E402
 from ._jit import Kernel, cpu_simulate, jit, run, simulate  # noqa: E402
+from ._run import PerRank  # noqa: E402
 
 __all__ = [
-    "Kernel", "benchmark", "collectives", "compiler", "cpu_simulate", "dtype", "isa", "jit", "language", "profile", "run", "simulate",
+    "Kernel", "PerRank", "benchmark", "collectives", "compiler", "cpu_simulate", "dtype", "isa", "jit", "language", "profile", "run", "simulate",
     "tensor", "typing",
 ]  # fmt: skip

@@ -47,7 +47,8 @@ class Kernel:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if core.current() is not None:
             return self.func(*args, **kwargs)
-        return self.launch(*args, **kwargs).outputs()
+        launched = self.launch(*args, **kwargs)
+        return [launched.outputs(rank) for rank in range(len(launched.values))] if self.options.get("ranks") else launched.outputs()
 
     def __repr__(self) -> str:
         return f"<nki kernel {self.__name__}>"
@@ -66,17 +67,26 @@ def jit(fn: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
     return Kernel(fn, **({"chip": _run.chip_of(target, "platform_target")} if target else {}))
 
 
-def simulate(kernel: Any) -> Kernel:
-    """The kernel, ready to be called with arrays (all kernels are simulated here)."""
+def simulate(kernel: Any, ranks: int | None = None) -> Kernel:
+    """The kernel, ready to be called with arrays (all kernels are simulated here).
+
+    Args:
+        kernel: a function or what @nki.jit made of it.
+        ranks: so many ranks of one chip run it together; the call returns a list, one value a rank.
+    """
     if not callable(kernel):
         raise TypeError(f"expected a kernel (a function, or what @nki.jit made of it), found {kernel!r}")
-    return kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+    made = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+    return made if ranks is None else Kernel(made.func, made.grid, made.edges, **{**made.options, "ranks": ranks})
 
 
 cpu_simulate = simulate
 
 
-def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = None, assume: Mapping[str, str | float] | None = None, **kwargs: Any) -> Result:
+def run(
+    kernel: Any, *args: Any, chip: str | None = None, check: str | None = None, ranks: int | None = None,
+    assume: Mapping[str, str | float] | None = None, **kwargs: Any,
+) -> Result:  # fmt: skip
     """Runs a kernel and times it on the modelled chip.
 
     Args:
@@ -84,14 +94,16 @@ def run(kernel: Any, *args: Any, chip: str | None = None, check: str | None = No
         *args, **kwargs: the kernel's own; arrays are NumPy's, PyTorch's or JAX's.
         chip: a name of thorong.chips(), or a chip file; by default what the environment or @nki.jit says, or trainium2.
         check: what the checks of docs/nki.md do: strict (raise, the default), warn or off; else what THORONG_NKI_CHECK says.
+        ranks: so many ranks of the chip run it together, each with the kernel's cores and its own arrays: copies, or its part of a
+            PerRank([...]).
 
         assume: for this run, other values of the chip's figures: {"tensor.min_issue_cycles": 128}; else what
             THORONG_NKI_ASSUME says. The result's `assumptions` say what they did to the time.
 
     Returns:
-        The same Result as for models; `outputs` has the returned tensors by name.
+        The same Result as for models; `outputs` has the returned tensors by name (of rank 0), `rank_outputs` those of each rank.
     """
-    kernel = simulate(kernel)
+    kernel = simulate(kernel, ranks)
     timing_only = kwargs.pop("timing_only", False)
     options = dict(kernel.options)
     if chip is not None or "chip" not in options:

@@ -131,6 +131,7 @@ class Arrays:
     """The caller's arrays and what Python made of them."""
 
     kind: str = "numpy"  # numpy, torch, jax: what the results become
+    copies: bool = False  # of a rank: the caller's stay as they are
     wrapped: dict[int, tuple[Any, np.ndarray]] = field(default_factory=dict)
 
     def note(self, value: Any, array: np.ndarray) -> np.ndarray:
@@ -141,13 +142,15 @@ class Arrays:
         known = self.wrapped.get(id(value))
         if known is None:
             contiguous = np.ascontiguousarray(array) if array.ndim else array.reshape(1).copy()
-            if not contiguous.flags.writeable:
+            if not contiguous.flags.writeable or self.copies:
                 contiguous = contiguous.copy()
             known = self.wrapped[id(value)] = (value, contiguous)
         return known[1]
 
     def write_back(self) -> None:
         """Arrays that had to be copied get what the kernel wrote to them."""
+        if self.copies:
+            return
         for value, array in self.wrapped.values():
             original = _to_numpy(value) if self.kind != "jax" else None
             if original is None or np.shares_memory(original, array) or not original.flags.writeable:
@@ -248,39 +251,50 @@ def _run_on_core(run: core.Run, place: Grid, body: Callable[[], Any]) -> Any:
 
 
 @dataclass
+class PerRank:
+    """An argument that is another one for each rank: PerRank([x0, x1])."""
+
+    values: list[Any]
+
+
+@dataclass
 class Launched:
-    """What a run of a kernel leaves: its runs (one a core), what the kernel returned, and the caller's arrays."""
+    """What a run of a kernel leaves: its runs (one a core), what the kernel returned on each rank, and the arrays of each."""
 
     runs: list[Any]
-    value: Any
-    arrays: Arrays
+    values: list[Any]
+    arrays: list[Arrays]
     name: str
     timed: bool = False  # somebody asked for the result
 
-    def outputs(self) -> Any:
-        """The kernel's results as arrays."""
-        return _map_tensors(self.value, lambda v: self.arrays.result(to_array(v)) if isinstance(v, core.NkiTensor) else v)
+    def outputs(self, rank: int = 0) -> Any:
+        """A rank's results as arrays."""
+        arrays = self.arrays[rank]
+        return _map_tensors(self.values[rank], lambda v: arrays.result(to_array(v)) if isinstance(v, core.NkiTensor) else v)
 
     def result(self) -> Result:
         """Time, energy and cost of what was recorded."""
-        named: list[tuple[str, Any]] = []
-
-        def note(value: Any) -> Any:
-            if isinstance(value, core.NkiTensor):
-                named.append((value.name or f"output{len(named)}", value))
-            return value
-
-        _map_tensors(self.value, note)
         self.timed = True
-        return Result(core.finish(self.runs, self.name, named))
+        result = Result(core.finish(self.runs, self.name, _named(self.values[0])))
+        if len(self.values) > 1 and not result.timing_only:
+            result.rank_outputs = [{name: to_array(tensor) for name, tensor in _named(value)} for value in self.values]
+        return result
+
+
+def _named(value: Any) -> list[tuple[str, Any]]:
+    """The tensors in what a kernel returned, with their names."""
+    return [(tensor.name or f"output{number}", tensor) for number, tensor in enumerate(_tensors(value))]
 
 
 # Told of each launch: `python -m thorong.nki` sums them up.
 on_launch: Callable[[Launched], None] | None = None
 
 
-def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], edges: Any = (), **options: Any) -> Launched:
-    """Runs a kernel's Python on the cores of the grid, one after the other at each meeting."""
+def launch(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], edges: Any = (),
+    ranks: int | None = None, **options: Any,
+) -> Launched:  # fmt: skip
+    """Runs a kernel's Python on the cores of the grid, for each rank, one after the other at each meeting."""
     options = {**environment_options(), **options}
     options.setdefault("chip", target_chip())
     options["assume"] = assumptions(options.get("assume"))
@@ -290,31 +304,63 @@ def launch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     cores = 1
     for size in grid_shape:
         cores *= int(size)
-    shared = core.Launch(cores) if cores > 1 else None
-    runs = [core.begin(options, number, shared) for number in range(cores)]
-    arrays = Arrays()
-    bodies = [_body(function, args, kwargs, run, arrays) for run in runs]
-    places = [Grid(tuple(grid_shape), tuple(int(i) for i in np.unravel_index(n, grid_shape)) if grid_shape else ()) for n in range(cores)]
+    shared = core.Launch(cores, ranks or 1, ranks is not None) if cores > 1 or ranks is not None else None
+    runs = [core.begin(options, 0, shared)]
+    _check_ranks(ranks, cores, runs[0])
+    runs += [core.begin(options, number, shared) for number in range(1, cores * (ranks or 1))]
+    arrays = [Arrays(copies=ranks is not None) for _ in range(ranks or 1)]
+    bodies = [_body(function, *_of_rank(args, kwargs, n // cores, ranks), run, arrays[n // cores]) for n, run in enumerate(runs)]
+    grid = tuple(grid_shape)
+    places = [Grid(grid, tuple(int(i) for i in np.unravel_index(n % cores, grid)) if grid else ()) for n in range(len(runs))]
     token = _python_subset.conditions.set(set() if wanted else None)
     try:
-        value = _run_on_core(runs[0], places[0], bodies[0]) if shared is None else _run_cores(runs, shared, places, bodies)
+        values = [_run_on_core(runs[0], places[0], bodies[0])] if shared is None else _run_cores(runs, shared, places, bodies)
     finally:
         _python_subset.conditions.reset(token)
-    returned: list[Any] = []
-    _map_tensors(value, lambda v: returned.append(v) if isinstance(v, core.NkiTensor) else None)
-    for run in runs:
+    values = values[::cores]
+    for number, run in enumerate(runs):
         for later, earlier in edges:
             run.add_edge(later, earlier)
-        run.check_end(returned if run is runs[0] else [])
-    arrays.write_back()
+        run.check_end(list(_tensors(values[number // cores])) if number % cores == 0 else [])
+    for each in arrays:
+        each.write_back()
     name = getattr(function, "__name__", type(function).__name__)
-    launched = Launched(runs, value, arrays, name)
+    launched = Launched(runs, values, arrays, name)
     if on_launch is not None:
         on_launch(launched)
     return launched
 
 
-def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies: list[Callable[[], Any]]) -> Any:
+def _check_ranks(ranks: int | None, cores: int, run: core.Run) -> None:
+    there = run.figures["cores"]
+    if ranks is None or (ranks >= 1 and ranks * cores <= there):
+        return
+    raise InvalidArgument(
+        f"expected 1 to {there // cores} ranks of {cores} core{'s' if cores > 1 else ''}, since {run.chip} has {there}, found ranks={ranks}. "
+        "Ranks on several chips are not modelled: run fewer.", "ranks",
+    )  # fmt: skip
+
+
+def _of_rank(args: tuple[Any, ...], kwargs: dict[str, Any], rank: int, ranks: int | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of one rank: its parts of those that are PerRank."""
+
+    def pick(value: Any) -> Any:
+        if not isinstance(value, PerRank):
+            return value
+        if len(value.values) != (ranks or 1):
+            raise InvalidArgument(f"expected a PerRank of {ranks or 1} values, one a rank, found {len(value.values)}. Pass ranks={len(value.values)}.", "ranks")
+        return value.values[rank]
+
+    return tuple(pick(value) for value in args), {key: pick(value) for key, value in kwargs.items()}
+
+
+def _tensors(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _map_tensors(value, lambda v: found.append(v) if isinstance(v, core.NkiTensor) else None)
+    return found
+
+
+def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies: list[Callable[[], Any]]) -> list[Any]:
     threads = [_Core(run, shared, place, body) for run, place, body in zip(runs, places, bodies)]
     for thread in threads:
         thread.start()
@@ -336,7 +382,7 @@ def _run_cores(runs: list[Any], shared: core.Launch, places: list[Grid], bodies:
     errors.sort(key=lambda error: getattr(error, "check", "") == "deadlock")
     if errors:
         raise errors[0]
-    return threads[0].value
+    return [thread.value for thread in threads]
 
 
 def _body(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: core.Run, arrays: Arrays) -> Callable[[], Any]:

@@ -14,19 +14,20 @@ import numpy as np
 CASES: dict[str, dict[str, Any]] = {}
 
 
-def case(chip: str = "trainium2", cores: int = 1, goes_on: bool = True, **arrays: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def case(chip: str = "trainium2", cores: int = 1, ranks: int | None = None, goes_on: bool = True, **arrays: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Notes a kernel.
 
     Args:
         chip: what it runs on.
         cores: LNC.
+        ranks: so many run it together.
         goes_on: --check warn comes to its end.
         **arrays: further arguments.
     """
 
     def note(function: Callable[..., Any]) -> Callable[..., Any]:
         assert function.__name__ not in CASES, function.__name__
-        CASES[function.__name__] = {"function": function, "chip": chip, "cores": cores, "goes_on": goes_on, "arrays": arrays}
+        CASES[function.__name__] = {"function": function, "chip": chip, "cores": cores, "ranks": ranks, "goes_on": goes_on, "arrays": arrays}
         return function
 
     return note

@@ -35,6 +35,12 @@ inline std::vector<ParameterSpec> dma_engines_parameters() {
                     "Time in which a descriptor generator makes the descriptors of a transfer.")),
       optional(count("descriptor_generators", "", 1, 64,
                      "Hardware blocks of a core that make descriptors while a program runs.")),
+      optional(real("collective_start_s", "s", 0, 1,
+                    "Time in which a communication core starts a collective.")),
+      optional(
+          real("collective_hop_s", "s", 0, 1, "Time of a collective's step without its data.")),
+      optional(real("collective_fraction", "", 0.001, 1,
+                    "Part of the rate that a collective's transfers reach.")),
       node_energy("pj_per_byte", 1e6,
                   "Energy of moving a byte, without the memories at both ends, at 7 nm."),
       node_energy("pj_per_descriptor", 1e9, "Energy of making or fetching a descriptor, at 7 nm."),

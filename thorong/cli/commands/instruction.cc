@@ -133,7 +133,7 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
             numerics::Format format) {
   const isa::InstructionSpec& spec = isa::spec(opcode);
   const std::string& mnemonic = spec.mnemonic;
-  if (std::string more = needs_more(mnemonic); !more.empty())
+  if (std::string more = spec.between_ranks ? "other ranks" : needs_more(mnemonic); !more.empty())
     return unsupported(mnemonic + " needs " + more + "; time it in a model or kernel.",
                        "instruction");
   THORONG_TRY(isa::Queue queue, queue_of(request, spec));

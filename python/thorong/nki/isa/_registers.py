@@ -34,6 +34,7 @@ def register_load(dst: _core.VirtualRegister, src: _core.NkiTensor) -> None:
     _core.load_register(dst, src)
 
 
-def register_store(dst: _core.NkiTensor, src: _core.VirtualRegister) -> None:
-    """The one element of dst = src. Takes control.register_s; who reads the element waits for the access too."""
-    _core.store_register(dst, src)
+def register_store(dst: _core.NkiTensor, src: _core.VirtualRegister | int) -> None:
+    """The one element of dst = src, a register or an integer (a rank). Takes control.register_s; who reads the element waits for the
+    access too."""
+    _core.store_register(dst, src if isinstance(src, _core.VirtualRegister) else register_alloc(src))
