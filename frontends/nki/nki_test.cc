@@ -219,10 +219,10 @@ Result<report::Result> loop(const std::shared_ptr<KernelRun>& run, int steps, bo
     auto a = run->allocate(shape, *parse_dtype("float32"), Region::kSbuf, "a", place);
     Tensor b = tile(*run, {128, 1000});
     EXPECT_TRUE(call(*run, Opcode::memset, {pass(*a), pass(1.0)}).ok());
-    Argument gpsimd;
-    gpsimd.kind = Argument::Kind::kName, gpsimd.name_kind = isa::NameKind::kEngine;
-    gpsimd.code = 3;
-    EXPECT_TRUE(call(*run, Opcode::tensor_copy, {pass(b), pass(*a), gpsimd}).ok());
+    Argument vector;  // GpSimd sets the tile
+    vector.kind = Argument::Kind::kName, vector.name_kind = isa::NameKind::kEngine;
+    vector.code = 5;
+    EXPECT_TRUE(call(*run, Opcode::tensor_copy, {pass(b), pass(*a), vector}).ok());
   }
   if (ordered) run->end_order();
   std::array runs{run};
