@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 
+#include "thorong/base/file.h"
 #include "thorong/chip/block_spec.h"
 #include "thorong/chip/loader.h"
 
@@ -307,6 +308,20 @@ TEST(Load, UnknownNamesGetTheNearest) {
   EXPECT_NE(load("gpu").status().message().find("Shipped: 'inferentia1'"), std::string::npos);
   EXPECT_EQ(load("/no/such/file.yaml").status().code(), Code::kNotFound);
   EXPECT_EQ(load("../trainium1").status().code(), Code::kNotFound);
+}
+
+TEST(Load, SeesThatAFileOrItsBaseHasChanged) {
+  const TemporaryFolder folder;
+  std::string text = *read_text_file(chips_folder() + "/trainium1.yaml");
+  const std::string base = folder.write("base.yaml", text);
+  const std::string variant = folder.write("variant.yaml", "base: base.yaml\n");
+  const double before = loaded(base).at("package.cores");
+  EXPECT_EQ(loaded(variant).at("package.cores"), before);
+  const std::string had = "cores: {value: 2,";
+  ASSERT_NE(text.find(had), std::string::npos);
+  folder.write("base.yaml", text.replace(text.find(had), had.size(), "cores: {value: 4,"));
+  EXPECT_EQ(loaded(base).at("package.cores"), 4);
+  EXPECT_EQ(loaded(variant).at("package.cores"), 4);
 }
 
 TEST(Load, RefusesWhatIsNotASmallRegularFile) {

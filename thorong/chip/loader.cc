@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <utility>
@@ -152,6 +153,42 @@ Result<Chip> build_verified(std::string_view yaml, const std::string& where, Wal
   return verified(std::move(chip));
 }
 
+// Files that were read before, by path and text: a script may launch a kernel a thousand times. Not
+// those with a base, which may have changed.
+class KnownChips {
+ public:
+  Result<Chip> build(const std::string& text, const std::string& path) {
+    if (auto known = find(text, path)) return *known;
+    Walk walk{.files_allowed = true, .chain = {identity(path)}};
+    THORONG_TRY(Chip chip, chip::build(text, path, walk));
+    THORONG_TRY(chip, verified(std::move(chip)));
+    if (walk.chain.size() == 1) keep({path, text, std::make_shared<const Chip>(chip)});
+    return chip;
+  }
+
+ private:
+  struct Known {
+    std::string path, text;
+    std::shared_ptr<const Chip> chip;
+  };
+  std::shared_ptr<const Chip> find(const std::string& text, const std::string& path) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Known& known : known_) {
+      if (known.path == path && known.text == text) return known.chip;
+    }
+    return nullptr;
+  }
+  void keep(Known known) {
+    constexpr size_t kMost = 8;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (known_.size() == kMost) known_.erase(known_.begin());
+    known_.push_back(std::move(known));
+  }
+
+  std::mutex mutex_;
+  std::vector<Known> known_;
+};
+
 }  // namespace
 
 void set_chips_folder(std::string folder) {
@@ -194,8 +231,8 @@ Result<Chip> load(const std::string& name_or_path, std::span<const Assumption> a
     THORONG_TRY(path, shipped_path(name_or_path));
   }
   THORONG_TRY(const std::string text, read_chip_file(path));
-  THORONG_TRY(Chip chip,
-              build_verified(text, path, Walk{.files_allowed = true, .chain = {identity(path)}}));
+  static KnownChips known;
+  THORONG_TRY(Chip chip, known.build(text, path));
   // A copy of a shipped file that was changed is another chip, whatever name it still states.
   const fs::path shipped = fs::path(chips_folder()) / (chip.name + ".yaml");
   std::error_code error;
