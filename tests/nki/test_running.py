@@ -261,7 +261,7 @@ def test_packed_types(name: str) -> None:
     np.testing.assert_array_equal(neuron_dtypes.static_cast(packed, np.float32), values.astype(np.float32))
     seen = []
     nki.simulate(lambda a: seen.append((a.dtype, a.shape)))(packed)
-    assert seen == [(getattr(nl, name), (2, 8))]
+    assert seen == [(getattr(nl, name), (2, 8))] and np.zeros(1, getattr(nl, name)).dtype == packed.dtype
     assert neuron_dtypes.is_float_type(ml_dtypes.bfloat16) and not neuron_dtypes.is_float_type(np.int8)
     with pytest.raises(ValueError, match="a multiple of four"):
         neuron_dtypes.static_cast(np.zeros((2, 3), np.float32), getattr(neuron_dtypes, name))

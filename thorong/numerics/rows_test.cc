@@ -167,7 +167,7 @@ TEST(Rows, ReductionsKeepTheirOrder) {
   for_each_target([&](const std::string&) {
     for (const auto function : {BinaryFunction::kAdd, BinaryFunction::kMultiply,
                                 BinaryFunction::kMaximum, BinaryFunction::kMinimum}) {
-      for (size_t n : {1, 2, 15, 16, 17, 31, 32, 100, 512}) {
+      for (const size_t n : {1U, 2U, 15U, 16U, 17U, 31U, 32U, 100U, 512U}) {
         for (Format format : kFormats) {
           constexpr size_t kRows = 7;
           const Tile in(format, testing::random_values(kRows * n, static_cast<uint32_t>(n)), kRows);

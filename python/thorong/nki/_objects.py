@@ -199,6 +199,8 @@ _STORED_AS = {
 
 # NumPy dtypes that say more than the bytes: arrays of them are of the packed type.
 PACKED = {name: np.dtype([(name, _STORED_AS[name])]) for name in ("float8_e5m2_x4", "float8_e4m3fn_x4", "float4_e2m1fn_x4")}
+# As ml_dtypes does for its types: np.zeros(shape, dtype=nl.float8_e4m3fn_x4).
+np.sctypeDict.update(PACKED)  # type: ignore[attr-defined]
 
 
 def _numpy_dtype(name: str) -> np.dtype[Any]:
