@@ -180,7 +180,8 @@ Result<int64_t> end_without_assumptions(std::span<const std::shared_ptr<KernelRu
     all.push_back(&programs.back());
   }
   int64_t end = 0;
-  for (const sim::Timing& timing : sim::simulate_timing(all, core, sim::Schedule::kBest, meetings.who))
+  for (const sim::Timing& timing :
+       sim::simulate_timing(all, core, sim::Schedule::kBest, meetings.who))
     end = std::max(end, timing.end_ps);
   return end;
 }
@@ -207,31 +208,44 @@ report::Result describe_core(KernelRun& run, const isa::CoreParameters& core, si
 // shown core waited for it.
 using Latecomers = std::map<std::string, std::pair<int64_t, report::WaitUse>>;
 
-Latecomers find_latecomers(std::span<const std::shared_ptr<KernelRun>> runs,
+// The core's meeting that is the shown core's k-th: both come to equally many of the same cores
+// before it.
+size_t same_meeting(const AllMeetings& all, size_t shown, size_t k, size_t core) {
+  const auto& mine = all.who[shown];
+  auto before = std::count(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(k), mine[k]);
+  const auto& theirs = all.who[core];
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    if (theirs[i] == mine[k] && before-- == 0) return all.at[core][i];
+  }
+  return all.at[core].back();  // check_meetings has seen that there is one
+}
+
+Latecomers find_latecomers(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all,
                            const isa::CoreParameters& core, const std::vector<sim::Timing>& timings,
                            size_t shown) {
-  std::vector<std::vector<size_t>> meets;
+  if (all.at[shown].empty()) return {};
   std::vector<std::vector<sim::Start>> starts;
-  for (size_t c = 0; c < runs.size(); ++c) {
-    meets.push_back(meetings(runs[c]->program()));
-    if (meets[0].empty()) return {};
+  for (size_t c = 0; c < runs.size(); ++c)
     starts.push_back(sim::explain_starts(runs[c]->program(), core, timings[c]));
-  }
   Latecomers result;
-  for (size_t k = 0; k < meets[shown].size(); ++k) {
-    const sim::Start& waited = starts[shown][meets[shown][k]];
+  for (size_t k = 0; k < all.at[shown].size(); ++k) {
+    size_t here = all.at[shown][k];
+    const sim::Start& waited = starts[shown][here];
     if (waited.hold != sim::Hold::kMeeting) continue;
-    for (size_t c = 0; c < runs.size(); ++c) {
-      const sim::Start& came = starts[c][meets[c][k]];
-      if (c == shown || came.hold == sim::Hold::kMeeting) continue;
-      auto cause = came.cause >= 0 ? static_cast<size_t>(came.cause) : meets[c][k];
-      auto& [stall_ps, use] = result[line_of(runs[shown]->program(), meets[shown][k])];
+    for (int64_t each : all.who[shown][k]) {
+      auto c = static_cast<size_t>(each);
+      if (c == shown) continue;
+      size_t there = same_meeting(all, shown, k, c);
+      const sim::Start& came = starts[c][there];
+      if (came.hold == sim::Hold::kMeeting) continue;
+      auto cause = came.cause >= 0 ? static_cast<size_t>(came.cause) : there;
+      auto& [stall_ps, use] = result[line_of(runs[shown]->program(), here)];
       if (waited.stall_ps > stall_ps) {  // of several at one line the longest names the cause
         const isa::Instruction& instruction = runs[c]->program().instructions[cause];
         use.cause_name = line_of(runs[c]->program(), cause);
         use.cause_op = isa::spec(instruction.opcode).mnemonic;
-        use.cause_engine =
-            "core " + std::to_string(c) + ", " + std::string(isa::name(instruction.queue));
+        use.cause_engine = runs[c]->launch()->label(static_cast<int>(c)) + ", " +
+                           std::string(isa::name(instruction.queue));
         stall_ps = waited.stall_ps;
       }
       break;
@@ -274,7 +288,7 @@ void add_energy_of_lines(report::Result& result, const report::Result& other) {
 
 // One result of all cores of a launch: the timeline of the core that ends last, the energy of all,
 // each with its static part for as long as the launch takes.
-report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
+report::Result join(std::span<const std::shared_ptr<KernelRun>> runs, const AllMeetings& all,
                     const isa::CoreParameters& core, std::vector<sim::Timing> timings,
                     const FinishOptions& options) {
   size_t last = 0;
@@ -284,7 +298,7 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
     end_ps = std::max(end_ps, timings[c].end_ps);
   }
   Latecomers latecomers;
-  if (runs.size() > 1) latecomers = find_latecomers(runs, core, timings, last);
+  if (runs.size() > 1) latecomers = find_latecomers(runs, all, core, timings, last);
   std::vector<double> ends;
   for (sim::Timing& timing : timings) {
     ends.push_back(static_cast<double>(timing.end_ps) * 1e-12);
@@ -312,11 +326,13 @@ report::Result join(std::span<const std::shared_ptr<KernelRun>> runs,
   return result;
 }
 
-void note_collectives(const KernelRun& run, report::Result& result) {
+void note_collectives(std::span<const std::shared_ptr<KernelRun>> runs, report::Result& result) {
   bool any = false, counted = false;
-  for (const isa::Instruction& instruction : run.program().instructions) {
-    any = any || isa::spec(instruction.opcode).between_ranks;
-    counted = counted || instruction.opcode == static_cast<uint16_t>(isa::Opcode::all_to_all_v);
+  for (const std::shared_ptr<KernelRun>& run : runs) {
+    for (const isa::Instruction& instruction : run->program().instructions) {
+      any = any || isa::spec(instruction.opcode).between_ranks;
+      counted = counted || instruction.opcode == static_cast<uint16_t>(isa::Opcode::all_to_all_v);
+    }
   }
   if (any)
     result.not_modelled.push_back(
@@ -343,8 +359,8 @@ Result<report::Result> finish(std::span<const std::shared_ptr<KernelRun>> runs,
   std::vector<sim::Timing> timings =
       sim::simulate_timing(programs, core, sim::Schedule::kBest, all.who);
   if (!runs[0]->chip().given.empty()) options.chip_end_ps = end_without_assumptions(runs, all);
-  report::Result result = join(runs, core, std::move(timings), options);
-  note_collectives(*runs[0], result);
+  report::Result result = join(runs, all, core, std::move(timings), options);
+  note_collectives(runs, result);
   for (const auto& [name, tensor] : options.outputs) {
     report::Output output;
     output.name = name;

@@ -19,6 +19,7 @@ using nki::Tensor;
 // nki.isa.VirtualRegister.
 struct VirtualRegister {
   std::shared_ptr<nki::Register> state = std::make_shared<nki::Register>();
+  bool frozen = false;  // the index of a counted loop
 };
 
 // nl.ds(start, size).
@@ -277,7 +278,15 @@ void finish_call(NkiRun& context, const Status& status) {
 }
 
 // Outside of a kernel a register is a number only.
+void refuse_frozen(const VirtualRegister& target, const char* function) {
+  if (!target.frozen) return;
+  throw_nki_error(invalid_argument(std::string(function) +
+                                   ": expected a register that the kernel may write, found the "
+                                   "index of a counted loop. Copy it to a register of your own."));
+}
+
 void move_register(VirtualRegister& target, nb::handle source) {
+  refuse_frozen(target, "register_move");
   int64_t value = to_integer(source);
   NkiRun* context = current_run();
   if (context == nullptr) {
@@ -319,8 +328,9 @@ void bind_register(nb::module_& module) {
   nb::class_<VirtualRegister>(module, "VirtualRegister")
       .def(
           "__init__",
-          [](VirtualRegister* self, nb::handle state, bool) {
+          [](VirtualRegister* self, nb::handle state, bool frozen) {
             new (self) VirtualRegister;
+            self->frozen = frozen;
             if (state.is_none()) return;
             self->state->value = to_integer(state), self->state->set = true;
           },
@@ -335,6 +345,7 @@ void bind_register(nb::module_& module) {
   module.def("move_register", move_register);
   module.def("load_register", [](VirtualRegister& target, const Tensor& source) {
     NkiRun& context = need_run("register_load");
+    refuse_frozen(target, "register_load");
     finish_call(context, context.run->load_register(*target.state, source,
                                                     place_of(context, isa::Opcode::register_load)));
   });

@@ -325,7 +325,7 @@ def test_time_and_energy() -> None:
     plain = nki.run(lambda a: nl.store(hbm(a.shape, a.dtype), nl.load(a)), small[0], chip="trainium2")
     assert alone.device_s < results[0].device_s and "collective" not in str(plain.assumed)
     assert "all_reduce" in results[0].timeline["instruction"]
-    assert [each["op"] for each in results[0].operators].count("all_reduce of ranks 0, 1, 2, 3") == 1
+    assert [each["op"] for each in results[0].operators].count("all_reduce of ranks 0, 1, 2, 3 in float32") == 1
     assert "all_reduce" not in [each["op"] for each in results[0].operators]
     timed = nki.run(kernel, nki.PerRank(large), chip="trainium2", ranks=4, timing_only=True)
     assert timed.device_s == results[1].device_s and timed.energy_j == results[1].energy_j
@@ -387,3 +387,76 @@ def test_too_many_ranks() -> None:
         nki.run(nki.jit(lambda a: a)[2], x, chip="trainium2", ranks=5)
     with pytest.raises(thorong.InvalidArgument, match="PerRank of 2 values"):
         nki.run(lambda a: a, nki.PerRank([x]), chip="trainium2", ranks=2)
+
+
+def _reductions(counts: dict[int, int], last: int, dtypes: Any = None) -> Any:
+    """A kernel on four ranks: pairs of ranks sum so often; one rank goes on for longest."""
+
+    def kernel(a: Any) -> Any:
+        rank = int(ncc.rank_id())
+        source, out = (nl.ndarray(a.shape, a.dtype, buffer=nl.shared_hbm) for _ in range(2))
+        nisa.dma_copy(source, a)
+        tile = nl.ndarray(a.shape, a.dtype, buffer=nl.sbuf)
+        nisa.dma_copy(tile, a)
+        if rank == 3:
+            for _ in range(40):
+                nisa.activation(dst=tile, op=nl.exp, data=tile)
+            nisa.dma_copy(source, tile)
+        for _ in range(counts[rank]):
+            ncc.all_reduce([source], [out], ncc.ReplicaGroup([[0, 1], [2, 3]]), nl.add)
+        if rank == last:
+            for _ in range(60):
+                nisa.dma_copy(tile, source)
+        return out if counts[rank] else a
+
+    return kernel
+
+
+@pytest.mark.parametrize("counts", [{0: 1, 1: 1, 2: 1, 3: 1}, {0: 1, 1: 1, 2: 9, 3: 9}])
+def test_who_came_last_is_of_the_group(counts: dict[int, int]) -> None:
+    """Groups meet by themselves, and not equally often."""
+    result = nki.run(_reductions(counts, 2), np.zeros((128, 512), np.float32), chip="trainium2", ranks=4)
+    waits = [wait for wait in result.waits if wait["waited_for"] == "other core"]
+    assert waits and all(wait["cause_engine"].startswith("rank 3") for wait in waits)
+    assert any("links between chips" in text for text in result.not_modelled)
+
+
+def test_limits_are_named_whichever_rank_comes_to_a_collective() -> None:
+    """Rank 0 comes to none."""
+    result = nki.run(_reductions({0: 0, 1: 0, 2: 1, 3: 1}, 0), np.zeros((128, 512), np.float32), chip="trainium2", ranks=4)
+    assert any("links between chips" in text for text in result.not_modelled)
+
+
+@pytest.mark.parametrize("other", [np.int32, ml_dtypes.bfloat16])
+def test_ranks_that_bring_different_dtypes_do_not_meet(other: Any) -> None:
+    """The message says what each brings."""
+    kernel = _reductions({0: 1, 1: 1, 2: 1, 3: 1}, 0)
+    x = np.ones((128, 512), np.float32)
+    with pytest.raises(Exception, match=r"all_reduce of ranks 0, 1 in (float32|int32|bfloat16)"):
+        nki.simulate(kernel, ranks=4)(nki.PerRank([x, x.astype(other), x, x]))
+
+
+@pytest.mark.parametrize("ranks", [-1, 0, 10**12])
+def test_impossible_numbers_of_ranks(ranks: int) -> None:
+    with pytest.raises(thorong.InvalidArgument, match="expected 1 to"):
+        nki.run(_reductions({}, 0), np.zeros((128, 512), np.float32), ranks=ranks)
+
+
+def test_a_benchmark_of_ranks_remembers_its_result() -> None:
+    """And gives back a value for each rank."""
+    kernel = nki.benchmark(_reductions({0: 1, 1: 1, 2: 1, 3: 1}, 0))
+    values = nki.simulate(kernel, ranks=4)(np.ones((128, 512), np.float32))
+    assert len(values) == 4 and kernel.benchmark_result is not None
+
+
+def test_memory_maps_have_what_collectives_write() -> None:
+    """A tile in SBUF that nobody reads afterwards."""
+
+    def kernel(a: Any) -> Any:
+        source, out = (nl.ndarray(a.shape, a.dtype, buffer=nl.sbuf) for _ in range(2))
+        nisa.dma_copy(source, a)
+        ncc.all_reduce([source], [out], ncc.ReplicaGroup([[0, 1]]), nl.add)
+        return a
+
+    result = nki.run(kernel, np.zeros((128, 512), np.float32), chip="trainium2", ranks=2)
+    assert sum(tile["bytes"] * tile["partitions"] for tile in result.tiles if tile["memory"] == "sbuf") == result.memory["sbuf_peak_bytes"]

@@ -170,3 +170,15 @@ def test_the_assumed_times_can_be_changed() -> None:
     assert slow.assumptions["device_s_of_chip"] == own.device_s
     assert slow.assumptions["facts"][0]["chip_value"] == "1e-07 s" and slow.assumed[0]["kind"] == "given"
     assert slow.energy_by["instructions"] == own.energy_by["instructions"] > 0
+
+
+def test_the_index_of_a_counted_loop_is_not_written() -> None:
+    """It is the loop's."""
+
+    def kernel(a: Any) -> Any:
+        for i in nl.dynamic_range(3):
+            nisa.register_move(i, 7)
+        return a
+
+    with pytest.raises(nisa.NkiValidationError, match="found the index of a counted loop"):
+        nki.run(kernel, np.zeros((4, 4), np.float32))

@@ -47,8 +47,14 @@ Collective collective_of(const Program& program, const Instruction& instruction)
 
 std::string meeting_name(const Program& program, const Instruction& instruction) {
   const InstructionSpec& spec = isa::spec(instruction.opcode);
-  if (spec.between_ranks)
-    return spec.mnemonic + " of " + list_ranks(collective_of(program, instruction).group);
+  if (spec.between_ranks) {
+    // With the dtype: ranks that bring different ones do not meet.
+    Collective call = collective_of(program, instruction);
+    auto any = call.reads.empty() ? call.writes : call.reads;
+    std::string dtype =
+        any.empty() ? "" : " in " + std::string(numerics::name(pattern_of(program, any[0]).format));
+    return spec.mnemonic + " of " + list_ranks(call.group) + dtype;
+  }
   if (instruction.extra < 0) return spec.mnemonic;
   return spec.mnemonic + " of pipe " +
          std::to_string(program.integers[static_cast<size_t>(instruction.extra)]);

@@ -141,10 +141,10 @@ struct InstructionSpec {
   int first_generation = 2;                // NeuronCore version
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
-  bool splits = false;         // the meaning does machine.part() only when asked for a part
-  bool meets = false;          // ends when every core of the launch has come to it
-  bool between_ranks = false;  // a collective (collective.h): cores of several ranks meet
-  bool engine_state = false;   // uses MachineState::engines whatever its ReduceCommand
+  bool splits = false;            // the meaning does machine.part() only when asked for a part
+  bool meets = false;             // ends when all cores of the rank, or of the group, are there
+  bool between_ranks = false;     // a collective (collective.h): cores of several ranks meet
+  bool engine_state = false;      // uses MachineState::engines whatever its ReduceCommand
   const char* not_modelled = "";  // a sentence, shown with results of programs that have it
   bool table = false;  // function0 is a UnaryFunction whose table Scalar may have to load
 };

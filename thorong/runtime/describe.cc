@@ -248,7 +248,7 @@ void add_cost(const Program& program, report::Result& result) {
 // What of the chip a program used, as far as single figures of its blocks depend on it.
 struct Used {
   std::set<numerics::Format> mac_formats;
-  bool dma_transpose = false, collective = false;
+  bool dma_transpose = false, collective = false, registers = false;
   std::set<std::string> notes;  // InstructionSpec::not_modelled
   double to_host_bytes = 0;
 };
@@ -267,6 +267,7 @@ Used used_by(const Program& program) {
     if (!costs.has(opcode)) continue;
     if (*table[opcode].not_modelled != 0) used.notes.insert(table[opcode].not_modelled);
     if (table[opcode].between_ranks) used.collective = true;
+    if (table[opcode].engine == Queue::kSync) used.registers = true;
   }
   return used;
 }
@@ -285,7 +286,7 @@ bool is_idle(const Used& used, const isa::CoreParameters& core, const std::strin
       return numerics::name(format).starts_with(std::string_view(path).substr(kMac.size()));
     });
   }
-  if (path.starts_with("control.register_")) return used.notes.empty();
+  if (path.starts_with("control.register_")) return !used.registers;
   if (path.find("transpose") != std::string::npos && path.starts_with("dma."))
     return !used.dma_transpose;
   if (path.starts_with("dma.collective_")) return !used.collective;

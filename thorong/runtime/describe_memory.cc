@@ -33,6 +33,8 @@ class Lives {
       for (int32_t operand : instruction.operands) note(operand, i);
       for (int64_t operand : tiles_.listed_operands(instruction))
         note(static_cast<int32_t>(operand), i);
+      for (int64_t operand : tiles_.listed_results(instruction))
+        note(static_cast<int32_t>(operand), i);
       if (instruction.opcode != static_cast<uint16_t>(isa::Opcode::custom_op)) continue;
       const isa::Call& call = *tiles_.calls[static_cast<size_t>(instruction.extra)];
       for (isa::BufferId id : call.inputs) extend(id, i);

@@ -106,12 +106,18 @@ class _Measured(Kernel):
         other.last, other.files = self.last, self.files
         return other
 
+    def with_options(self, **options: Any) -> Kernel:
+        """Shares what is remembered, too."""
+        other = super().with_options(**options)
+        other.last, other.files = self.last, self.files
+        return other
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if core.current() is not None:
             return self.func(*args, **kwargs)
         launched = self.launch(*args, **kwargs)
         self.keep(launched.result())
-        return launched.outputs()
+        return self.returned(launched)
 
     def keep(self, result: Result) -> None:
         """Remembers the result of a call and writes the files."""

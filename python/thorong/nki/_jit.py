@@ -37,6 +37,10 @@ class Kernel:
         pairs = tuple((later, earlier) for later, names in edges for earlier in ([names] if isinstance(names, str) else names))
         return type(self)(self.func, self.grid, (*self.edges, *pairs), **self.options)
 
+    def with_options(self, **options: Any) -> Kernel:
+        """The kernel with more options of launch()."""
+        return type(self)(self.func, self.grid, self.edges, **{**self.options, **options})
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -47,7 +51,10 @@ class Kernel:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if core.current() is not None:
             return self.func(*args, **kwargs)
-        launched = self.launch(*args, **kwargs)
+        return self.returned(self.launch(*args, **kwargs))
+
+    def returned(self, launched: _run.Launched) -> Any:
+        """What a call gives back: the kernel's results as arrays, with `ranks` a list of each rank's."""
         return [launched.outputs(rank) for rank in range(len(launched.values))] if self.options.get("ranks") else launched.outputs()
 
     def __repr__(self) -> str:
@@ -77,7 +84,7 @@ def simulate(kernel: Any, ranks: int | None = None) -> Kernel:
     if not callable(kernel):
         raise TypeError(f"expected a kernel (a function, or what @nki.jit made of it), found {kernel!r}")
     made = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
-    return made if ranks is None else Kernel(made.func, made.grid, made.edges, **{**made.options, "ranks": ranks})
+    return made if ranks is None else made.with_options(ranks=ranks)
 
 
 cpu_simulate = simulate

@@ -290,6 +290,9 @@ def _named(value: Any) -> list[tuple[str, Any]]:
 on_launch: Callable[[Launched], None] | None = None
 
 
+_MOST_RANKS = 1024  # of any chip; its own number is checked when it is known
+
+
 def launch(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], grid_shape: tuple[int, ...], edges: Any = (),
     ranks: int | None = None, **options: Any,
@@ -304,6 +307,8 @@ def launch(
     cores = 1
     for size in grid_shape:
         cores *= int(size)
+    if ranks is not None and not 1 <= ranks <= _MOST_RANKS:
+        raise InvalidArgument(f"expected 1 to {_MOST_RANKS} ranks, found ranks={ranks}. A chip has one for each core or pair of cores.", "ranks")
     shared = core.Launch(cores, ranks or 1, ranks is not None) if cores > 1 or ranks is not None else None
     runs = [core.begin(options, 0, shared)]
     _check_ranks(ranks, cores, runs[0])
