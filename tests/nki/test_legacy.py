@@ -502,6 +502,24 @@ def test_loop_reduce() -> None:
     np.testing.assert_allclose(kernel(a), a.sum(axis=1), rtol=1e-6, atol=1e-6)
 
 
+def test_loop_reduce_over_an_outer_loop() -> None:
+    """Each step of a loop within has a sum of its own."""
+
+    @nki.jit
+    def kernel(a):
+        out = nl.ndarray((2, 16, 8), dtype=a.dtype, buffer=nl.shared_hbm)
+        sums = nl.zeros((2, nl.par_dim(16), 8), dtype=a.dtype)
+        for outer in nl.affine_range(3):
+            for inner in nl.affine_range(2):
+                sums[inner] = nl.loop_reduce(nl.load(a[outer, inner]), op=np.add, loop_indices=(outer,))
+        for inner in nl.affine_range(2):
+            nl.store(out[inner], sums[inner])
+        return out
+
+    a = values(3, 2, 16, 8)
+    np.testing.assert_allclose(kernel(a), a.sum(axis=0), rtol=1e-6, atol=1e-6)
+
+
 def test_indirect_load_and_store() -> None:
     @nki.jit
     def kernel(a, places):

@@ -7,21 +7,28 @@ tiles is an access pattern, however large it is. Comparisons of index tiles are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from operator import index as to_int
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..._core import nki as core
 
 
+class Loop:
+    """A run of a loop, and where it stands."""
+
+    value = 0
+
+
 class LoopIndex(int):
     """The index of a loop; it knows its loop, so that nl.loop_reduce can tell one run of the loop from the next."""
 
-    loop: object
+    loop: Loop
 
-    def __new__(cls, value: int, loop: object) -> LoopIndex:
+    def __new__(cls, value: int, loop: Loop) -> LoopIndex:
         """The number `value` in `loop`."""
         made = int.__new__(cls, value)
         made.loop = loop
@@ -31,8 +38,27 @@ class LoopIndex(int):
 def loop_range(start: Any, stop: Any = None, step: Any = 1, **_: Any) -> Any:
     """nl.affine_range, nl.sequential_range, nl.static_range."""
     first, last = (0, start) if stop is None else (start, stop)
-    loop = object()
-    return (LoopIndex(i, loop) for i in range(to_int(first), to_int(last), to_int(step)))
+    return _steps(range(to_int(first), to_int(last), to_int(step)))
+
+
+_running = threading.local()
+
+
+def running_loops() -> list[Loop]:
+    """The loops that this thread is in, from the outermost."""
+    if not hasattr(_running, "loops"):
+        _running.loops = []
+    return cast("list[Loop]", _running.loops)
+
+
+def _steps(values: range) -> Iterator[LoopIndex]:
+    loop, loops = Loop(), running_loops()
+    loops.append(loop)
+    try:
+        for loop.value in values:
+            yield LoopIndex(loop.value, loop)
+    finally:
+        loops.remove(loop)
 
 
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from .._errors import NkiValidationError
 from .._objects import DTYPES, MemoryRegion, numpy_dtype
 from . import _allocate, _ops
 from ._allocate import dtype_of, ndarray, new_tile
-from ._index import Affine, LoopIndex, arange, loop_range, mgrid, par_dim
+from ._index import Affine, LoopIndex, arange, loop_range, mgrid, par_dim, running_loops
 from ._math import FUNCTIONS, is_float, promoted, reduction
 from ._ops import call, number, operation, tensor
 from ._tensor import HBM, Tensor, flush, made_of, session
@@ -377,15 +377,18 @@ def dropout(x: Any, rate: Any, *, dtype: Any = None, mask: Any = None, **_: Any)
 
 
 def loop_reduce(data: Any, op: Any, loop_indices: Any, *, dtype: Any = None, mask: Any = None, **_: Any) -> Tensor:
-    """A tile reduced over the iterations of loops: the same tile in each, complete after the last."""
+    """A tile reduced over the iterations of loops: the same tile in each, complete after the last. Each step of the other loops around
+    it, outside or inside of these, has its own."""
     tile = tensor(data, "loop_reduce")
     place = core.caller()
     loops = tuple(id(index.loop) if isinstance(index, LoopIndex) else None for index in loop_indices)
     kept = [index.loop for index in loop_indices if isinstance(index, LoopIndex)]
-    known = session().loops.get((place, loops))
+    # Of a number that arithmetic made nobody knows the loop.
+    others = tuple(loop.value for loop in running_loops() if loop not in kept) if len(kept) == len(loops) else ()
+    known = session().loops.get((place, loops, others))
     if known is None:
         total = new_tile(tile.shape, dtype_of(dtype) if dtype is not None else tile.dtype)
-        session().loops[place, loops] = (total, kept)  # the loops are kept so that their numbers stay theirs
+        session().loops[place, loops, others] = (total, kept)  # the loops are kept so that their numbers stay theirs
         flush()
         _ops.copy(total, tile)
         return total
