@@ -57,10 +57,17 @@ Extent extent_in(const AccessPattern& pattern, const Storage& storage) {
 bool writes_alike(const isa::Program& program, const isa::Instruction& instruction, int cores) {
   if (!isa::spec(instruction.opcode).between_ranks) return false;
   isa::Collective call = isa::collective_of(program, instruction);
-  bool each_core = call.ranks() > 1 && call.cores.size() == call.group.size();
+  bool each_core = call.cores.size() == call.group.size();
   bool all = call.ranks() == cores;
   return !each_core || (all && (instruction.opcode == static_cast<uint16_t>(Opcode::all_reduce) ||
                                 instruction.opcode == static_cast<uint16_t>(Opcode::all_gather)));
+}
+
+// A collective to which all cores of a rank come: a barrier between them. Those of some ranks of a
+// core each are none, for the others go on meanwhile.
+bool is_barrier(const isa::Program& program, const isa::Instruction& instruction, int cores) {
+  return isa::spec(instruction.opcode).between_ranks &&
+         isa::collective_of(program, instruction).cores.size() >= static_cast<size_t>(cores);
 }
 
 // Bytes of PSUM or SBUF that a tile takes, if the kernel placed it.
@@ -77,8 +84,8 @@ bool meet(const Placed& a, const Placed& b) {
 
 bool all_zero(const Storage& storage, const Extent& at) {
   const DtypeInfo& dtype = info(storage.dtype);
-  auto cell = static_cast<int64_t>(numerics::byte_size(
-      storage.host.bytes ? dtype.format : isa::host_cell(dtype.format)));
+  auto cell = static_cast<int64_t>(
+      numerics::byte_size(storage.host.bytes ? dtype.format : isa::host_cell(dtype.format)));
   for (int64_t p = at.first; p < at.last; ++p) {
     const std::byte* row = storage.host.data + p * storage.host.row_stride_bytes;
     if (!std::all_of(row + at.low / dtype.bytes() * cell, row + at.high() / dtype.bytes() * cell,
@@ -185,8 +192,7 @@ Status Checker::before(const isa::Program& program, const isa::Instruction& inst
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
   if (is(Opcode::core_barrier)) return ok_status();
-  // All cores of the rank have come to a collective: it is a barrier, before and after.
-  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
+  if (is_barrier(program, instruction, setup_.cores)) ++epoch_;  // and after it
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
   Status status = for_accesses(program, instruction, storages, [&](const Access& access) {
     THORONG_RETURN_IF_ERROR(check_access(access));
@@ -437,7 +443,7 @@ Status Checker::after(const isa::Program& program, const isa::Instruction& instr
     if (access.writes) note_write(access);
     return ok_status();
   });
-  if (isa::spec(instruction.opcode).between_ranks) ++epoch_;
+  if (is_barrier(program, instruction, setup_.cores)) ++epoch_;
   for (Suspect& suspect : std::exchange(suspects_, {})) {
     bool same = std::memcmp(suspect.storage->host.data + suspect.extent.low, suspect.bytes.data(),
                             suspect.bytes.size()) == 0;

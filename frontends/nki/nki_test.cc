@@ -190,6 +190,40 @@ TEST(Launches, MeetingsAreOfSomeCores) {
   EXPECT_EQ(Launch(2, 4, true).label(5), "core 1 of rank 2");
 }
 
+// Core 0 writes shared HBM, both call all_reduce with these groups, core 1 reads what was written.
+Status read_after_all_reduce(const std::vector<int64_t>& groups) {
+  RunOptions options;
+  options.timing_only = true;
+  auto launch = std::make_shared<Launch>(2);
+  std::array<std::shared_ptr<KernelRun>, 2> runs;
+  for (int core = 0; core < 2; ++core)
+    runs[static_cast<size_t>(core)] = *KernelRun::create(options, core, launch);
+  launch->leave(1);  // one thread plays both
+  std::array<Tensor, 2> tiles{tile(*runs[0], {16, 4}), tile(*runs[1], {16, 4})};
+  std::array<Tensor, 2> shared{tile(*runs[0], {16, 4}, Region::kSharedHbm),
+                               tile(*runs[1], {16, 4}, Region::kSharedHbm)};
+  EXPECT_EQ(shared[0].storage, shared[1].storage);
+  for (size_t core = 0; core < 2; ++core)
+    THORONG_RETURN_IF_ERROR(call(*runs[core], Opcode::memset, {pass(tiles[core]), pass(1.0)}));
+  THORONG_RETURN_IF_ERROR(call(*runs[0], Opcode::dma_copy, {pass(shared[0]), pass(tiles[0])}));
+  for (size_t core = 0; core < 2; ++core) {
+    Argument list, group, add;
+    list.kind = Argument::Kind::kTiles, list.objects = {&tiles[core]};
+    group.kind = Argument::Kind::kIntegers, group.integers = groups;
+    add.kind = Argument::Kind::kName, add.name_kind = isa::NameKind::kOperator;
+    add.code = static_cast<uint8_t>(numerics::BinaryFunction::kAdd);
+    THORONG_RETURN_IF_ERROR(call(*runs[core], Opcode::all_reduce, {list, list, group, add}));
+  }
+  return call(*runs[1], Opcode::dma_copy, {pass(tiles[1]), pass(shared[1])});
+}
+
+TEST(Checks, OnlyAMeetingOfAllCoresOrdersThem) {
+  Status together = read_after_all_reduce({2, 0, 1});
+  EXPECT_TRUE(together.ok()) << together.to_string();
+  Status apart = read_after_all_reduce({1, 0, 1, 1});
+  EXPECT_NE(apart.to_string().find("[race]"), std::string::npos) << apart.to_string();
+}
+
 TEST(Finish, TimesTilesAtAddressesThatDoNotOverlap) {
   auto run = start();
   {

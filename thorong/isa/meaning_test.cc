@@ -16,6 +16,7 @@
 
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/numerics/testing.h"
 
 namespace thorong::isa {
 namespace {
@@ -142,9 +143,12 @@ class TestMachine final : public MachineState {
       instruction.operands[i] = static_cast<int32_t>(program.patterns.size());
       program.patterns.push_back(operands[i]);
     }
-    spec(instruction.opcode).execute(*this, program, instruction);
+    for (share.index = share.count; share.index-- > 0;)
+      spec(instruction.opcode).execute(*this, program, instruction);
   }
+  Part part() const override { return share; }
 
+  Part share;  // count: the instruction is asked for in so many parts, the last first
   std::mt19937_64 random;
   Program program;
   Rounding round;
@@ -568,6 +572,86 @@ TEST(Meaning, MeanWhatAPlainLoopDoes) {
       run(machine);
       if (::testing::Test::HasFailure()) return;
     }
+  }
+}
+
+// Rows of `columns` elements in one buffer, the output's begin `down` rows and `right` elements
+// behind the input's.
+struct Shifted {
+  Space space;
+  Format format;
+  int32_t columns;
+  int64_t down, right;
+  bool one_row = false;  // of the input, for all of the output
+
+  std::string text() const {
+    return std::string(numerics::name(format)) +
+           (space == Space::kHbm ? " in HBM, " : " in SBUF, ") + std::to_string(columns) +
+           " columns, by " + std::to_string(down) + ", " + std::to_string(right) +
+           (one_row ? ", one row" : "");
+  }
+  std::array<AccessPattern, 2> tiles(TestMachine& m) const {
+    const int64_t row = space == Space::kHbm ? columns : columns + 1;
+    AccessPattern out, in;
+    out.format = format, out.partitions = kPartitions - 1;
+    out.rank = 1, out.size[0] = columns, out.step[0] = 1;
+    out.buffer = m.add_buffer(format, space, space == Space::kHbm ? row * kPartitions + 1 : row);
+    in = out;
+    if (space == Space::kHbm) {
+      out.partition_step = row, in.partition_step = one_row ? 0 : row;
+      (down < 0 ? in : out).offset = row * std::abs(down);
+    } else {
+      (down < 0 ? in : out).start_partition = static_cast<int32_t>(std::abs(down));
+      if (one_row) in.partition_step = kRepeatRow;
+    }
+    (right < 0 ? in : out).offset += std::abs(right);
+    return {out, in};
+  }
+};
+
+void check_shifted(const Shifted& shifted, int parts) {
+  SCOPED_TRACE(shifted.text() + ", " + std::to_string(parts) + " parts");
+  for (Opcode opcode : {Opcode::dma_copy, Opcode::tensor_copy, Opcode::tensor_tensor}) {
+    TestMachine m(7);
+    m.share.count = parts;
+    const auto [out, in] = shifted.tiles(m);
+    const bool copies = opcode != Opcode::tensor_tensor;
+    std::vector<AccessPattern> operands{out, in};
+    if (!copies) operands.push_back(out);
+    Instruction instruction;
+    instruction.function0 = static_cast<uint8_t>(BinaryFunction::kAdd);
+    if (copies) instruction.function0 = 0;
+    check(m, opcode, operands, instruction, [&](int64_t p, int64_t i) {
+      const float x = m.get(in, p, i);
+      return rounded(m, out, p, i, copies ? x : binary(BinaryFunction::kAdd, x, m.get(out, p, i)));
+    });
+  }
+}
+
+constexpr Format kShiftedFormats[] = {Format::kFloat32, Format::kBfloat16, Format::kInt16};
+
+TEST(Meaning, InputsAreReadBeforeAnythingIsWritten) {
+  numerics::testing::for_each_target([](const std::string&) {
+    for (Format format : kShiftedFormats) {
+      for (Space space : {Space::kSbuf, Space::kHbm}) {
+        for (int32_t columns : {1, 8, 32, 40}) {
+          for (int64_t shift = 0; shift < 9; ++shift) {
+            for (int parts : {1, 3})
+              check_shifted({space, format, columns, shift / 3 - 1, shift % 3 - 1}, parts);
+          }
+          check_shifted({space, format, columns, 0, 0, true}, 1);
+        }
+      }
+    }
+  });
+}
+
+TEST(Meaning, ThreadsReadBeforeAnythingIsWritten) {
+  constexpr int32_t kColumns = 9000;  // for several threads
+  for (Format format : kShiftedFormats) {
+    for (int64_t down : {-1, 1}) check_shifted({Space::kSbuf, format, kColumns, down, 0}, 1);
+    check_shifted({Space::kHbm, format, kColumns, 1, 1}, 1);
+    check_shifted({Space::kSbuf, format, kColumns, 0, 0, true}, 1);
   }
 }
 

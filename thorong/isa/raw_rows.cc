@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "thorong/isa/snapshot.h"
+
 namespace thorong::isa {
 namespace {
 
@@ -45,6 +47,25 @@ void copy_bytes(std::byte* to, const std::byte* from, size_t n) {
   std::memcpy(to, from, n);
 }
 
+void copy_raw_rows(const Operand& out, const Operand& in, int64_t first, int64_t last) {
+  size_t bytes = numerics::byte_size(in.cell) * static_cast<size_t>(in.elements);
+  auto row = static_cast<int64_t>(bytes);
+  bool dense = in.dense && out.dense, fixed = in.rows == nullptr && out.rows == nullptr;
+  if (dense && fixed && in.row_stride_bytes == row && out.row_stride_bytes == row) {
+    return copy_bytes(out.at(first), in.at(first), bytes * static_cast<size_t>(last - first));
+  }
+  auto* scratch = reinterpret_cast<std::byte*>(thread_scratch(0, bytes / 4 + 1));
+  for (int64_t p = first; p < last; ++p) {
+    if (in.skipped(p) || out.skipped(p)) continue;
+    if (dense) {
+      copy_bytes(out.at(p), in.at(p), bytes);
+      continue;
+    }
+    gather_raw(in, p, scratch);
+    scatter_raw(out, p, scratch);
+  }
+}
+
 }  // namespace
 
 void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes) {
@@ -71,23 +92,10 @@ void scatter_raw(const Operand& operand, int64_t partition, const std::byte* byt
   });
 }
 
-void copy_raw(const Operand& out, const Operand& in, int64_t first, int64_t last) {
-  size_t bytes = numerics::byte_size(in.cell) * static_cast<size_t>(in.elements);
-  auto row = static_cast<int64_t>(bytes);
-  bool dense = in.dense && out.dense, fixed = in.rows == nullptr && out.rows == nullptr;
-  if (dense && fixed && in.row_stride_bytes == row && out.row_stride_bytes == row) {
-    return copy_bytes(out.at(first), in.at(first), bytes * static_cast<size_t>(last - first));
-  }
-  auto* scratch = reinterpret_cast<std::byte*>(thread_scratch(0, bytes / 4 + 1));
-  for (int64_t p = first; p < last; ++p) {
-    if (in.skipped(p) || out.skipped(p)) continue;
-    if (dense) {
-      copy_bytes(out.at(p), in.at(p), bytes);
-      continue;
-    }
-    gather_raw(in, p, scratch);
-    scatter_raw(out, p, scratch);
-  }
+void copy_raw(const MachineState& machine, const Operand& out, const Operand& in) {
+  for_rows_as_read(machine, out, in, [&](const Operand& source, int64_t first, int64_t last) {
+    copy_raw_rows(out, source, first, last);
+  });
 }
 
 namespace {

@@ -13,7 +13,8 @@ namespace thorong::isa {
 void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes);
 void scatter_raw(const Operand& operand, int64_t partition, const std::byte* bytes);
 
-// Rows [first, last) from one operand to another of equally many cells of the same kind.
-void copy_raw(const Operand& out, const Operand& in, int64_t first, int64_t last);
+// The rows of machine.part() from one operand to another of equally many cells of the same kind; as
+// if all were read before the first is written.
+void copy_raw(const MachineState& machine, const Operand& out, const Operand& in);
 
 }  // namespace thorong::isa

@@ -3,6 +3,9 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
+
+#include "thorong/isa/snapshot.h"
 
 namespace thorong::isa {
 namespace {
@@ -32,7 +35,8 @@ RowsOut out_at(const Operand& out, std::byte* data, int64_t stride, RoundingMode
   return {data, stride, out.cell, rounded};
 }
 
-// Whether writing an element of a row may change another one of the input that is still to be read.
+// Whether writing an element of a row may change another one of the input's same row that is still
+// to be read. Other rows: disturbs_rows.
 bool disturbs(const Operand& out, const Operand& in) {
   if (in.pattern->buffer != out.pattern->buffer) return false;
   int64_t stride = out.row_stride_bytes, distance = in.base - out.base;
@@ -50,6 +54,7 @@ struct Plan {
   std::array<bool, kMostRowInputs> lies{};  // the work reads it where it lies
   bool whole = true;                        // all rows in one call
   bool one_row = true;                      // every row follows the one before it
+  bool across = false;                      // writing a row may change an input's other rows
 
   Plan(MachineState& machine, const Operand& target, std::span<const RowInput> sources)
       : out(target), inputs(sources), rounding(machine.rounding()) {
@@ -59,7 +64,9 @@ struct Plan {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Operand& in = *inputs[i].operand;
       // A column of the output's own buffer is read before the row is written.
-      bool own = inputs[i].column ? in.pattern->buffer == out.pattern->buffer : disturbs(out, in);
+      bool own = inputs[i].column && out.elements > 1 ? in.pattern->buffer == out.pattern->buffer
+                                                      : disturbs(out, in);
+      across = across || disturbs_rows(out, in);
       lies[i] = in.dense && numerics::fits_rows(in.cell) && !own;
       whole = whole && lies[i] && in.rows == nullptr;
       one_row =
@@ -83,12 +90,13 @@ void widen_short(const std::byte* from, int64_t stride, int64_t rows, int64_t n,
   }
 }
 
-// The input's short rows side by side.
-Rows gather_short(const Operand& in, bool column, int64_t n, int slot) {
+// The input's short rows side by side; in place only if they stay as they are (`in_place`).
+Rows gather_short(const Operand& in, bool column, bool in_place, int64_t n, int slot) {
   auto partitions = int64_t{in.pattern->partitions};
   int64_t own = column ? 1 : n;  // elements of its rows
   bool lies = lies_in_rows(in);
-  if (lies && own == n && in.row_stride_bytes == n * cell_bytes(in)) return rows_at(in, 0);
+  if (in_place && lies && own == n && in.row_stride_bytes == n * cell_bytes(in))
+    return rows_at(in, 0);
   float* scratch = thread_scratch(slot, static_cast<size_t>(partitions * n));
   if (lies && in.cell == Format::kFloat32) {
     widen_short<uint32_t>(in.base, in.row_stride_bytes, partitions, own, scratch);
@@ -111,8 +119,10 @@ void map_short_rows(const Plan& plan, RowWork work) {
   auto partitions = int64_t{out.pattern->partitions}, n = out.elements;
   auto total = static_cast<size_t>(partitions * n);
   std::array<Rows, kMostRowInputs> in;
-  for (size_t i = 0; i < plan.inputs.size(); ++i)
-    in[i] = gather_short(*plan.inputs[i].operand, plan.inputs[i].column, n, static_cast<int>(i));
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    const RowInput& input = plan.inputs[i];
+    in[i] = gather_short(*input.operand, input.column, plan.lies[i], n, static_cast<int>(i));
+  }
   bool lies = plan.stores && out.rows == nullptr && out.row_stride_bytes == n * cell_bytes(out);
   if (lies) return work(in.data(), out_at(out, out.base, 0, plan.rounding.mode), 1, total);
   float* target = thread_scratch(kOutSlot, total);
@@ -167,6 +177,25 @@ void map_one_by_one(const Plan& plan, RowWork work, int64_t first, int64_t last)
   }
 }
 
+void map_part(const Plan& plan, RowWork work, int64_t first, int64_t last) {
+  plan.whole ? map_whole(plan, work, first, last) : map_one_by_one(plan, work, first, last);
+}
+
+// Rows that overlap others: by one thread, from copies of the inputs that would change.
+void map_disturbed(MachineState& machine, const Operand& out, std::span<const RowInput> inputs,
+                   RowWork work) {
+  std::array<std::optional<Snapshot>, kMostRowInputs> before;
+  std::array<RowInput, kMostRowInputs> kept;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    kept[i] = inputs[i];
+    if (disturbs_rows(out, *inputs[i].operand))
+      kept[i].operand = &before[i].emplace(*inputs[i].operand).operand();
+  }
+  Plan plan(machine, out, std::span(kept).first(inputs.size()));
+  if (out.elements <= kShortRow && !plan.one_row) return map_short_rows(plan, work);
+  map_part(plan, work, 0, out.pattern->partitions);
+}
+
 }  // namespace
 
 void store_short_rows(const Operand& out, int64_t first, int64_t last, float* values,
@@ -191,13 +220,16 @@ void store_short_rows(const Operand& out, int64_t first, int64_t last, float* va
 void map_rows(MachineState& machine, const Operand& out, std::span<const RowInput> inputs,
               RowWork work) {
   Plan plan(machine, out, inputs);
+  if (plan.across) {
+    if (machine.part().index == 0) map_disturbed(machine, out, inputs, work);
+    return;
+  }
   if (out.elements <= kShortRow && !plan.one_row) {
     if (machine.part().index == 0) map_short_rows(plan, work);  // all rows at once, by one thread
     return;
   }
-  for_partitions(machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-    plan.whole ? map_whole(plan, work, first, last) : map_one_by_one(plan, work, first, last);
-  });
+  for_partitions(machine, out.pattern->partitions, out.elements,
+                 [&](int64_t first, int64_t last) { map_part(plan, work, first, last); });
 }
 
 }  // namespace thorong::isa

@@ -3,7 +3,8 @@
 // function gets whole tiles of fp32 or bfloat16 in memory (numerics::Rows) and makes one pass over
 // them. Short rows are put side by side, so that a column of 128 values is one call of a vector
 // function and not 128. What lies otherwise (gaps, indices, other formats, stochastic rounding)
-// goes through scratch, row by row.
+// goes through scratch, row by row. All inputs are read before anything is written, as far as one
+// can tell from the result (snapshot.h).
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,7 @@ inline constexpr size_t kMostRowInputs = 4;  // and as many slots of thread_scra
 
 // An input of map_rows; `column`: one value a partition, repeated along the row.
 struct RowInput {
-  const Operand* operand;
+  const Operand* operand = nullptr;
   bool column = false;
 };
 

@@ -14,6 +14,7 @@
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/raw_rows.h"
 #include "thorong/isa/rows.h"
+#include "thorong/isa/snapshot.h"
 
 namespace thorong::isa::instructions {
 
@@ -62,11 +63,11 @@ struct dma_copy {
     auto n = static_cast<size_t>(in.elements);
     bool exact =
         out.pattern->format == in.pattern->format;  // nothing to round, stochastically least of all
-    for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
+    for_rows_as_read(machine, out, in, [&](const Operand& source, int64_t first, int64_t last) {
       float* scratch = thread_scratch(0, n);
       for (int64_t p = first; p < last; ++p) {
-        if (in.skipped(p) || out.skipped(p)) continue;
-        const float* row = load_row(in, p, target_row(out, p, scratch));
+        if (source.skipped(p) || out.skipped(p)) continue;
+        const float* row = load_row(source, p, target_row(out, p, scratch));
         float* target = target_row(out, p, scratch);
         if (row != target) std::memmove(target, row, n * 4);
         if (!exact || !out.direct) store_row(out, p, target, rounding);
@@ -76,13 +77,13 @@ struct dma_copy {
 
   static void copy_any(MachineState& machine, const Operand& out, const Operand& in) {
     auto n = static_cast<size_t>(in.elements);
-    for_partitions(machine, in.pattern->partitions, in.elements, [&](int64_t first, int64_t last) {
-      if (in.cell == out.cell) return copy_raw(out, in, first, last);
+    if (in.cell == out.cell) return copy_raw(machine, out, in);
+    for_rows_as_read(machine, out, in, [&](const Operand& source, int64_t first, int64_t last) {
       auto* from = reinterpret_cast<std::byte*>(thread_scratch(0, n * 2));
       auto* to = reinterpret_cast<std::byte*>(thread_scratch(1, n * 2));
       for (int64_t p = first; p < last; ++p) {
-        if (in.skipped(p) || out.skipped(p)) continue;
-        gather_raw(in, p, from);
+        if (source.skipped(p) || out.skipped(p)) continue;
+        gather_raw(source, p, from);
         numerics::convert(in.cell, from, out.cell, to, n);
         scatter_raw(out, p, to);
       }

@@ -24,9 +24,7 @@ struct tensor_copy {
     }
     if (in.pattern->format == out.pattern->format && in.cell == out.cell &&
         !out.direct) {  // bits as they are
-      for_partitions(machine, out.pattern->partitions, out.elements,
-                     [&](int64_t first, int64_t last) { copy_raw(out, in, first, last); });
-      return;
+      return copy_raw(machine, out, in);
     }
     std::array<RowInput, 1> inputs{{{&in}}};
     map_rows(machine, out, inputs,
