@@ -45,7 +45,7 @@ def test_each_line_names_what_it_waited_for(result: Any) -> None:
     waits = {Path(use["name"]).name: use for use in result.waits}
     assert Path(waits[line("exp")]["cause_name"]).name == line("load")
     assert Path(waits[line("store")]["cause_name"]).name == line("exp")
-    assert {use["waited_for"] for use in result.waits} == {"operand"}
+    assert {name: use["waited_for"] for name, use in waits.items()} == {line("load"): "descriptors", line("exp"): "operand", line("store"): "descriptors"}
     assert waits[line("exp")]["engine"] == "scalar" and waits[line("exp")]["cause_op"] == "dma_copy"
 
 
@@ -225,12 +225,12 @@ def test_waits_have_causes_and_parts() -> None:
     """Each instruction names its cause; stalls split into work of the producer, its result's way and its signal."""
     result = nki.run(crowded_kernel, np.ones((384, 2048), np.float32), chip="trainium2")
     kinds = {use["waited_for"] for use in result.waits}
-    assert kinds <= {"operand", "engine busy", "dma bandwidth", "hbm bandwidth", "semaphore", "other core"} and "operand" in kinds
+    assert kinds <= {"operand", "engine busy", "dma bandwidth", "hbm bandwidth", "semaphore", "descriptors", "other core"} and "operand" in kinds
     for use in result.waits:
         assert use["latency_s"] + use["semaphore_s"] <= use["time_s"] * (1 + 1e-9) + 1e-12
         assert (use["waited_for"] == "engine busy") == (use["queued_s"] > 0), use
     loads = [use for use in result.waits if Path(use["name"]).name == line("loads")]
-    assert {use["waited_for"] for use in loads} <= {"dma bandwidth", "hbm bandwidth"} and loads
+    assert {use["waited_for"] for use in loads} <= {"dma bandwidth", "hbm bandwidth", "descriptors"} and loads
     events = result.timeline
     for event in events:
         if event["waited_for"] == "operand":

@@ -100,9 +100,9 @@ struct TimelineEvent {
 };
 
 // sim::Hold as a person reads it.
-inline constexpr std::array<const char*, 8> kHoldNames = {
-    "",           "engine busy", "operand",       "dma bandwidth",
-    "other core", "schedule",    "hbm bandwidth", "semaphore"};
+inline constexpr std::array<const char*, 9> kHoldNames = {
+    "",         "engine busy",   "operand",   "dma bandwidth", "other core",
+    "schedule", "hbm bandwidth", "semaphore", "descriptors"};
 
 enum class Memory : uint8_t { kHbm, kSbuf, kPsum };
 

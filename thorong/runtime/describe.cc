@@ -378,8 +378,9 @@ void add_not_modelled(const Program& program, const Used& used, report::Result& 
   if (program.model_format == "nki") {
     result.not_modelled.push_back(
         "Waits: conflicts at the SBUF port that Vector and GpSimd share, conflicts at SBUF and "
-        "PSUM banks, and full instruction or descriptor queues take no time, so no wait is named "
-        "after them.");
+        "PSUM banks, and full instruction queues and DMA rings take no time, so no wait is named "
+        "after them. Descriptors take time where a hardware generator makes them; those of other "
+        "transfers are taken as made before.");
   }
   std::map<std::string, int> elsewhere;
   for (const report::OperatorUse& use : result.operators) {

@@ -81,9 +81,10 @@ std::vector<int64_t> add_critical_path(const Program& program, const Groups& gro
   for (size_t k = 0; k < path.size(); ++k) {
     auto i = static_cast<size_t>(path[k]);
     const sim::InstructionTime& time = program.timing.instructions[i];
-    // A transfer that follows another in its ring begins while that one still runs.
+    // A transfer that follows another in its ring or at its generator begins while that one still
+    // runs, as a product on another part of the array does.
     int64_t end = time.end_ps;
-    if (k + 1 < path.size() && starts[static_cast<size_t>(path[k + 1])].hold == sim::Hold::kEngine)
+    if (k + 1 < path.size())
       end = std::min(end, program.timing.instructions[static_cast<size_t>(path[k + 1])].start_ps);
     report::CriticalUse& use = sums[groups[path[k]]];
     ++use.count;
@@ -129,7 +130,7 @@ void describe_waits(const Program& program, report::Result& result) {
     report::WaitUse& use = sums[pair * kHolds + static_cast<uint64_t>(start.hold)];
     ++use.count;
     use.queued_s += static_cast<double>(start.queued_ps) * kPicosecond;
-    if (queued) continue;
+    if (start.stall_ps <= 0) continue;
     use.time_s += static_cast<double>(start.stall_ps) * kPicosecond;
     use.critical_s += static_cast<double>(idle[i]) * kPicosecond;
     use.latency_s += static_cast<double>(start.latency_ps) * kPicosecond;

@@ -37,6 +37,13 @@ int function_table(const Instruction& instruction) {
   }
 }
 
+// Of an instruction that works so long: until its queue goes on.
+int64_t held_of(const Cost& cost, int64_t work) {
+  if (cost.issue_cycles <= 0) return work;
+  return static_cast<int64_t>(
+      std::ceil(static_cast<double>(work) * cost.issue_cycles / cost.cycles));
+}
+
 class Clockwork {
  public:
   Clockwork(const Program& program, const CoreParameters& core, Schedule schedule)
@@ -46,7 +53,7 @@ class Clockwork {
     size_t n = program.instructions.size();
     timing_.instructions.resize(n), timing_.costs.reserve(n);
     for (size_t q = 0; q < isa::kQueues; ++q) completed_[q].reserve(n / 4);
-    generator_free_.resize(static_cast<size_t>(core.dma_descriptor_generators));
+    generators_.resize(static_cast<size_t>(core.dma_descriptor_generators));
   }
 
   // Runs up to the next instruction at which cores meet; false: there is none.
@@ -77,7 +84,10 @@ class Clockwork {
     int64_t visible, held;
     if (is_dma(instruction.queue)) {
       int64_t occupied = held = picoseconds(cost.occupied_s);
-      time.start_ps = take_data_path(std::max(queue_free_[q], described(cost, ready)), occupied);
+      Described made{static_cast<int32_t>(i), -1};
+      int64_t described = describe(cost, ready, made);
+      time.start_ps = take_data_path(std::max(queue_free_[q], described), occupied);
+      if (time.start_ps == described && described > ready) timing_.described.push_back(made);
       time.end_ps = time.start_ps + occupied;
       queue_free_[q] = time.start_ps;
       visible = time.end_ps + picoseconds(cost.latency_s);
@@ -106,13 +116,6 @@ class Clockwork {
     timing_.end_ps = std::max(timing_.end_ps, visible);
   }
 
-  // Of an instruction that works so long: until its queue goes on.
-  static int64_t held_of(const Cost& cost, int64_t work) {
-    if (cost.issue_cycles <= 0) return work;
-    return static_cast<int64_t>(
-        std::ceil(static_cast<double>(work) * cost.issue_cycles / cost.cycles));
-  }
-
   int64_t array_free(uint16_t parts) const {
     int64_t free = 0;
     for (size_t i = 0; i < array_free_.size(); ++i) {
@@ -128,10 +131,15 @@ class Clockwork {
   }
 
   // When a transfer that is asked for at `ready` has its descriptors.
-  int64_t described(const Cost& cost, int64_t ready) {
+  int64_t describe(const Cost& cost, int64_t ready, Described& made) {
     if (cost.descriptor_s <= 0) return ready;
-    auto generator = std::min_element(generator_free_.begin(), generator_free_.end());
-    return *generator = std::max(*generator, ready) + picoseconds(cost.descriptor_s);
+    auto generator = std::min_element(
+        generators_.begin(), generators_.end(),
+        [](const Generator& a, const Generator& b) { return a.free_ps < b.free_ps; });
+    if (generator->free_ps > ready) made.before = generator->last;
+    *generator = {std::max(generator->free_ps, ready) + picoseconds(cost.descriptor_s),
+                  made.instruction};
+    return generator->free_ps;
   }
 
   // The earliest time from `earliest` on at which the DMA data path is free for so long. A transfer
@@ -211,6 +219,11 @@ class Clockwork {
     return ps;
   }
 
+  struct Generator {  // of descriptors
+    int64_t free_ps = 0;
+    int32_t last = -1;
+  };
+
   const Program& program_;
   const CoreParameters& core_;
   Schedule schedule_;
@@ -218,7 +231,7 @@ class Clockwork {
   size_t next_ = 0;
   std::array<std::vector<int64_t>, isa::kQueues> completed_;  // running maximum of completion times
   std::array<int64_t, isa::kQueues> queue_free_{};
-  std::vector<int64_t> generator_free_;            // of descriptors
+  std::vector<Generator> generators_;
   std::array<int64_t, 16> array_free_{};           // Cost::array_parts
   std::vector<std::pair<int64_t, int64_t>> gaps_;  // of the data path, in order of time
   int64_t data_path_free_ = 0, token_free_ = 0, semaphore_ps_ = 0;
@@ -244,6 +257,12 @@ int64_t busy_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
 int64_t work_ps(const CoreParameters& core, Queue queue, const Cost& cost) {
   if (is_dma(queue) || queue == Queue::kHost) return picoseconds(cost.occupied_s);
   return picoseconds(cost.cycles, isa::clock_hz(core, queue));
+}
+
+int64_t released_ps(const Timing& timing, Queue queue, size_t i) {
+  const InstructionTime& time = timing.instructions[i];
+  if (is_dma(queue)) return time.start_ps;
+  return time.start_ps + held_of(timing.costs[i], time.end_ps - time.start_ps);
 }
 
 int64_t latency_ps(const Cost& cost) { return picoseconds(cost.latency_s); }

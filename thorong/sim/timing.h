@@ -22,7 +22,7 @@ enum class Schedule : uint8_t { kVendor, kBest };
 
 struct InstructionTime {
   int64_t start_ps = 0;
-  int64_t end_ps = 0;  // the queue is free again (DMA: the transfer has ended)
+  int64_t end_ps = 0;  // its work is done; when its queue goes on: released_ps
 };
 
 // The cost of each instruction of a program. Those of a loop are alike, so equal ones of an opcode
@@ -53,12 +53,19 @@ class CostList {
   std::vector<uint32_t> of_, last_;
 };
 
+// A transfer that began when its descriptors had been made, and the one whose descriptors kept the
+// generator until then; -1: the generator was free.
+struct Described {
+  int32_t instruction, before;
+};
+
 struct Timing {
   std::vector<InstructionTime> instructions;  // parallel to the program's
   int64_t end_ps = 0;                         // completion of the last
   std::array<int64_t, isa::kQueues> busy_ps{};
   std::array<int64_t, isa::kQueues> count{};
-  CostList costs;  // parallel to the program's instructions
+  CostList costs;                    // parallel to the program's instructions
+  std::vector<Described> described;  // in program order
 };
 
 // How long an instruction holds its queue (DMA: the data path), without what depends on the ones
@@ -66,6 +73,8 @@ struct Timing {
 int64_t busy_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
 // How long it works; longer than it holds its queue where it takes a part of the array only.
 int64_t work_ps(const isa::CoreParameters& core, isa::Queue queue, const isa::Cost& cost);
+// When instruction i gave its queue to the next one.
+int64_t released_ps(const Timing& timing, isa::Queue queue, size_t i);
 // Until its result is visible to others after that.
 int64_t latency_ps(const isa::Cost& cost);
 // Before it can start.

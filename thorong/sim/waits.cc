@@ -67,18 +67,12 @@ class Explainer {
     int32_t instruction = -1;
   };
 
-  // When an instruction gives its queue to the next one.
-  int64_t release(int32_t i) const {
-    const InstructionTime& time = timing_.instructions[static_cast<size_t>(i)];
-    bool ring = is_dma(program_.instructions[static_cast<size_t>(i)].queue);
-    return ring ? time.start_ps : time.end_ps;
-  }
-
-  Start explain(size_t i) const {
+  Start explain(size_t i) {
     const Instruction& instruction = program_.instructions[i];
     int64_t start = timing_.instructions[i].start_ps;
     int32_t before = last_[static_cast<size_t>(instruction.queue)];
-    int64_t free = before < 0 ? 0 : release(before);
+    int64_t free =
+        before < 0 ? 0 : released_ps(timing_, instruction.queue, static_cast<size_t>(before));
     Completion latest = latest_of(instruction);
     // The semaphore itself takes a moment; whatever is later than that has another cause.
     int64_t signalled = latest.instruction < 0 ? 0 : latest.visible_ps + moment_ps_;
@@ -91,13 +85,45 @@ class Explainer {
       return result;
     }
     result.cause = latest.instruction;
+    if (held_by_descriptors(i, result)) return result;
     if (start > std::max(free, signalled)) {
       if (result.cause >= 0) result.hold = Hold::kOperand;
-      name_other(instruction, start, result);
+      if (!held_by_array(i, signalled, result)) name_other(instruction, start, result);
     } else if (result.cause >= 0) {
       split_operand(latest, free, start, result);
     }
     return result;
+  }
+
+  // The cause stays what the transfer was asked for after, unless the generator was at work.
+  bool held_by_descriptors(size_t i, Start& result) {
+    const std::vector<Described>& all = timing_.described;
+    while (next_described_ < all.size() &&
+           static_cast<size_t>(all[next_described_].instruction) < i)
+      ++next_described_;
+    if (next_described_ == all.size() || static_cast<size_t>(all[next_described_].instruction) != i)
+      return false;
+    result.hold = Hold::kDescriptors;
+    int32_t before = all[next_described_].before;
+    // Not a transfer that its ring still held when this one began.
+    if (before >= 0 && timing_.instructions[static_cast<size_t>(before)].start_ps <=
+                           timing_.instructions[i].start_ps)
+      result.cause = before;
+    return true;
+  }
+
+  bool held_by_array(size_t i, int64_t signalled, Start& result) const {
+    if (program_.instructions[i].queue != Queue::kTensor) return false;
+    int64_t start = timing_.instructions[i].start_ps;
+    for (size_t part = 0; part < last_on_part_.size(); ++part) {
+      int32_t last = last_on_part_[part];
+      if (last < 0 || (timing_.costs[i].array_parts >> part & 1) == 0) continue;
+      if (timing_.instructions[static_cast<size_t>(last)].end_ps != start) continue;
+      result.hold = Hold::kEngine, result.cause = last;
+      result.queued_ps = start - signalled;
+      return true;
+    }
+    return false;
   }
 
   // What was the last of an instruction's operands.
@@ -151,6 +177,9 @@ class Explainer {
       done = completed_[q].back();
     completed_[q].push_back(done);
     last_[q] = self;
+    for (size_t part = 0; instruction.queue == Queue::kTensor && part < last_on_part_.size();
+         ++part)
+      if ((timing_.costs[i].array_parts >> part & 1) != 0) last_on_part_[part] = self;
     if (is_dma(instruction.queue)) transfer_ends_.set(end, self);
     if (instruction.queue <= Queue::kGpsimd) last_compute_ = self;
   }
@@ -160,7 +189,9 @@ class Explainer {
   const Timing& timing_;
   int64_t moment_ps_;
   std::array<std::vector<Completion>, isa::kQueues> completed_;
-  std::array<int32_t, isa::kQueues> last_ = filled();
+  std::array<int32_t, isa::kQueues> last_ = filled<isa::kQueues>();
+  std::array<int32_t, 16> last_on_part_ = filled<16>();  // Cost::array_parts
+  size_t next_described_ = 0;
   TransferEnds transfer_ends_;
   int32_t last_compute_ = -1;
 
@@ -170,8 +201,9 @@ class Explainer {
       sum += is_dma(static_cast<Queue>(q)) ? timing.count[q] : 0;
     return static_cast<size_t>(sum);
   }
-  static std::array<int32_t, isa::kQueues> filled() {
-    std::array<int32_t, isa::kQueues> none{};
+  template <size_t kCount>
+  static std::array<int32_t, kCount> filled() {
+    std::array<int32_t, kCount> none{};
     none.fill(-1);
     return none;
   }

@@ -14,14 +14,15 @@ namespace thorong::sim {
 
 // What let an instruction begin at last.
 enum class Hold : uint8_t {
-  kNothing,    // it began at once
-  kEngine,     // the instruction before it on its queue
-  kOperand,    // an instruction that it waited for by semaphore
-  kDataPath,   // another transfer on the shared DMA data path: bandwidth of the DMA engines
-  kMeeting,    // the other cores
-  kSchedule,   // the overlap that the vendor's compiler reaches (Schedule::kVendor)
-  kHbm,        // as kDataPath, where HBM's rate decided how long the other transfer took
-  kSemaphore,  // its operand was there when the queue became free, but not the signal
+  kNothing,      // it began at once
+  kEngine,       // the instruction before it on its queue, or the last on its part of the array
+  kOperand,      // an instruction that it waited for by semaphore
+  kDataPath,     // another transfer on the shared DMA data path: bandwidth of the DMA engines
+  kMeeting,      // the other cores
+  kSchedule,     // the overlap that the vendor's compiler reaches (Schedule::kVendor)
+  kHbm,          // as kDataPath, where HBM's rate decided how long the other transfer took
+  kSemaphore,    // its operand was there when the queue became free, but not the signal
+  kDescriptors,  // a generator that made its descriptors, or first those of another transfer
 };
 
 struct Start {
