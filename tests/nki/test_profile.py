@@ -46,6 +46,7 @@ def test_each_line_names_what_it_waited_for(result: Any) -> None:
     assert Path(waits[line("exp")]["cause_name"]).name == line("load")
     assert Path(waits[line("store")]["cause_name"]).name == line("exp")
     assert {name: use["waited_for"] for name, use in waits.items()} == {line("load"): "descriptors", line("exp"): "operand", line("store"): "descriptors"}
+    assert waits[line("load")]["cause_name"] == waits[line("load")]["cause_op"] == ""  # nothing before it
     assert waits[line("exp")]["engine"] == "scalar" and waits[line("exp")]["cause_op"] == "dma_copy"
 
 

@@ -18,12 +18,13 @@ constexpr double kPicosecond = 1e-12;
 
 // An instruction as waits are summed over: operator, mnemonic, queue.
 using Who = std::tuple<int32_t, uint16_t, isa::Queue>;
+constexpr Who kNobody{-1, 0, isa::Queue::kHost};
 
 // The different ones of a program, numbered, and the number of each instruction's.
 class Groups {
  public:
   explicit Groups(std::span<const report::TimelineEvent> timeline) : of_(timeline.size()) {
-    number({-1, 0, isa::Queue::kHost});  // nobody's
+    number(kNobody);
     for (size_t i = 0; i < of_.size(); ++i) {
       const report::TimelineEvent& event = timeline[i];
       of_[i] =
@@ -148,8 +149,7 @@ void describe_waits(const Program& program, report::Result& result) {
     report::WaitUse& use = *summed;
     name(tiles, waiting, use.name, use.op, use.engine);
     use.waited_for = report::kHoldNames[static_cast<size_t>(hold)];
-    if (hold != sim::Hold::kMeeting)
-      name(tiles, cause, use.cause_name, use.cause_op, use.cause_engine);
+    if (cause != kNobody) name(tiles, cause, use.cause_name, use.cause_op, use.cause_engine);
     result.waits.push_back(std::move(use));
   }
   sort_and_cut(result.waits, [](const report::WaitUse& use) {
