@@ -614,7 +614,8 @@ void check_shifted(const Shifted& shifted, int parts) {
   for (Opcode opcode : {Opcode::dma_copy, Opcode::tensor_copy, Opcode::tensor_tensor}) {
     TestMachine m(7);
     m.share.count = parts;
-    const auto [out, in] = shifted.tiles(m);
+    const auto tiles = shifted.tiles(m);
+    const AccessPattern &out = tiles[0], &in = tiles[1];
     const bool copies = opcode != Opcode::tensor_tensor;
     std::vector<AccessPattern> operands{out, in};
     if (!copies) operands.push_back(out);
