@@ -343,15 +343,17 @@ def mx_reference(a: np.ndarray, dtype: Any, largest: int) -> tuple[np.ndarray, n
     return ((groups / scale).astype(np.float32).astype(dtype).astype(np.float64) * scale).reshape(a.shape), exponent + 127
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize(("packed", "dtype", "largest"), [("float8_e4m3fn_x4", ml_dtypes.float8_e4m3fn, 8), ("float8_e5m2_x4", ml_dtypes.float8_e5m2, 15)])
-def test_mx_quantization_and_product(packed: str, dtype: Any, largest: int) -> None:
-    """quantize_mx then nc_matmul_mx equals the product of the dequantized values."""
+def test_mx_quantization_and_product(packed: str, dtype: Any, largest: int, together: bool) -> None:
+    """quantize_mx then nc_matmul_mx equals the product of the dequantized values; scales may lie in one tile, four partitions apart."""
     a, b = floats(128, 4 * 64, dtype=BF16), floats(128, 4 * 96, dtype=BF16)
 
     def body(dst: Any, x: Any, y: Any) -> None:
-        operands = []
-        for tile, n in ((x, 64), (y, 96)):
-            data, scale = nl.ndarray((128, n), getattr(nl, packed)), nl.ndarray((128, n), nl.uint8)
+        operands, scales = [], nl.ndarray((128, 96), nl.uint8)
+        for tile, n, first in ((x, 64, 0), (y, 96, 4)):
+            data = nl.ndarray((128, n), getattr(nl, packed))
+            scale = scales[first:, 0:n] if together else nl.ndarray((128, n), nl.uint8)
             nisa.quantize_mx(data, tile, scale)
             operands.append((data, scale))
         (left, left_scale), (right, right_scale) = operands
