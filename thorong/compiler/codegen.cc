@@ -3,6 +3,8 @@
 // of every lowering.
 #include "thorong/compiler/codegen.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "thorong/compiler/elementwise_emitter.h"
@@ -185,6 +187,25 @@ void Codegen::begin_operator(const Group& group, const Node& first) {
   if (first.copy_of >= 0) copies_[{first.copy_of, text + path}] = builder_.operator_index();
 }
 
+// The strips of one operator choose alike.
+void Codegen::explain(const std::string& choice) {
+  std::string& text = builder_.current_operator().choice;
+  if (text.find(choice) == std::string::npos) text += (text.empty() ? "" : "; ") + choice;
+}
+
+// Where the group's result went.
+void Codegen::explain_place(const Group& group) {
+  const auto placed = placed_.find(group.result);
+  if (placed == placed_.end() || output_buffers_.contains(group.result)) return;
+  const Shape& shape = graph_.type(group.result).shape;
+  const int pdim = placed->second.pdim;
+  if (pdim >= 0 && static_cast<size_t>(pdim) < shape.size()) {
+    explain(fmt::format("dimension {} ({}) of the result on the partitions", pdim,
+                        shape[static_cast<size_t>(pdim)]));
+  }
+  explain(placed->second.sbuf ? "result stays in SBUF" : "result goes to HBM");
+}
+
 Status Codegen::run_group(const Group& group) {
   const Node& first =
       graph_
@@ -198,9 +219,14 @@ Status Codegen::run_group(const Group& group) {
         allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
     return ok_status();
   }
-  if (group.by_reference) return run_reference(group);
-  if (group.anchor < 0) return find_lowering("elementwise")->lower(*this, group, first);
-  Status status = find_lowering(first.op->name)->lower(*this, group, first);
+  if (group.by_reference) {
+    explain("no tiles for it: its plain meaning on whole tensors");
+    return run_reference(group);
+  }
+  const char* op = group.anchor < 0 ? "elementwise" : first.op->name.c_str();
+  Status status = find_lowering(op)->lower(*this, group, first);
+  if (status.ok() && !nothing) explain_place(group);
+  if (group.anchor < 0) return status;
   return status.at(first.name.empty() ? first.op->name : "node '" + first.name + "'");
 }
 

@@ -94,6 +94,9 @@ class Codegen {
     return placed.ok() && placed->sbuf ? placed->pdim : -1;
   }
 
+  // What a lowering chose for the present operator, as people read it ("rhs stationary ...").
+  void explain(const std::string& choice);
+
   // The program is bound by the loading of its weights: DMA is dear and the engines wait.
   bool weights_bound() const { return weights_bound_; }
 
@@ -138,6 +141,7 @@ class Codegen {
   void release_after(size_t group_index);
   void release_original(ValueId value);
   void begin_operator(const Group& group, const Node& first);
+  void explain_place(const Group& group);
   bool joins(ValueId value) const;  // whether a concatenate is all that reads it
   std::optional<Placed> place_in_join(ValueId value, int pdim);
   Placed place_result(ValueId value, int pdim);

@@ -190,6 +190,7 @@ struct OperatorInfo {
   std::string op;
   std::string path;  // tile, gpsimd, host
   double flops = 0;
+  std::string choice{};  // what the compiler chose for it, for people
 };
 
 struct Program {

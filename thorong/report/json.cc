@@ -145,6 +145,7 @@ Json operators_json(const Result& result) {
                     {"flops", use.flops},
                     {"hbm_bytes", use.hbm_bytes},
                     {"roofline_s", use.roofline_s},
+                    {"choice", use.choice},
                     {"instructions", use.instructions}});
   }
   return json;

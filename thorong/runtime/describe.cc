@@ -165,7 +165,7 @@ void add_operators(const Program& program, report::Result& result) {
   for (size_t i = 0; i < sums.size(); ++i) {
     const isa::OperatorInfo& info = program.tiles.operators[i];
     report::OperatorUse& use = result.operators[i];
-    use.name = info.name, use.op = info.op, use.path = info.path;
+    use.name = info.name, use.op = info.op, use.path = info.path, use.choice = info.choice;
     // The compiler knows an operator's work; of a kernel's line only its products are counted.
     use.flops = program.model_format == "nki" ? sums[i].product_flops : info.flops;
     for (double joules : use.energy_by) use.energy_j += joules;

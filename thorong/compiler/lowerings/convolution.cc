@@ -19,6 +19,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "thorong/compiler/window.h"
 
 namespace thorong::compiler {
@@ -50,6 +52,14 @@ class Convolution {
               window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
               channels_ * window_.kernel[window_.kernel.size() - 2] <= rows_;
     make_steps();
+    codegen_.explain(
+        fmt::format("channels on the partitions{}, {} products of shifted windows add up in PSUM "
+                    "for each of {} "
+                    "blocks of output channels, {}",
+                    stacks_       ? " with the kernel's rows stacked"
+                    : groups_ > 1 ? ", groups block-diagonal"
+                                  : "",
+                    steps_.size(), (outputs_ + columns_ - 1) / columns_, numerics::name(format_)));
     THORONG_RETURN_IF_ERROR(prepare_weights());
     THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, 1));
     return blocks();
@@ -434,7 +444,11 @@ bool accepts(const Graph& graph, const Node& node) {
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
-  if (is_depthwise(codegen.graph(), node)) return lower_depthwise(codegen, group, node);
+  if (is_depthwise(codegen.graph(), node)) {
+    codegen.explain(
+        "depthwise: channels on the partitions, one multiply-add a tap beside the tensor engine");
+    return lower_depthwise(codegen, group, node);
+  }
   return Convolution(codegen, group, node).run();
 }
 

@@ -6,6 +6,8 @@
 // to 512 elements). K is cut into blocks of 128 that accumulate in PSUM; up to four blocks of d
 // share each moving tile. Which side is stationary follows the modelled tensor cycles and what the
 // readers of the result want on their partitions.
+#include <fmt/format.h>
+
 #include "thorong/compiler/lowering.h"
 
 namespace thorong::compiler {
@@ -545,9 +547,32 @@ Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k,
   return placed;
 }
 
+// "rhs stationary (4 blocks of 128 columns), lhs moves (512 of 2048 at a time), K 768 in 6 steps,
+// bfloat16".
+std::string describe(const Codegen& codegen, const Graph& graph, const Node& node, const Plan& plan,
+                     Format format) {
+  auto size = [&](const Side& side, int64_t d) {
+    return graph.type(side.value).shape[static_cast<size_t>(d)];
+  };
+  const int64_t columns = plan.d < 0 ? 1 : size(plan.stationary, plan.d);
+  int64_t moving = 1, k = 1;
+  for (const int64_t f : plan.moving.free) moving *= size(plan.moving, f);
+  for (const int64_t c : plan.stationary.contract) k *= size(plan.stationary, c);
+  const auto rows = std::min(codegen.block(), static_cast<int64_t>(codegen.core().rows));
+  const auto block = std::min(codegen.block(), static_cast<int64_t>(codegen.core().columns));
+  const int64_t at_once = std::min(moving, static_cast<int64_t>(codegen.core().moving_max_columns));
+  const bool lhs = plan.stationary.value == node.inputs[0];
+  const bool weights = graph.is_constant(codegen.base(plan.stationary.value));
+  return fmt::format(
+      "{} stationary ({}{} columns in {} blocks), {} of {} moving, K {} in {} steps, {}",
+      lhs ? "lhs" : "rhs", weights ? "weights, " : "", columns, (columns + block - 1) / block,
+      at_once, moving, k, (k + rows - 1) / rows, numerics::name(format));
+}
+
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
   Plan plan = choose(codegen, group, node);
   Format format = codegen.matmul_format(codegen.graph().type(node.inputs[0]).format);
+  codegen.explain(describe(codegen, codegen.graph(), node, plan, format));
   // A tile takes many indices of these dimensions at once.
   std::vector<int64_t> tiled;
   if (plan.d >= 0) tiled.push_back(plan.d);
