@@ -183,7 +183,7 @@ void Codegen::begin_operator(const Group& group, const Node& first) {
     builder_.current_operator().flops += flops;
     return;
   }
-  builder_.begin_operator({first.name, text, path, flops});
+  builder_.begin_operator({first.name, text, path, flops, graph_.value(group.result).name});
   if (first.copy_of >= 0) copies_[{first.copy_of, text + path}] = builder_.operator_index();
 }
 

@@ -76,22 +76,33 @@ std::vector<Signature> signatures(const ops::Graph& graph, const std::vector<ops
   return all;
 }
 
-// Runs a part of a model on the machine, in the arithmetic that the whole will have.
-Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& part,
-                                          const std::vector<ops::Tensor>& inputs) {
+}  // namespace
+
+Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
+                                                     const ops::Graph& graph) {
   auto program = std::make_shared<Program>();
   program->options = options;
-  program->options.timing_only = false;
+  program->options.inputs.clear();
   THORONG_TRY(program->chip, chip::load(options.chip, options.assumptions));
   program->core = isa::core_parameters(program->chip);
-  program->graph = part;
-  program->inputs = signatures(part, part.inputs, {});
-  program->outputs = signatures(part, part.outputs, part.output_names);
-  THORONG_TRY(program->tiles,
-              compiler::compile(part, program->core, compile_options(program->options)));
+  program->graph = graph;
+  program->inputs = signatures(graph, graph.inputs, {});
+  program->outputs = signatures(graph, graph.outputs, graph.output_names);
+  THORONG_TRY(program->tiles, compiler::compile(graph, program->core, compile_options(options)));
+  program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
+  return std::shared_ptr<const Program>(std::move(program));
+}
+
+Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& graph,
+                                          const std::vector<ops::Tensor>& inputs) {
+  Options with_values = options;
+  with_values.timing_only = false;
+  THORONG_TRY(auto program, compile_graph(with_values, graph));
   THORONG_TRY(auto executable, Executable::load(program));
   return executable->compute(inputs, options.interrupted);
 }
+
+namespace {
 
 Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported,
                                                      const Options& options, double import_s,

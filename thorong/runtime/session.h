@@ -113,6 +113,12 @@ class Executable {
   std::unique_ptr<sim::Machine> machine_;
 };
 
+// A graph that is no file's: compiled, and its outputs alone; inputs parallel to the graph's.
+Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
+                                                     const ops::Graph& graph);
+Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& graph,
+                                          const std::vector<ops::Tensor>& inputs);
+
 Result<report::Result> run_file(const std::string& path, const Options& options);
 
 // The figures of a result that follow from the program alone (time, energy, cost, operators,
