@@ -8,7 +8,7 @@ namespace thorong::onnx {
 namespace {
 
 // Steps of all directions that are unrolled; each gives 10 to 25 operators.
-constexpr int64_t kMaxSteps = 1 << 14;
+constexpr int64_t kMaxRecurrentSteps = 1 << 14;
 
 struct ActivationRow {
   const char* name;  // in lower case
@@ -39,7 +39,7 @@ bool has_beta(const std::string& name) {
   return name == "affine" || name == "scaledtanh" || name == "hardsigmoid";
 }
 
-std::string lower(std::string text) {
+std::string in_lower_case(std::string text) {
   for (char& letter : text) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
@@ -66,7 +66,7 @@ Result<std::vector<Activation>> read_activations(ImportContext& c,
   std::vector<Activation> result;
   size_t next_alpha = 0, next_beta = 0;
   for (const std::string& given : names) {
-    std::string name = lower(given);
+    std::string name = in_lower_case(given);
     const ActivationRow* row = find_activation(name);
     if (row == nullptr) {
       return invalid_argument("activation \"" + given + "\" is not one of ONNX's.");
@@ -79,13 +79,14 @@ Result<std::vector<Activation>> read_activations(ImportContext& c,
   return result;
 }
 
-Status check_shape(ImportContext& c, ValueId value, const Shape& expected, const char* what) {
+Status check_recurrent_shape(ImportContext& c, ValueId value, const Shape& expected,
+                             const char* what) {
   if (c.shape(value) == expected) return ok_status();
   return invalid_argument(std::string(what) + " must be " + ops::to_string(expected) + ", found " +
                           ops::to_string(c.shape(value)) + ".");
 }
 
-Status read_direction(ImportContext& c, Recurrence& r) {
+Status read_recurrent_direction(ImportContext& c, Recurrence& r) {
   THORONG_TRY(std::string direction, c.text("direction", "forward"));
   if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
     return invalid_argument("direction must be forward, reverse or bidirectional, found \"" +
@@ -96,14 +97,14 @@ Status read_direction(ImportContext& c, Recurrence& r) {
   return ok_status();
 }
 
-Status check_weights(ImportContext& c, const Recurrence& r, int64_t gates) {
+Status check_recurrent_weights(ImportContext& c, const Recurrence& r, int64_t gates) {
   THORONG_TRY(ValueId w, c.input(1));
   THORONG_TRY(ValueId matrix, c.input(2));
   int64_t rows = gates * r.hidden;
-  THORONG_RETURN_IF_ERROR(check_shape(c, w, {r.directions, rows, r.input}, "W"));
-  THORONG_RETURN_IF_ERROR(check_shape(c, matrix, {r.directions, rows, r.hidden}, "R"));
+  THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, w, {r.directions, rows, r.input}, "W"));
+  THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, matrix, {r.directions, rows, r.hidden}, "R"));
   if (!c.has_input(3)) return ok_status();
-  return check_shape(c, c.optional_input(3), {r.directions, 2 * rows}, "B");
+  return check_recurrent_shape(c, c.optional_input(3), {r.directions, 2 * rows}, "B");
 }
 
 // In int32: bool [batch], whether the sequence still runs at a step.
@@ -148,7 +149,7 @@ Result<ValueId> activate(ImportContext& c, const Activation& activation, ValueId
 Result<Recurrence> read_recurrence(ImportContext& c, const std::vector<std::string>& defaults,
                                    int64_t gates) {
   Recurrence r;
-  THORONG_RETURN_IF_ERROR(read_direction(c, r));
+  THORONG_RETURN_IF_ERROR(read_recurrent_direction(c, r));
   THORONG_TRY(r.activations, read_activations(c, defaults, r.directions));
   THORONG_TRY(int64_t layout, c.integer("layout", 0));
   THORONG_TRY(r.clip, c.number("clip", 0));
@@ -171,15 +172,16 @@ Result<Recurrence> read_recurrence(ImportContext& c, const std::vector<std::stri
     return invalid_argument("hidden_size is " + std::to_string(declared) + ", but R has " +
                             std::to_string(r.hidden) + " columns.");
   }
-  THORONG_RETURN_IF_ERROR(check_weights(c, r, gates));
-  if (r.steps > kMaxSteps / r.directions) {
+  THORONG_RETURN_IF_ERROR(check_recurrent_weights(c, r, gates));
+  if (r.steps > kMaxRecurrentSteps / r.directions) {
     return resource_exhausted("the recurrence has " + std::to_string(r.steps) + " steps; at most " +
-                              std::to_string(kMaxSteps / r.directions) +
+                              std::to_string(kMaxRecurrentSteps / r.directions) +
                               " are unrolled. Bind a shorter sequence length with --dim.");
   }
   if (r.steps == 0) return invalid_argument("X has no step.");
   if (!c.has_input(4)) return r;
-  THORONG_RETURN_IF_ERROR(check_shape(c, c.optional_input(4), {r.batch}, "sequence_lens"));
+  THORONG_RETURN_IF_ERROR(
+      check_recurrent_shape(c, c.optional_input(4), {r.batch}, "sequence_lens"));
   THORONG_TRY(r.lengths, c.convert(c.optional_input(4), Format::kInt32));
   return r;
 }
@@ -190,7 +192,7 @@ Result<ValueId> of_direction(ImportContext& c, const Recurrence& r, size_t i, in
   if (value == kNoValue) return value;
   Shape expected = shape;
   expected.insert(expected.begin(), r.directions);
-  THORONG_RETURN_IF_ERROR(check_shape(c, value, expected, what));
+  THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, value, expected, what));
   THORONG_TRY(value, c.slice_axis(value, 0, direction, direction + 1));
   return c.reshape(value, shape);
 }
@@ -202,7 +204,7 @@ Result<ValueId> initial_state(ImportContext& c, const Recurrence& r, size_t i, i
   if (value == kNoValue) return c.full(c.format(r.x), shape, 0);
   Shape expected{r.directions, r.batch, r.hidden};
   if (r.batch_first) std::swap(expected[0], expected[1]);
-  THORONG_RETURN_IF_ERROR(check_shape(c, value, expected, what));
+  THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, value, expected, what));
   THORONG_TRY(value, c.slice_axis(value, r.batch_first ? 1 : 0, direction, direction + 1));
   return c.reshape(value, shape);
 }

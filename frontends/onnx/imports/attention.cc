@@ -7,15 +7,15 @@
 namespace thorong::onnx {
 namespace {
 
-constexpr int64_t kUnbounded = int64_t{1} << 30;  // a window at least so wide has no bound
+constexpr int64_t kUnboundedWindow = int64_t{1} << 30;  // a window at least so wide has no bound
 
-struct Operands {
+struct AttentionOperands {
   ValueId q = kNoValue, k = kNoValue, v = kNoValue;
   bool packed = false;  // rank 3: heads in the last dimension
 };
 
-Result<Operands> read_operands(ImportContext& c) {
-  Operands o;
+Result<AttentionOperands> read_attention_operands(ImportContext& c) {
+  AttentionOperands o;
   THORONG_TRY(o.q, c.input(0));
   THORONG_TRY(o.k, c.input(1));
   THORONG_TRY(o.v, c.input(2));
@@ -37,7 +37,7 @@ Result<Operands> read_operands(ImportContext& c) {
   return o;
 }
 
-Result<AttentionMask> read_mask(ImportContext& c, const Operands& o) {
+Result<AttentionMask> read_attention_mask(ImportContext& c, const AttentionOperands& o) {
   AttentionMask mask;
   mask.queries = c.shape(o.q)[2];
   mask.keys = c.shape(o.k)[2];
@@ -50,8 +50,8 @@ Result<AttentionMask> read_mask(ImportContext& c, const Operands& o) {
   if (mask.left < -1 || mask.right < -1) {
     return invalid_argument("a window size must be -1 or not negative.");
   }
-  if (mask.left >= kUnbounded) mask.left = -1;
-  if (mask.right >= kUnbounded) mask.right = -1;
+  if (mask.left >= kUnboundedWindow) mask.left = -1;
+  if (mask.right >= kUnboundedWindow) mask.right = -1;
   if (c.has_input(4)) mask.offset = c.shape(c.optional_input(4))[2];
   if (mask.valid == kNoValue) return mask;
   if (c.has_input(4)) {
@@ -67,7 +67,7 @@ Result<AttentionMask> read_mask(ImportContext& c, const Operands& o) {
   return mask;
 }
 
-Result<double> read_scale(ImportContext& c, ValueId q) {
+Result<double> read_attention_scale(ImportContext& c, ValueId q) {
   auto size = static_cast<double>(c.shape(q)[3]);
   THORONG_TRY(double scale, c.number("scale", 1 / std::sqrt(size)));
   if (scale >= 0) return scale;
@@ -83,11 +83,12 @@ Result<Format> softmax_format(ImportContext& c, Format fallback) {
 }
 
 // Y and what qk_matmul_output_mode asks for.
-Status set_results(ImportContext& c, const Operands& o, const AttentionBias& mask) {
+Status set_attention_outputs(ImportContext& c, const AttentionOperands& o,
+                             const AttentionBias& mask) {
   Format format = c.format(o.q);
   THORONG_TRY(int64_t mode, c.integer("qk_matmul_output_mode", 0));
   THORONG_TRY(double cap, c.number("softcap", 0));
-  THORONG_TRY(double scale, read_scale(c, o.q));
+  THORONG_TRY(double scale, read_attention_scale(c, o.q));
   THORONG_TRY(Format precise, softmax_format(c, format));
   if (mode < 0 || mode > 3) return invalid_argument("qk_matmul_output_mode must be 0, 1, 2 or 3.");
   THORONG_TRY(ValueId raw, attention_scores(c, o.q, o.k, scale));
@@ -110,15 +111,15 @@ Status set_results(ImportContext& c, const Operands& o, const AttentionBias& mas
 }
 
 Status import_attention(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(Operands o, read_operands(c));
+  THORONG_TRY(AttentionOperands o, read_attention_operands(c));
   THORONG_TRY(o.k, append_positions(c, c.optional_input(4), o.k));
   THORONG_TRY(o.v, append_positions(c, c.optional_input(5), o.v));
   THORONG_RETURN_IF_ERROR(check_attention(c, o.q, o.k, o.v));
-  THORONG_TRY(AttentionMask mask, read_mask(c, o));
+  THORONG_TRY(AttentionMask mask, read_attention_mask(c, o));
   THORONG_TRY(AttentionBias bias, attention_bias(c, mask, c.format(o.q)));
   THORONG_RETURN_IF_ERROR(c.set_output(1, o.k));
   THORONG_RETURN_IF_ERROR(c.set_output(2, o.v));
-  return set_results(c, o, bias);
+  return set_attention_outputs(c, o, bias);
 }
 
 }  // namespace

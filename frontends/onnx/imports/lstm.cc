@@ -5,7 +5,7 @@
 namespace thorong::onnx {
 namespace {
 
-struct Cell {
+struct LstmCell {
   ValueId matrix = kNoValue;                                       // [4 hidden, hidden]
   ValueId input = kNoValue, output = kNoValue, forget = kNoValue;  // peepholes, [hidden]
   bool coupled = false;  // the forget gate is 1 - the input gate
@@ -13,8 +13,8 @@ struct Cell {
 };
 
 // f(clip(x + peephole state))
-Result<ValueId> gate_value(ImportContext& c, const Recurrence& r, const Cell& cell, ValueId x,
-                           ValueId peephole, ValueId state) {
+Result<ValueId> lstm_gate(ImportContext& c, const Recurrence& r, const LstmCell& cell, ValueId x,
+                          ValueId peephole, ValueId state) {
   if (peephole != kNoValue) {
     THORONG_TRY(ValueId weights, c.broadcast_to(peephole, c.shape(state)));
     THORONG_TRY(ValueId seen, c.add("multiply", {weights, state}));
@@ -25,8 +25,8 @@ Result<ValueId> gate_value(ImportContext& c, const Recurrence& r, const Cell& ce
 }
 
 // forget state + input candidate
-Result<ValueId> next_cell(ImportContext& c, const Cell& cell, ValueId input, ValueId forget,
-                          ValueId candidate, ValueId state) {
+Result<ValueId> next_lstm_cell(ImportContext& c, const LstmCell& cell, ValueId input,
+                               ValueId forget, ValueId candidate, ValueId state) {
   if (cell.coupled) {
     THORONG_TRY(ValueId one, c.full_like(input, 1));
     THORONG_TRY(forget, c.add("subtract", {one, input}));
@@ -36,7 +36,7 @@ Result<ValueId> next_cell(ImportContext& c, const Cell& cell, ValueId input, Val
   return c.add("add", {kept, added});
 }
 
-Result<State> lstm_step(ImportContext& c, const Recurrence& r, const Cell& cell, ValueId input,
+Result<State> lstm_step(ImportContext& c, const Recurrence& r, const LstmCell& cell, ValueId input,
                         const State& before) {
   THORONG_TRY(ValueId sums, state_product(c, before[0], cell.matrix));
   THORONG_TRY(sums, c.add("add", {input, sums}));
@@ -47,18 +47,18 @@ Result<State> lstm_step(ImportContext& c, const Recurrence& r, const Cell& cell,
   bool peepholes = cell.input != kNoValue;
   THORONG_TRY(ValueId shared, gate(c, r, sums, 0, 3));
   if (!peepholes) {  // one function over the three
-    THORONG_TRY(shared, gate_value(c, r, cell, shared, kNoValue, kNoValue));
+    THORONG_TRY(shared, lstm_gate(c, r, cell, shared, kNoValue, kNoValue));
   }
   for (int64_t i = 0; i < 3; ++i) {
     THORONG_TRY(gates[i], gate(c, r, shared, i, i + 1));
   }
   if (peepholes) {
-    THORONG_TRY(gates[0], gate_value(c, r, cell, gates[0], cell.input, before[1]));
-    THORONG_TRY(gates[2], gate_value(c, r, cell, gates[2], cell.forget, before[1]));
+    THORONG_TRY(gates[0], lstm_gate(c, r, cell, gates[0], cell.input, before[1]));
+    THORONG_TRY(gates[2], lstm_gate(c, r, cell, gates[2], cell.forget, before[1]));
   }
-  THORONG_TRY(ValueId state, next_cell(c, cell, gates[0], gates[2], candidate, before[1]));
+  THORONG_TRY(ValueId state, next_lstm_cell(c, cell, gates[0], gates[2], candidate, before[1]));
   if (peepholes) {
-    THORONG_TRY(gates[1], gate_value(c, r, cell, gates[1], cell.output, state));
+    THORONG_TRY(gates[1], lstm_gate(c, r, cell, gates[1], cell.output, state));
   }
   THORONG_TRY(ValueId seen, clipped(c, r, state));
   THORONG_TRY(seen, activate(c, cell.h, seen));
@@ -66,7 +66,8 @@ Result<State> lstm_step(ImportContext& c, const Recurrence& r, const Cell& cell,
   return State{hidden, state};
 }
 
-Status read_peepholes(ImportContext& c, const Recurrence& r, int64_t direction, Cell& cell) {
+Status read_lstm_peepholes(ImportContext& c, const Recurrence& r, int64_t direction,
+                           LstmCell& cell) {
   THORONG_TRY(ValueId p, of_direction(c, r, 7, direction, {3 * r.hidden}, "P"));
   if (p == kNoValue) return ok_status();
   THORONG_TRY(cell.input, gate(c, r, p, 0, 1));
@@ -77,7 +78,7 @@ Status read_peepholes(ImportContext& c, const Recurrence& r, int64_t direction, 
 
 Result<DirectionResult> lstm_direction(ImportContext& c, const Recurrence& r, int64_t direction,
                                        bool coupled) {
-  Cell cell;
+  LstmCell cell;
   cell.coupled = coupled;
   auto first = static_cast<size_t>(3 * direction);
   cell.f = r.activations[first], cell.g = r.activations[first + 1];
@@ -85,7 +86,7 @@ Result<DirectionResult> lstm_direction(ImportContext& c, const Recurrence& r, in
   int64_t rows = 4 * r.hidden;
   THORONG_TRY(ValueId w, of_direction(c, r, 1, direction, {rows, r.input}, "W"));
   THORONG_TRY(cell.matrix, of_direction(c, r, 2, direction, {rows, r.hidden}, "R"));
-  THORONG_RETURN_IF_ERROR(read_peepholes(c, r, direction, cell));
+  THORONG_RETURN_IF_ERROR(read_lstm_peepholes(c, r, direction, cell));
   THORONG_TRY(ValueId inputs, input_products(c, r, w));
   THORONG_TRY(ValueId bias, of_direction(c, r, 3, direction, {2 * rows}, "B"));
   if (bias != kNoValue) {

@@ -12,7 +12,7 @@ struct Rotation {
 };
 
 // x's features `first`, first + 2, ... or the half that starts there.
-Result<ValueId> partners(ImportContext& c, ValueId x, const Rotation& r, int64_t number) {
+Result<ValueId> rotary_partners(ImportContext& c, ValueId x, const Rotation& r, int64_t number) {
   Shape limit = c.shape(x);
   Integers start(limit.size(), 0), strides(limit.size(), 1);
   if (r.interleaved) {
@@ -27,21 +27,21 @@ Result<ValueId> partners(ImportContext& c, ValueId x, const Rotation& r, int64_t
 }
 
 // a x + b y
-Result<ValueId> combine(ImportContext& c, ValueId a, ValueId x, ValueId b, ValueId y,
-                        const char* op) {
+Result<ValueId> turned_part(ImportContext& c, ValueId a, ValueId x, ValueId b, ValueId y,
+                            const char* op) {
   THORONG_TRY(ValueId first, c.add("multiply", {a, x}));
   THORONG_TRY(ValueId second, c.add("multiply", {b, y}));
   return c.add(op, {first, second});
 }
 
-Result<ValueId> rotate(ImportContext& c, ValueId x, const Rotation& r) {
+Result<ValueId> rotated(ImportContext& c, ValueId x, const Rotation& r) {
   Shape shape = c.shape(x);
-  THORONG_TRY(ValueId one, partners(c, x, r, 0));
-  THORONG_TRY(ValueId two, partners(c, x, r, 1));
+  THORONG_TRY(ValueId one, rotary_partners(c, x, r, 0));
+  THORONG_TRY(ValueId two, rotary_partners(c, x, r, 1));
   THORONG_TRY(ValueId cosine, c.broadcast_to(r.cosine, c.shape(one)));
   THORONG_TRY(ValueId sine, c.broadcast_to(r.sine, c.shape(one)));
-  THORONG_TRY(ValueId real, combine(c, cosine, one, sine, two, "subtract"));
-  THORONG_TRY(ValueId imaginary, combine(c, sine, one, cosine, two, "add"));
+  THORONG_TRY(ValueId real, turned_part(c, cosine, one, sine, two, "subtract"));
+  THORONG_TRY(ValueId imaginary, turned_part(c, sine, one, cosine, two, "add"));
   size_t last = shape.size() - 1;
   ValueId turned = kNoValue;
   if (r.interleaved) {
@@ -61,13 +61,13 @@ Result<ValueId> rotate(ImportContext& c, ValueId x, const Rotation& r) {
   return c.concatenate({turned, rest}, last);
 }
 
-struct Layout {
+struct RotaryLayout {
   Shape given, shape;  // shape: [batch, heads, positions, size] or [batch, positions, heads, size]
   size_t position = 1;
 };
 
-Result<Layout> read_layout(ImportContext& c, ValueId x, int64_t heads) {
-  Layout layout;
+Result<RotaryLayout> rotary_layout(ImportContext& c, ValueId x, int64_t heads) {
+  RotaryLayout layout;
   layout.given = layout.shape = c.shape(x);
   if (layout.given.size() == 4) {
     layout.position = 2;
@@ -84,7 +84,7 @@ Result<Layout> read_layout(ImportContext& c, ValueId x, int64_t heads) {
 }
 
 // A table's rows for each sample and position, at x's rank. `ids` absent: the table holds them.
-Result<ValueId> table_rows(ImportContext& c, ValueId table, ValueId ids, const Layout& layout,
+Result<ValueId> table_rows(ImportContext& c, ValueId table, ValueId ids, const RotaryLayout& layout,
                            int64_t half) {
   if (ids != kNoValue) {
     THORONG_TRY(table, c.add("take", {table, ids}, make_attributes({{"axis", int64_t{0}}})));
@@ -107,7 +107,7 @@ Status rotate_input(ImportContext& c, ValueId ids, size_t first_table, int64_t h
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId cosine, c.input(first_table));
   THORONG_TRY(ValueId sine, c.input(first_table + 1));
-  THORONG_TRY(Layout layout, read_layout(c, x, heads));
+  THORONG_TRY(RotaryLayout layout, rotary_layout(c, x, heads));
   THORONG_TRY(int64_t interleaved, c.integer("interleaved", 0));
   Rotation rotation;
   rotation.interleaved = interleaved != 0;
@@ -121,7 +121,7 @@ Status rotate_input(ImportContext& c, ValueId ids, size_t first_table, int64_t h
   THORONG_TRY(rotation.cosine, table_rows(c, cosine, ids, layout, half));
   THORONG_TRY(rotation.sine, table_rows(c, sine, ids, layout, half));
   THORONG_TRY(x, c.reshape(x, layout.shape));
-  THORONG_TRY(ValueId y, rotate(c, x, rotation));
+  THORONG_TRY(ValueId y, rotated(c, x, rotation));
   return c.set_output(0, c.reshape(y, layout.given));
 }
 
@@ -145,7 +145,7 @@ Status import_microsoft_rotary(ImportContext& c, const NodeProto&) {
   if (heads == 0 && shape.size() == 3 && c.rank(cosine) == 2 && c.shape(cosine)[1] > 0) {
     heads = shape[2] / (2 * c.shape(cosine)[1]);
   }
-  THORONG_TRY(Layout layout, read_layout(c, x, heads));
+  THORONG_TRY(RotaryLayout layout, rotary_layout(c, x, heads));
   if (ops::element_count(c.shape(ids)) == 1) {
     int64_t positions = layout.shape[layout.position];
     THORONG_TRY(ids, c.reshape(ids, {1, 1}));
