@@ -196,11 +196,9 @@ Result<AttentionBias> attention_bias(ImportContext& c, const AttentionMask& mask
 Result<ValueId> attention_scores(ImportContext& c, ValueId q, ValueId k, double scale) {
   Shape shape = c.shape(q);
   int64_t keys = c.shape(k)[2];
-  if (numerics::info(c.format(q)).bits > 16) {
-    if (scale != 1) {
-      THORONG_TRY(q, c.add_scalar("multiply", q, scale));
-    }
-  } else {
+  if (numerics::info(c.format(q)).bits > 16 && scale != 1) {
+    THORONG_TRY(q, c.add_scalar("multiply", q, scale));
+  } else if (scale != 1) {
     THORONG_TRY(q, c.add_scalar("multiply", q, std::sqrt(scale)));
     THORONG_TRY(k, c.add_scalar("multiply", k, std::sqrt(scale)));
   }

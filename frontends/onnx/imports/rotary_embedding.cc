@@ -1,65 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // RotaryEmbedding: pairs of features turned by angles that depend on the position.
-#include "frontends/onnx/attention.h"
+#include "frontends/onnx/positions.h"
 
 namespace thorong::onnx {
 namespace {
-
-struct Rotation {
-  ValueId cosine = kNoValue, sine = kNoValue;  // broadcast to x with half its last dimension
-  int64_t size = 0;                            // features that turn; the others stay
-  bool interleaved = false;                    // pairs are neighbours, else halves apart
-};
-
-// x's features `first`, first + 2, ... or the half that starts there.
-Result<ValueId> rotary_partners(ImportContext& c, ValueId x, const Rotation& r, int64_t number) {
-  Shape limit = c.shape(x);
-  Integers start(limit.size(), 0), strides(limit.size(), 1);
-  if (r.interleaved) {
-    start.back() = number;
-    strides.back() = 2;
-    limit.back() = r.size - 1 + number;
-  } else {
-    start.back() = number * (r.size / 2);
-    limit.back() = start.back() + r.size / 2;
-  }
-  return c.slice(x, start, limit, strides);
-}
-
-// a x + b y
-Result<ValueId> turned_part(ImportContext& c, ValueId a, ValueId x, ValueId b, ValueId y,
-                            const char* op) {
-  THORONG_TRY(ValueId first, c.add("multiply", {a, x}));
-  THORONG_TRY(ValueId second, c.add("multiply", {b, y}));
-  return c.add(op, {first, second});
-}
-
-Result<ValueId> rotated(ImportContext& c, ValueId x, const Rotation& r) {
-  Shape shape = c.shape(x);
-  THORONG_TRY(ValueId one, rotary_partners(c, x, r, 0));
-  THORONG_TRY(ValueId two, rotary_partners(c, x, r, 1));
-  THORONG_TRY(ValueId cosine, c.broadcast_to(r.cosine, c.shape(one)));
-  THORONG_TRY(ValueId sine, c.broadcast_to(r.sine, c.shape(one)));
-  THORONG_TRY(ValueId real, turned_part(c, cosine, one, sine, two, "subtract"));
-  THORONG_TRY(ValueId imaginary, turned_part(c, sine, one, cosine, two, "add"));
-  size_t last = shape.size() - 1;
-  ValueId turned = kNoValue;
-  if (r.interleaved) {
-    Shape pair = c.shape(real);
-    pair.push_back(1);
-    THORONG_TRY(real, c.reshape(real, pair));
-    THORONG_TRY(imaginary, c.reshape(imaginary, pair));
-    THORONG_TRY(turned, c.concatenate({real, imaginary}, last + 1));
-    Shape flat = shape;
-    flat[last] = r.size;
-    THORONG_TRY(turned, c.reshape(turned, flat));
-  } else {
-    THORONG_TRY(turned, c.concatenate({real, imaginary}, last));
-  }
-  if (r.size == shape[last]) return turned;
-  THORONG_TRY(ValueId rest, c.slice_axis(x, last, r.size, shape[last]));
-  return c.concatenate({turned, rest}, last);
-}
 
 struct RotaryLayout {
   Shape given, shape;  // shape: [batch, heads, positions, size] or [batch, positions, heads, size]
