@@ -147,6 +147,13 @@ Result<std::vector<double>> ImportContext::numbers(const std::string& name) cons
   return attribute == nullptr ? std::vector<double>() : attribute->floats;
 }
 
+Result<std::vector<std::string>> ImportContext::texts(const std::string& name) const {
+  Status status;
+  const AttributeProto* attribute = typed(name, AttributeType::kStrings, status);
+  if (!status.ok()) return status;
+  return attribute == nullptr ? std::vector<std::string>() : attribute->strings;
+}
+
 // ---- Constants ----
 
 Result<std::vector<ops::Tensor>> ImportContext::known_tensors(std::span<const ValueId> ids) const {

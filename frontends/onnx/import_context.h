@@ -95,6 +95,7 @@ class ImportContext {
   Result<std::string> text(const std::string& name, const std::string& fallback) const;
   Result<Integers> integers(const std::string& name, const Integers& fallback = {}) const;
   Result<std::vector<double>> numbers(const std::string& name) const;
+  Result<std::vector<std::string>> texts(const std::string& name) const;
 
   // ---- Values ----
   ops::Graph& graph() { return graph_; }

@@ -25,5 +25,9 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input);
 
 // What Conv says with its attributes, without a bias.
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w);
+// What AveragePool says with its attributes.
+Result<ValueId> average_pool(ImportContext& c, ValueId x);
+// What Gemm says with its operands and attributes.
+Result<ValueId> general_product(ImportContext& c);
 
 }  // namespace thorong::onnx

@@ -75,19 +75,7 @@ Result<ValueId> reciprocal_counts(ImportContext& c, const Shape& input, const Sh
 
 Status import_average_pool(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
-  Shape input = c.shape(x);
-  THORONG_TRY(Integers kernel, c.integers("kernel_shape"));
-  THORONG_TRY(Window declared, read_window(c, input, kernel));
-  THORONG_TRY(Window window, read_pool_window(c, input));
-  THORONG_TRY(int64_t include_pad, c.integer("count_include_pad", 0));
-  THORONG_TRY(ValueId sum, reduce_window(c, "add", x, window));
-  Shape output = c.shape(sum);
-  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high,
-                                                include_pad != 0, c.format(x)));
-  Integers dimensions = counting(c.rank(factor));
-  for (int64_t& dimension : dimensions) dimension += 2;
-  THORONG_TRY(factor, c.broadcast_in(factor, output, dimensions));
-  return c.set_output(0, c.add("multiply", {sum, factor}));
+  return c.set_output(0, average_pool(c, x));
 }
 
 // (sum |x|^p)^(1/p) given |x|^p summed by `sum`.
@@ -138,6 +126,22 @@ Status import_global_pool(ImportContext& c, const NodeProto& node) {
 }
 
 }  // namespace
+
+Result<ValueId> average_pool(ImportContext& c, ValueId x) {
+  Shape input = c.shape(x);
+  THORONG_TRY(Integers kernel, c.integers("kernel_shape"));
+  THORONG_TRY(Window declared, read_window(c, input, kernel));
+  THORONG_TRY(Window window, read_pool_window(c, input));
+  THORONG_TRY(int64_t include_pad, c.integer("count_include_pad", 0));
+  THORONG_TRY(ValueId sum, reduce_window(c, "add", x, window));
+  Shape output = c.shape(sum);
+  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high,
+                                                include_pad != 0, c.format(x)));
+  Integers dimensions = counting(c.rank(factor));
+  for (int64_t& dimension : dimensions) dimension += 2;
+  THORONG_TRY(factor, c.broadcast_in(factor, output, dimensions));
+  return c.add("multiply", {sum, factor});
+}
 
 std::vector<ImportRule> import_rules_pools() {
   return {{"", "MaxPool", 1, kAnyVersion, import_max_pool},
