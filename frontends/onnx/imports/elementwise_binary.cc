@@ -14,11 +14,8 @@ constexpr BinaryEntry kArithmetic[] = {
     {"Add", "add"}, {"Sub", "subtract"}, {"Mul", "multiply"}, {"Div", "divide"}};
 // On booleans; with the prefix Bitwise on integers.
 constexpr BinaryEntry kBits[] = {{"And", "and"}, {"Or", "or"}, {"Xor", "xor"}};
-constexpr BinaryEntry kComparisons[] = {{"Equal", "EQ"},
-                                        {"Less", "LT"},
-                                        {"LessOrEqual", "LE"},
-                                        {"Greater", "GT"},
-                                        {"GreaterOrEqual", "GE"}};
+constexpr BinaryEntry kComparisons[] = {
+    {"Less", "LT"}, {"LessOrEqual", "LE"}, {"Greater", "GT"}, {"GreaterOrEqual", "GE"}};
 constexpr BinaryEntry kVariadic[] = {
     {"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
 
