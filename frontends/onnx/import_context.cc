@@ -278,9 +278,14 @@ Result<ValueId> ImportContext::convert(ValueId x, Format to) {
 }
 
 Result<ValueId> ImportContext::saturating_convert(ValueId x, Format to) {
-  double largest = to == Format::kFloat8E4m3fn ? 448 : to == Format::kFloat8E5m2 ? 57344 : 0;
-  if (largest == 0 || !numerics::is_float(format(x)) || format(x) == to) return convert(x, to);
-  if (format(x) == Format::kFloat8E4m3fn) return convert(x, to);  // fits
+  double largest = 0;
+  if (to == Format::kFloat8E4m3fn) largest = 448;
+  if (to == Format::kFloat8E4m3fnuz) largest = 240;
+  if (to == Format::kFloat8E5m2 || to == Format::kFloat8E5m2fnuz) largest = 57344;
+  if (largest == 0 || format(x) == to) return convert(x, to);
+  if (!numerics::is_float(format(x)) || numerics::info(format(x)).bits < 16) {
+    THORONG_TRY(x, convert(x, Format::kFloat32));
+  }
   THORONG_TRY(ValueId low, scalar(format(x), -largest));
   THORONG_TRY(ValueId high, scalar(format(x), largest));
   THORONG_TRY(x, add("clamp", {low, x, high}));

@@ -422,8 +422,28 @@ Result<ops::Format> format_of_data_type(int32_t data_type) {
       return Format::kBfloat16;
     case 17:
       return Format::kFloat8E4m3fn;
+    case 18:
+      return Format::kFloat8E4m3fnuz;
     case 19:
       return Format::kFloat8E5m2;
+    case 20:
+      return Format::kFloat8E5m2fnuz;
+    case 21:
+      return Format::kUint4;
+    case 22:
+      return Format::kInt4;
+    case 23:
+      return Format::kFloat4E2m1fn;
+    case 24:
+      return Format::kFloat8E8m0fnu;
+    case 25:
+      return Format::kUint2;
+    case 26:
+      return Format::kInt2;
+    case 27:
+      return Format::kFloat6E2m3fn;
+    case 28:
+      return Format::kFloat6E3m2fn;
     default:
       break;
   }
@@ -432,7 +452,7 @@ Result<ops::Format> format_of_data_type(int32_t data_type) {
   }
   return unsupported(
       "tensors of element type " + data_type_name(data_type) +
-      " are not done here; convert them to a float or to an integer of 8 to 64 bits.");
+      " are not done here; convert them to a float or to an integer of up to 64 bits.");
 }
 
 const AttributeProto* NodeProto::attribute(const std::string& attribute_name) const {

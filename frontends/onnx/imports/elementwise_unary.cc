@@ -14,6 +14,7 @@ struct UnaryEntry {
 constexpr UnaryEntry kEntries[] = {
     {"Abs", "abs"},
     {"Atan", "atan"},
+    {"BitwiseNot", "not"},
     {"Ceil", "ceil"},
     {"Cos", "cosine"},
     {"Erf", "erf"},

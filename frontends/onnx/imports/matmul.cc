@@ -42,26 +42,6 @@ Status import_fused_matmul(ImportContext& c, const NodeProto&) {
   return c.set_output(0, y);
 }
 
-// x - zero point in int32. A list of zero points is one a row (A) or one a column (B).
-Result<ValueId> without_zero_point(ImportContext& c, ValueId x, ValueId zero, bool rows) {
-  THORONG_TRY(ValueId wide, c.convert(x, Format::kInt32));
-  if (zero == kNoValue) return wide;
-  THORONG_TRY(zero, c.convert(zero, Format::kInt32));
-  if (rows && c.rank(zero) == 1 && c.shape(zero)[0] != 1) {
-    THORONG_TRY(zero, c.reshape(zero, {c.shape(zero)[0], 1}));
-  }
-  THORONG_TRY(zero, c.broadcast_to(zero, c.shape(wide)));
-  return c.add("subtract", {wide, zero});
-}
-
-Status import_matmul_integer(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId a, c.input(0));
-  THORONG_TRY(ValueId b, c.input(1));
-  THORONG_TRY(a, without_zero_point(c, a, c.optional_input(2), true));
-  THORONG_TRY(b, without_zero_point(c, b, c.optional_input(3), false));
-  return c.set_output(0, c.matrix_multiply(a, b));
-}
-
 }  // namespace
 
 // alpha A' B' + beta C; a transposed operand is contracted over its other dimension.
@@ -95,8 +75,7 @@ Result<ValueId> general_product(ImportContext& c) {
 std::vector<ImportRule> import_rules_matmul() {
   return {{"", "MatMul", 1, kAnyVersion, import_matmul},
           {"", "Gemm", 7, kAnyVersion, import_gemm},
-          {kMicrosoft, "FusedMatMul", 1, kAnyVersion, import_fused_matmul},
-          {"", "MatMulInteger", 10, kAnyVersion, import_matmul_integer}};
+          {kMicrosoft, "FusedMatMul", 1, kAnyVersion, import_fused_matmul}};
 }
 
 }  // namespace thorong::onnx

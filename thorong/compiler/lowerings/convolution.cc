@@ -435,8 +435,7 @@ class Convolution {
 
 bool accepts(const Graph& graph, const Node& node) {
   Format x = graph.type(node.inputs[0]).format;
-  bool floats =
-      numerics::is_float(x) && x != Format::kFloat64 && graph.type(node.inputs[1]).format == x;
+  bool floats = numerics::is_engine_float(x) && graph.type(node.inputs[1]).format == x;
   // Other dilated inputs were rewritten before (passes/dilate_inputs.cc).
   if (window_of(graph, node).spreads() && !takes_spread_input(graph, node)) return false;
   return floats && graph.is_constant(node.inputs[1]) && !combines_nothing(graph, node) &&

@@ -529,8 +529,7 @@ ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& no
 bool accepts(const Graph& graph, const Node& node) {
   Format a = graph.type(node.inputs[0]).format, b = graph.type(node.inputs[1]).format;
   bool contracts = !node.attributes.integers("lhs_contracting_dimensions").empty();
-  return contracts && numerics::is_float(a) && a == b && a != Format::kFloat64 &&
-         !combines_nothing(graph, node);
+  return contracts && numerics::is_engine_float(a) && a == b && !combines_nothing(graph, node);
 }
 
 // An operand with its contracting dimension on the partitions. Heads that lie side by side there

@@ -120,10 +120,11 @@ bool runs_on_engines(const Graph& graph, const Node& node) {
   // Integers wrap and conversions to them truncate; the engines round and saturate. Only what
   // cannot differ stays on them.
   auto narrow_float = [](numerics::Format f) {
-    return f == numerics::Format::kBool ||
-           (numerics::is_float(f) && f != numerics::Format::kFloat64);
+    return f == numerics::Format::kBool || numerics::is_engine_float(f);
   };
-  auto small = [&](numerics::Format f) { return narrow_float(f) || numerics::byte_size(f) <= 2; };
+  auto small = [&](numerics::Format f) {
+    return narrow_float(f) || (numerics::is_integer(f) && numerics::byte_size(f) <= 2);
+  };
   bool moves = op == "select" || op == "compare" || op == "convert";
   for (ops::ValueId v : node.inputs) {
     if (v < 0 || !(moves ? small(graph.type(v).format) : narrow_float(graph.type(v).format)))
