@@ -315,6 +315,18 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
                             contracting));
 }
 
+Result<ValueId> ImportContext::widen(ValueId x) {
+  bool narrow = numerics::is_float(format(x)) && numerics::byte_size(format(x)) < 4;
+  return narrow ? convert(x, Format::kFloat32) : Result<ValueId>(x);
+}
+
+Result<ValueId> ImportContext::iota(Format format, const Shape& shape, size_t dimension) {
+  return add("iota", {},
+             make_attributes({{"shape", shape},
+                              {"dimension", static_cast<int64_t>(dimension)},
+                              {"format", std::string(numerics::name(format))}}));
+}
+
 // ---- Shapes ----
 
 Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {

@@ -124,6 +124,10 @@ class ImportContext {
   Result<ValueId> broadcast_in(ValueId x, const Shape& shape, const Integers& dimensions);
   Result<ValueId> reduce(const char* function, ValueId x, const Integers& axes, bool keep);
   Result<ValueId> matrix_multiply(ValueId a, ValueId b);  // numpy.matmul
+  // x in float32 when its format is a narrower float, so that steps are not rounded to it.
+  Result<ValueId> widen(ValueId x);
+  // The position along a dimension.
+  Result<ValueId> iota(Format format, const Shape& shape, size_t dimension);
 
   Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph) {
     return import_subgraph_(graph);
