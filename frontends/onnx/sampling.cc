@@ -22,11 +22,16 @@ Result<ValueId> row_numbers(ImportContext& c, ValueId image, const std::vector<T
     THORONG_TRY(number, c.iota(format, {all[0]}, 0));
   }
   THORONG_TRY(number, c.convert(number, format));
+  int64_t stride = product(shape, 1, shape.size() - 1);
+  THORONG_TRY(number, c.add_scalar("multiply", number, static_cast<double>(stride)));
   THORONG_TRY(number, c.broadcast_in(number, flat, {0}));
   for (size_t d = 0; d < taps.size(); ++d) {
     THORONG_TRY(ValueId index, c.convert(taps[d].index, format));
+    stride /= shape[d + 1];
+    if (stride != 1) {
+      THORONG_TRY(index, c.add_scalar("multiply", index, static_cast<double>(stride)));
+    }
     THORONG_TRY(index, spread(c, index, all, d));
-    THORONG_TRY(number, c.add_scalar("multiply", number, static_cast<double>(shape[d + 1])));
     THORONG_TRY(number, c.add("add", {number, index}));
   }
   return number;

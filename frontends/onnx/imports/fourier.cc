@@ -16,11 +16,22 @@ struct Angle {
   double cosine, sine;
 };
 
-// cos and sin of 2 pi step k / length; the product is reduced first, so that they keep their
-// precision.
+// cos and sin of 2 pi step k / length, exact at quarter turns: the product is reduced to a quarter
+// first.
 Angle angle_of(int64_t step, int64_t k, int64_t length) {
-  double turn = static_cast<double>(step * k % length) / static_cast<double>(length);
-  return {std::cos(2 * std::numbers::pi * turn), std::sin(2 * std::numbers::pi * turn)};
+  int64_t quarters = step * k % length * 4;
+  double rest = static_cast<double>(quarters % length) / static_cast<double>(length);
+  double cosine = std::cos(std::numbers::pi / 2 * rest), sine = std::sin(std::numbers::pi / 2 * rest);
+  switch (quarters / length) {
+    case 0:
+      return {cosine, sine};
+    case 1:
+      return {-sine, cosine};
+    case 2:
+      return {-cosine, -sine};
+    default:
+      return {sine, -cosine};
+  }
 }
 
 struct Transform {
