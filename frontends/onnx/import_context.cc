@@ -13,12 +13,13 @@ ops::Attributes make_attributes(
   return attributes;
 }
 
-ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options,
-                             int64_t version, std::string name, std::vector<ValueId> inputs,
+ImportContext::ImportContext(ImportState& state, const NodeProto& node, int64_t version,
+                             std::string name, std::vector<ValueId> inputs,
                              SubgraphImporter import_subgraph)
-    : graph_(graph),
+    : state_(state),
+      graph_(state.graph),
       node_(node),
-      options_(options),
+      options_(state.options),
       version_(version),
       name_(std::move(name)),
       inputs_(std::move(inputs)),
@@ -27,7 +28,52 @@ ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const Imp
 
 // ---- The node ----
 
+namespace {
+
+const char* kind_name(ops::Structure::Kind kind) {
+  switch (kind) {
+    case ops::Structure::Kind::kSequence:
+      return "a sequence";
+    case ops::Structure::Kind::kText:
+      return "a tensor of strings";
+    case ops::Structure::Kind::kAbsent:
+      break;
+  }
+  return "an optional without a value";
+}
+
+}  // namespace
+
 Result<ValueId> ImportContext::input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  if (!is_object(id)) return id;
+  return invalid_argument("operand " + std::to_string(i) + " is " +
+                          kind_name(state_.objects.get(id).kind) +
+                          "; expected a tensor of numbers.");
+}
+
+Result<std::vector<ValueId>> ImportContext::sequence_input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  using Kind = ops::Structure::Kind;
+  if (is_object(id) && state_.objects.get(id).kind == Kind::kSequence)
+    return state_.objects.get(id).items;
+  return invalid_argument("operand " + std::to_string(i) + " is " +
+                          (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor") +
+                          "; expected a sequence.");
+}
+
+Result<ops::Text> ImportContext::text_input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  using Kind = ops::Structure::Kind;
+  if (is_object(id) && state_.objects.get(id).kind == Kind::kText)
+    return state_.objects.get(id).text;
+  return invalid_argument(
+      "operand " + std::to_string(i) + " is " +
+      (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor of numbers") +
+      "; expected a tensor of strings.");
+}
+
+Result<ValueId> ImportContext::any_input(size_t i) const {
   if (has_input(i)) return inputs_[i];
   return invalid_argument("operand " + std::to_string(i) + " is missing; " + node_.op_type +
                           " has " + std::to_string(inputs_.size()) + " operands.");
@@ -101,19 +147,28 @@ Result<std::vector<double>> ImportContext::numbers(const std::string& name) cons
 
 // ---- Constants ----
 
+Result<std::vector<ops::Tensor>> ImportContext::known_tensors(std::span<const ValueId> ids) const {
+  return state_.known.find(ids, name_ + " (" + node_.op_type + ")");
+}
+
+Result<ops::Tensor> ImportContext::known_tensor(size_t i, const char* what) const {
+  THORONG_TRY(const ValueId id, input(i));
+  auto tensors = known_tensors({&id, 1});
+  if (tensors.ok()) return (*tensors)[0];
+  return Status(tensors.status().code(),
+                "operand " + std::to_string(i) + " (" + what +
+                    ") must be known when the model is imported: " + tensors.status().message(),
+                tensors.status().where());
+}
+
 Result<Integers> ImportContext::constant_integers(size_t i, const char* what) const {
-  THORONG_TRY(ValueId id, input(i));
-  if (!graph_.is_constant(id)) {
-    return unsupported("operand " + std::to_string(i) + " (" + what +
-                       ") must be known when the model is imported, but it "
-                       "depends on the model's inputs. Simplify the model, or make it a constant.");
-  }
-  return graph_.value(id).constant.to_int64s();
+  THORONG_TRY(const ops::Tensor tensor, known_tensor(i, what));
+  return tensor.to_int64s();
 }
 
 Result<std::vector<double>> ImportContext::constant_numbers(size_t i, const char* what) const {
-  THORONG_RETURN_IF_ERROR(constant_integers(i, what).status());
-  return graph_.value(inputs_[i]).constant.to_doubles();
+  THORONG_TRY(const ops::Tensor tensor, known_tensor(i, what));
+  return tensor.to_doubles();
 }
 
 Result<int64_t> ImportContext::constant_integer(size_t i, const char* what) const {

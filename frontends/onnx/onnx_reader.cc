@@ -12,6 +12,7 @@ namespace thorong::onnx {
 namespace {
 
 constexpr int kMaxGraphDepth = 32;
+constexpr int kMaxTypeDepth = 8;
 
 struct Parser {
   std::shared_ptr<const void> owner;
@@ -70,6 +71,43 @@ void parse_tensor_type(std::string_view bytes, ValueInfo& info) {
   }
 }
 
+void parse_type(std::string_view bytes, ValueInfo& info, int depth);
+
+// The element of a sequence or optional type.
+void parse_element_type(std::string_view bytes, ValueInfo& info, int depth) {
+  ValueInfo element;
+  for (Fields fields(bytes); fields.next();) {
+    if (fields.tag() == 1)
+      parse_type(fields.bytes(), element, depth + 1);
+    else
+      fields.skip();
+  }
+  info.element = std::make_shared<const ValueInfo>(std::move(element));
+}
+
+void parse_type(std::string_view bytes, ValueInfo& info, int depth) {
+  if (depth > kMaxTypeDepth) {
+    throw Malformed{"types are nested deeper than " + std::to_string(kMaxTypeDepth) + " levels"};
+  }
+  for (Fields type(bytes); type.next();) {
+    switch (type.tag()) {
+      case 1:
+        parse_tensor_type(type.bytes(), info);
+        break;
+      case 4:
+        info.is_sequence = true;
+        parse_element_type(type.bytes(), info, depth);
+        break;
+      case 9:
+        info.is_optional = true;
+        parse_element_type(type.bytes(), info, depth);
+        break;
+      default:
+        type.skip();
+    }
+  }
+}
+
 ValueInfo parse_value_info(std::string_view bytes) {
   ValueInfo info;
   for (Fields fields(bytes); fields.next();) {
@@ -78,12 +116,7 @@ ValueInfo parse_value_info(std::string_view bytes) {
         info.name = fields.text();
         break;
       case 2:
-        for (Fields type(fields.bytes()); type.next();) {
-          if (type.tag() == 1)
-            parse_tensor_type(type.bytes(), info);
-          else
-            type.skip();
-        }
+        parse_type(fields.bytes(), info, 0);
         break;
       default:
         fields.skip();

@@ -22,7 +22,7 @@ struct RawFields {
   std::vector<double> doubles;    // float_data or double_data
   std::vector<int64_t> integers;  // int32_data, int64_data or uint64_data
   std::string_view raw;
-  bool has_raw = false, has_strings = false, is_external = false, is_segment = false;
+  bool has_raw = false, is_external = false, is_segment = false;
   std::map<std::string, std::string> external;
 };
 
@@ -65,8 +65,7 @@ void parse_fields(std::string_view bytes, TensorProto& tensor, RawFields& raw) {
         fields.append_integers(raw.integers);
         break;
       case 6:
-        raw.has_strings = true;
-        fields.skip();
+        tensor.strings.push_back(fields.text());
         break;
       case 8:
         tensor.name = fields.text();

@@ -47,16 +47,20 @@ auto run_interruptibly(Function work) {
   return value_or_throw(std::move(*result));
 }
 
-Program compile_file(const std::string& path, const nb::dict& given, Inputs inputs) {
+Program compile_file(const std::string& path, const nb::dict& given, Inputs inputs,
+                     const nb::dict& structures) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
+  options.structures = read_structures(structures);
   return {run_interruptibly(
       [&](const std::atomic<bool>*) { return runtime::compile_file(path, options); })};
 }
 
-Program compile_bytes(const nb::bytes& model, const nb::dict& given, Inputs inputs) {
+Program compile_bytes(const nb::bytes& model, const nb::dict& given, Inputs inputs,
+                      const nb::dict& structures) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
+  options.structures = read_structures(structures);
   std::span bytes(static_cast<const std::byte*>(model.data()), model.size());
   return {run_interruptibly(
       [&](const std::atomic<bool>*) { return runtime::compile_bytes(bytes, options); })};

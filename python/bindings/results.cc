@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "errors.h"
+#include "tensors.h"
 #include "thorong/base/file.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
@@ -146,6 +147,14 @@ void bind_results(nb::module_& module) {
       .def("headline", &report::headline)
       .def("summary", summary)
       .def("outputs", outputs)
+      .def("output_names",
+           [](const Result& r) {
+             std::vector<std::string> names;
+             for (const report::Output& output : r.outputs) names.push_back(output.name);
+             return names;
+           })
+      .def("output_structures",
+           [](const Result& r) { return write_structures(r.output_structures); })
       .def("timeline", timeline)
       .def("tiles", tiles)
       .def("tile_names", tile_names)

@@ -195,6 +195,17 @@ Json outputs_json(const Result& result) {
         {"sha256", text_or_null(output.sha256)},
         {"file", text_or_null(output.file)}};
   }
+  for (const auto& [name, structure] : result.output_structures) {
+    Json& entry = json[unused_key(json, name)];
+    if (structure.kind == ops::Structure::Kind::kSequence)
+      entry = {{"sequence", structure.count}};
+    else if (structure.kind == ops::Structure::Kind::kText)
+      entry = {{"shape", structure.text.shape},
+               {"dtype", "string"},
+               {"strings", structure.text.strings}};
+    else
+      entry = {{"absent", true}};
+  }
   return json;
 }
 

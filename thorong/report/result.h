@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "thorong/ops/graph.h"
+#include "thorong/ops/structure.h"
 
 namespace thorong::report {
 
@@ -216,6 +217,7 @@ struct Result {
   std::vector<WaitUse> waits;              // the most expensive first
   std::vector<CriticalUse> critical_path;  // the longest first
   std::vector<Output> outputs;
+  ops::Structures output_structures;  // outputs that are no tensors
   std::map<std::string, OutputError> errors;  // with --against reference
   std::vector<std::string> random_inputs;
   std::vector<std::string> not_modelled;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Expand, Tile, Identity, Dropout.
+// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Expand, Tile, Dropout.
 #include <algorithm>
 
 #include "frontends/onnx/import_context.h"
@@ -126,8 +126,6 @@ Status import_tile(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.reshape(repeated, merged));
 }
 
-Status import_identity(ImportContext& c, const NodeProto&) { return c.set_output(0, c.input(0)); }
-
 Status import_dropout(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   if (c.has_input(2)) {
@@ -155,7 +153,6 @@ std::vector<ImportRule> import_rules_shapes() {
           {"", "Transpose", 1, kAnyVersion, import_transpose},
           {"", "Expand", 8, kAnyVersion, import_expand},
           {"", "Tile", 6, kAnyVersion, import_tile},
-          {"", "Identity", 1, kAnyVersion, import_identity},
           {"", "Dropout", 7, kAnyVersion, import_dropout}};
 }
 
