@@ -47,13 +47,15 @@ Result<Extent> extent_of(ImportContext& c, const Regions& r, int64_t column) {
 Result<std::vector<int64_t>> samples_of(ImportContext& c, const Regions& r, const Extent& e,
                                         int64_t bins) {
   if (r.ratio > 0) return std::vector<int64_t>{r.ratio};
-  if (!c.graph().is_constant(e.size)) {
-    return unsupported(
-        "sampling_ratio 0 takes the number of samples from the regions (operand 1), which must then "
-        "be known when the model is imported; give a sampling_ratio, or make them a constant.");
+  auto sizes = c.known_tensors({&e.size, 1});
+  if (!sizes.ok()) {
+    return Status(sizes.status().code(),
+                  "without a sampling_ratio the regions (operand 1) must be known when the model is "
+                  "imported: " +
+                      sizes.status().message());
   }
   std::vector<int64_t> samples;
-  for (double size : c.graph().value(e.size).constant.to_doubles()) {
+  for (double size : (*sizes)[0].to_doubles()) {
     double count = std::ceil(size / static_cast<double>(bins));
     if (!(count <= static_cast<double>(kMostSamples)))
       return resource_exhausted("a region needs more than " + std::to_string(kMostSamples) +
