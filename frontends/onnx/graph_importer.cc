@@ -11,7 +11,7 @@
 namespace thorong::onnx {
 namespace {
 
-constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kOldestOpset = 1;
 constexpr int64_t kNewestOpset = 28;  // known when this was written; later ones may change meanings
 constexpr int kMaxCallDepth = 64;
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "thorong/ops/operator.h"
+
 namespace thorong::onnx {
 
 ops::Attributes make_attributes(
@@ -197,6 +199,21 @@ Result<std::vector<ValueId>> ImportContext::add_many(std::string_view op,
                                                      std::vector<ValueId> operands,
                                                      ops::Attributes attributes) {
   return graph_.add(op, std::move(operands), std::move(attributes), name_);
+}
+
+Result<std::vector<ValueId>> ImportContext::add_counted(std::string_view op,
+                                                        std::vector<ValueId> operands,
+                                                        ops::Attributes attributes,
+                                                        size_t dimension) {
+  THORONG_TRY(const auto tensors, known_tensors(operands));
+  ops::Graph known;
+  ops::Node node;
+  node.op = ops::find_operator(op);
+  node.attributes = attributes;
+  for (const ops::Tensor& tensor : tensors) node.inputs.push_back(known.add_constant("", tensor));
+  THORONG_TRY(const auto types, node.op->infer(known, node));
+  attributes.set("count", types.at(0).shape.at(dimension));
+  return add_many(op, std::move(operands), std::move(attributes));
 }
 
 Status ImportContext::check_generated(int64_t elements) const {

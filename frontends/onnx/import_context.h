@@ -125,6 +125,10 @@ class ImportContext {
                       ops::Attributes attributes = {});
   Result<std::vector<ValueId>> add_many(std::string_view op, std::vector<ValueId> operands,
                                         ops::Attributes attributes);
+  // An operator whose attribute "count" states how large dimension `dimension` of its first result
+  // is, which depends on its operands' values: they become known.
+  Result<std::vector<ValueId>> add_counted(std::string_view op, std::vector<ValueId> operands,
+                                           ops::Attributes attributes, size_t dimension);
   Result<ValueId> constant(ops::Tensor tensor);
   Result<ValueId> constant(const ops::TensorType& type, const std::vector<double>& values);
   Result<ValueId> constant(const Shape& shape, const Integers& values);  // int64

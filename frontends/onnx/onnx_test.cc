@@ -405,9 +405,13 @@ TEST(Graphs, UnknownOperatorsAreCollected) {
   EXPECT_THAT(error, HasSubstr("Twist (domain my.domain, version 1) at node 'n3'"));
 }
 
-TEST(Graphs, OldOpsetsAreRefused) {
-  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"y"})}).bytes(), 6))),
-              HasSubstr("opset 6"));
+// Before opset 7 only operators whose meaning has not changed since are done.
+TEST(Graphs, OldMeaningsAreRefused) {
+  EXPECT_TRUE(import_text(model(simple({node("Identity", {"x"}, {"y"})}).bytes(), 1)).ok());
+  EXPECT_THAT(error_of(import_text(model(simple({node("Add", {"x", "x"}, {"y"})}).bytes(), 6))),
+              HasSubstr("Add (domain ai.onnx, version 6)"));
+  EXPECT_THAT(error_of(import_text(model(simple({node("Neg", {"x"}, {"y"})}).bytes(), 0))),
+              HasSubstr("opset 0"));
 }
 
 TEST(Graphs, ShapesMustNotOverflow) {

@@ -13,11 +13,8 @@ struct BinaryEntry {
 constexpr BinaryEntry kArithmetic[] = {{"Add", "add"},    {"Sub", "subtract"}, {"Mul", "multiply"},
                                        {"Div", "divide"}, {"And", "and"},      {"Or", "or"},
                                        {"Xor", "xor"}};
-constexpr BinaryEntry kComparisons[] = {{"Equal", "EQ"},
-                                        {"Less", "LT"},
-                                        {"LessOrEqual", "LE"},
-                                        {"Greater", "GT"},
-                                        {"GreaterOrEqual", "GE"}};
+constexpr BinaryEntry kComparisons[] = {
+    {"Less", "LT"}, {"LessOrEqual", "LE"}, {"Greater", "GT"}, {"GreaterOrEqual", "GE"}};
 constexpr BinaryEntry kVariadic[] = {
     {"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
 
