@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMostTaps = 1024;
 
 // The window's elements in row-major order, as their distances from its first one.
-std::vector<Integers> taps_of(const Window& window) {
+std::vector<Integers> window_taps(const Window& window) {
   std::vector<Integers> taps;
   int64_t count = ops::element_count(window.kernel);
   for (int64_t tap = 0; tap < count; ++tap) {
@@ -96,7 +96,7 @@ Result<ValueId> leading_tap(ImportContext& c, ValueId x, const Window& window, c
   THORONG_TRY(ValueId leader, c.constant({Format::kInt16, plane.output}, start.tap));
   THORONG_TRY(leader, c.broadcast_in(leader, shape, spatial));
   double number = 0;
-  for (const Integers& offset : taps_of(window)) {
+  for (const Integers& offset : window_taps(window)) {
     Integers from(shape.size(), 0), limit = c.shape(padded), strides(shape.size(), 1);
     for (size_t d = 0; d < offset.size(); ++d) {
       from[d + 2] = offset[d];
@@ -125,7 +125,7 @@ Result<ValueId> indices_of(ImportContext& c, ValueId x, ValueId y, const Window&
   Start start = starts_of(window, plane, input);
   THORONG_TRY(ValueId leader, leading_tap(c, x, window, plane, start));
   Integers distances;
-  for (const Integers& offset : taps_of(window)) {
+  for (const Integers& offset : window_taps(window)) {
     int64_t distance = 0;
     for (size_t d = 0; d < offset.size(); ++d) distance += offset[d] * plane.strides[d];
     distances.push_back(distance);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoiAlign: bilinear samples of each bin of each region, averaged, or their largest weighted
 // element. Rows and columns of samples are separate taps. Without a sampling_ratio each region has
-// its own number of samples, so that the regions must be known.
+// its own number of samples, so that the regions must be known. And MaxRoiPool.
 #include <algorithm>
 #include <cmath>
 
@@ -197,10 +197,20 @@ Status import_roi_align(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.convert(y, format));
 }
 
+Status import_max_roi_pool(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(ValueId x, c.input(0));
+  THORONG_TRY(ValueId rois, c.input(1));
+  THORONG_TRY(Integers pooled, c.integers("pooled_shape"));
+  THORONG_TRY(double scale, c.number("spatial_scale", 1));
+  return c.set_output(
+      0, c.add("max_roi_pool", {x, rois}, make_attributes({{"pooled", pooled}, {"scale", scale}})));
+}
+
 }  // namespace
 
 std::vector<ImportRule> import_rules_roi_align() {
-  return {{"", "RoiAlign", 10, kAnyVersion, import_roi_align}};
+  return {{"", "RoiAlign", 10, kAnyVersion, import_roi_align},
+          {"", "MaxRoiPool", 1, kAnyVersion, import_max_roi_pool}};
 }
 
 }  // namespace thorong::onnx

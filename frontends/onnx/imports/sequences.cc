@@ -65,7 +65,7 @@ Status import_length(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.constant(Shape{}, Integers{static_cast<int64_t>(items.size())}));
 }
 
-Status import_concat(ImportContext& c, const NodeProto&) {
+Status import_concat_from_sequence(ImportContext& c, const NodeProto&) {
   THORONG_TRY(auto items, c.sequence_input(0));
   THORONG_TRY(const int64_t axis, c.integer("axis", 0));
   THORONG_TRY(const int64_t is_new, c.integer("new_axis", 0));
@@ -83,7 +83,7 @@ Status import_concat(ImportContext& c, const NodeProto&) {
 }
 
 // Sizes along the axis: operand 1 as a list, or as the size of each but the last; absent: ones.
-Result<Integers> split_sizes(ImportContext& c, int64_t size) {
+Result<Integers> sequence_sizes(ImportContext& c, int64_t size) {
   if (!c.has_input(1)) return Integers(static_cast<size_t>(size), 1);
   THORONG_TRY(const ValueId split, c.input(1));
   THORONG_TRY(Integers sizes, c.constant_integers(1, "split"));
@@ -109,12 +109,12 @@ Result<Integers> split_sizes(ImportContext& c, int64_t size) {
   return sizes;
 }
 
-Status import_split(ImportContext& c, const NodeProto&) {
+Status import_split_to_sequence(ImportContext& c, const NodeProto&) {
   THORONG_TRY(const ValueId x, c.input(0));
   THORONG_TRY(const int64_t axis, c.integer("axis", 0));
   THORONG_TRY(const int64_t keeps, c.integer("keepdims", 1));
   THORONG_TRY(const size_t at, resolve_axis(axis, c.rank(x)));
-  THORONG_TRY(const Integers sizes, split_sizes(c, c.shape(x)[at]));
+  THORONG_TRY(const Integers sizes, sequence_sizes(c, c.shape(x)[at]));
   std::vector<ValueId> items;
   int64_t start = 0;
   for (const int64_t size : sizes) {
@@ -161,8 +161,8 @@ std::vector<ImportRule> import_rules_sequences() {
           {"", "SequenceInsert", 11, kAnyVersion, import_insert},
           {"", "SequenceErase", 11, kAnyVersion, import_erase},
           {"", "SequenceLength", 11, kAnyVersion, import_length},
-          {"", "ConcatFromSequence", 11, kAnyVersion, import_concat},
-          {"", "SplitToSequence", 11, kAnyVersion, import_split},
+          {"", "ConcatFromSequence", 11, kAnyVersion, import_concat_from_sequence},
+          {"", "SplitToSequence", 11, kAnyVersion, import_split_to_sequence},
           {"", "Optional", 15, kAnyVersion, import_optional},
           {"", "OptionalHasElement", 15, kAnyVersion, import_has_element},
           {"", "OptionalGetElement", 15, kAnyVersion, import_get_element}};
