@@ -52,9 +52,10 @@ Result<ValueId> reflect(ImportContext& c, ValueId x, int64_t size, bool align) {
   return c.add("subtract", {top, t});
 }
 
-// A position that lies beyond the borders is brought back as the padding says.
+// A position that lies beyond the borders is brought back as the padding says. Cubic taps are each
+// brought to the border instead, as PyTorch and ONNX Runtime do.
 Result<ValueId> bring_inside(ImportContext& c, const Sampling& s, ValueId x, int64_t size) {
-  if (s.padding == "zeros") return x;
+  if (s.padding == "zeros" || (s.padding == "border" && s.mode == "cubic")) return x;
   double low = s.align ? 0 : -0.5, high = static_cast<double>(size) - (s.align ? 1 : 0.5);
   THORONG_TRY(ValueId nearest, clamp(c, x, low, high));
   THORONG_TRY(ValueId is_inside, c.compare("EQ", nearest, x));

@@ -34,14 +34,17 @@ Result<Types> infer(const Graph& graph, const Node& node) {
   return one_result({x.format, {regions.shape[0], x.shape[1], pooled[0], pooled[1]}});
 }
 
-// One dimension of a region: its first element and its length.
+// One dimension of a region: its first element and its length, in fp32 as everywhere: 3.5 is rounded
+// up although 5 times the fp32 0.7 is less.
 struct Extent {
-  double first = 0, length = 1;
+  float first = 0, length = 1;
 };
 
 Extent extent_of(double start, double end, double scale) {
-  const double first = std::round(start * scale), last = std::round(end * scale);
-  return {first, std::max(last - first + 1, 1.0)};
+  const auto factor = static_cast<float>(scale);
+  const float first = std::round(static_cast<float>(start) * factor);
+  const float last = std::round(static_cast<float>(end) * factor);
+  return {first, std::max(last - first + 1, 1.0F)};
 }
 
 struct Range {
@@ -50,12 +53,12 @@ struct Range {
 
 // The elements of [0, size) in bin `bin` of `bins`.
 Range elements_of(const Extent& e, int64_t bin, int64_t bins, int64_t size) {
-  const double step = e.length / static_cast<double>(bins), limit = static_cast<double>(size);
-  const double begin = e.first + std::floor(static_cast<double>(bin) * step);
-  const double end = e.first + std::ceil(static_cast<double>(bin + 1) * step);
+  const float step = e.length / static_cast<float>(bins), limit = static_cast<float>(size);
+  const float begin = e.first + std::floor(static_cast<float>(bin) * step);
+  const float end = e.first + std::ceil(static_cast<float>(bin + 1) * step);
   if (!(end > begin)) return {};  // NaN as well
-  return {static_cast<int64_t>(std::clamp(begin, 0.0, limit)),
-          static_cast<int64_t>(std::clamp(end, 0.0, limit))};
+  return {static_cast<int64_t>(std::clamp(begin, 0.0F, limit)),
+          static_cast<int64_t>(std::clamp(end, 0.0F, limit))};
 }
 
 double largest(const double* plane, int64_t width, const Range& rows, const Range& columns) {
