@@ -24,20 +24,6 @@ std::string place_of(const NodeProto& node) {
   return "node '" + node.display_name() + "' (" + node.op_type + ")";
 }
 
-// Why an operator that people meet is not done.
-std::string reason(const std::string& op_type) {
-  static const std::map<std::string, std::string> kReasons = {
-      {"RandomNormal", "random numbers are not drawn; give them as an input"},
-      {"RandomNormalLike", "random numbers are not drawn; give them as an input"},
-      {"RandomUniform", "random numbers are not drawn; give them as an input"},
-      {"RandomUniformLike", "random numbers are not drawn; give them as an input"},
-      {"Bernoulli", "random numbers are not drawn; give them as an input"},
-      {"Multinomial", "random numbers are not drawn; give them as an input"},
-  };
-  auto found = kReasons.find(op_type);
-  return found == kReasons.end() ? std::string() : ": " + found->second;
-}
-
 }  // namespace
 
 GraphImporter::GraphImporter(const ModelProto& model, const ImportOptions& options)
@@ -128,7 +114,7 @@ Status GraphImporter::check_operators(const std::vector<const NodeProto*>& nodes
     if (find_rule(node.domain, node.op_type, version) != nullptr) continue;
     std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
     std::string op = node.op_type + " (domain " + domain + ", version " + std::to_string(version) +
-                     reason(node.op_type) + ")";
+                     ")";
     missing[op].push_back(node.display_name());
   }
   if (missing.empty()) return ok_status();
@@ -304,7 +290,7 @@ Status GraphImporter::import_by_rule(const NodeProto& node, Scope& scope,
   if (rule == nullptr) {
     return unsupported("operator " + node.op_type + " of domain " +
                        (node.domain.empty() ? "ai.onnx" : node.domain) +
-                       " is not done in version " + std::to_string(version) + reason(node.op_type) +
+                       " is not done in version " + std::to_string(version) +
                        ". Rewrite the node with other operators.");
   }
   size_t first_value = graph_.values.size();

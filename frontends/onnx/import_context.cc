@@ -399,6 +399,31 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
                             contracting));
 }
 
+uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {
+  const uint64_t seed = state_.options.seed;
+  std::string note = "random numbers of the model: from Thorong's own generator with seed " +
+                     std::to_string(seed) +
+                     ", the same in every run; another runtime draws others";
+  if (std::find(graph_.notes.begin(), graph_.notes.end(), note) == graph_.notes.end())
+    graph_.notes.push_back(note);
+  uint64_t key = numerics::mix(seed ^ numerics::mix(own_seed + stream));
+  for (char letter : name_)
+    key = numerics::mix(key ^ static_cast<uint64_t>(static_cast<unsigned char>(letter)));
+  return key;
+}
+
+Result<ValueId> ImportContext::widen(ValueId x) {
+  bool narrow = numerics::is_float(format(x)) && numerics::byte_size(format(x)) < 4;
+  return narrow ? convert(x, Format::kFloat32) : Result<ValueId>(x);
+}
+
+Result<ValueId> ImportContext::iota(Format format, const Shape& shape, size_t dimension) {
+  return add("iota", {},
+             make_attributes({{"shape", shape},
+                              {"dimension", static_cast<int64_t>(dimension)},
+                              {"format", std::string(numerics::name(format))}}));
+}
+
 // ---- Shapes ----
 
 Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {

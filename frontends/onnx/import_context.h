@@ -90,6 +90,9 @@ class ImportContext {
 
   // ---- Attributes; a wrong type is an error ----
   bool has_attribute(const std::string& name) const { return node_.attribute(name) != nullptr; }
+  bool has_integer(const std::string& name) const {
+    return has_attribute(name) && node_.attribute(name)->type == AttributeType::kInt;
+  }
   Result<int64_t> integer(const std::string& name, int64_t fallback) const;
   Result<double> number(const std::string& name, double fallback) const;
   Result<std::string> text(const std::string& name, const std::string& fallback) const;
@@ -154,6 +157,13 @@ class ImportContext {
   Result<ValueId> broadcast_in(ValueId x, const Shape& shape, const Integers& dimensions);
   Result<ValueId> reduce(const char* function, ValueId x, const Integers& axes, bool keep);
   Result<ValueId> matrix_multiply(ValueId a, ValueId b);  // numpy.matmul
+  // The key of a node's random numbers, from the seed of the run, the node's name and its own seed;
+  // the result will say that there are some.
+  uint64_t random_key(uint64_t own_seed, uint64_t stream);
+  // x in float32 when its format is a narrower float, so that steps are not rounded to it.
+  Result<ValueId> widen(ValueId x);
+  // The position along a dimension.
+  Result<ValueId> iota(Format format, const Shape& shape, size_t dimension);
 
   // The subgraph's results with its inputs bound to the values.
   Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph,

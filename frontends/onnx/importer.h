@@ -33,6 +33,8 @@ struct ImportOptions {
   std::function<Result<std::vector<ops::Tensor>>(const ops::Graph&,
                                                  const std::vector<ops::Tensor>&)>
       compute;
+  // Of random numbers that the model draws.
+  uint64_t seed = 0;
   // Inputs will be random: nothing else can bind a dimension, and the error says so.
   bool random_inputs_need_dims = false;
 

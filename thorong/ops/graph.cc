@@ -40,6 +40,7 @@ Status check_operands(const Graph& graph, const OperatorSpec& op,
 }
 
 bool folds(const Graph& graph, const Node& node, const Types& types) {
+  if (!node.op->folds) return false;
   int64_t elements = 0, operand_elements = 0;
   for (const ValueId id : node.inputs) {
     if (id == kNoValue) continue;

@@ -12,7 +12,7 @@ struct Entry {
 };
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr Entry kEntries[] = {
+constexpr Entry kActivations[] = {
     {"LeakyRelu", "leaky_relu", 0.01, kNone, kNone},
     {"Elu", "elu", 1, kNone, kNone},
     {"Selu", "selu", 1.67326319217681884765625, kNone, 1.05070102214813232421875},
@@ -124,7 +124,7 @@ Status import_shrink(ImportContext& c, const NodeProto&) {
 
 std::vector<ImportRule> import_rules_activations() {
   std::vector<ImportRule> rules;
-  for (const Entry& entry : kEntries) {
+  for (const Entry& entry : kActivations) {
     auto import = [&entry](ImportContext& c, const NodeProto&) {
       return import_parameters(c, entry);
     };

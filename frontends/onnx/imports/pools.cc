@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MaxPool, AveragePool, LpPool and their global forms.
+// AveragePool, LpPool and the global pools.
 #include <algorithm>
 #include <cmath>
 
@@ -7,30 +7,6 @@
 
 namespace thorong::onnx {
 namespace {
-
-Integers with_batch(const Integers& spatial, int64_t fill) {
-  Integers all{fill, fill};
-  all.insert(all.end(), spatial.begin(), spatial.end());
-  return all;
-}
-
-Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
-                              const Window& window) {
-  return c.add("reduce_window", {x},
-               make_attributes({{"function", std::string(function)},
-                                {"window_dimensions", with_batch(window.kernel, 1)},
-                                {"window_strides", with_batch(window.strides, 1)},
-                                {"window_dilations", with_batch(window.dilations, 1)},
-                                {"padding_low", with_batch(window.low, 0)},
-                                {"padding_high", with_batch(window.high, 0)}}));
-}
-
-Status import_max_pool(ImportContext& c, const NodeProto&) {
-  THORONG_RETURN_IF_ERROR(c.refuse_output(1, "Indices"));
-  THORONG_TRY(ValueId x, c.input(0));
-  THORONG_TRY(Window window, read_pool_window(c, c.shape(x)));
-  return c.set_output(0, reduce_window(c, "maximum", x, window));
-}
 
 // How many elements of [begin, end) the windows of one dimension cover, by position.
 std::vector<double> window_counts(const Window& window, size_t i, int64_t begin, int64_t end,
@@ -144,8 +120,7 @@ Result<ValueId> average_pool(ImportContext& c, ValueId x) {
 }
 
 std::vector<ImportRule> import_rules_pools() {
-  return {{"", "MaxPool", 1, kAnyVersion, import_max_pool},
-          {"", "AveragePool", 7, kAnyVersion, import_average_pool},
+  return {{"", "AveragePool", 7, kAnyVersion, import_average_pool},
           {"", "LpPool", 2, kAnyVersion, import_lp_pool},
           {"", "GlobalAveragePool", 1, kAnyVersion, import_global_pool},
           {"", "GlobalMaxPool", 1, kAnyVersion, import_global_pool},
