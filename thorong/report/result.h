@@ -56,7 +56,7 @@ struct OperatorUse {
   std::string engine;  // the engine that was busy longest
   std::string path;    // tile, gpsimd, host
   std::string bound;   // tensor vector scalar gpsimd dma hbm dependency host
-  std::string choice;  // what the compiler chose for it, for people
+  std::string choice{};  // what the compiler chose for it, for people
   // For the roofline and "by how much":
   double flops = 0;  // 2 x multiply-adds, plus other operations
   double hbm_bytes = 0;
