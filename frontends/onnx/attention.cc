@@ -138,7 +138,7 @@ Result<ValueId> count_along(ImportContext& c, const Shape& shape, size_t dimensi
 
 Result<ValueId> split_heads(ImportContext& c, ValueId x, int64_t heads) {
   Shape shape = c.shape(x);
-  if (shape.size() != 3 || heads <= 0 || shape[2] % heads != 0) {
+  if (shape.size() != 3 || heads <= 0 || heads > kMostHeads || shape[2] % heads != 0) {
     return invalid_argument("an operand " + ops::to_string(shape) + " cannot be divided into " +
                             std::to_string(heads) +
                             " heads; it must be [batch, positions, heads x size].");
@@ -164,6 +164,9 @@ Result<ValueId> append_positions(ImportContext& c, ValueId past, ValueId x) {
 }
 
 Result<AttentionBias> attention_bias(ImportContext& c, const AttentionMask& mask, Format format) {
+  if (mask.queries > kMostPositions || mask.keys > kMostPositions || mask.offset > kMostPositions) {
+    return unsupported("more than 2^30 positions are not done.");
+  }
   AttentionBias result;
   result.may_hide_all = mask.given != kNoValue || mask.valid != kNoValue ||
                         mask.offsets != kNoValue || positions_may_hide_all(mask);

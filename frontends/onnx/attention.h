@@ -8,6 +8,9 @@
 
 namespace thorong::onnx {
 
+constexpr int64_t kMostHeads = int64_t{1} << 20;
+constexpr int64_t kMostPositions = int64_t{1} << 30;
+
 // 0, 1, 2, ... along one dimension of `shape`.
 Result<ValueId> count_along(ImportContext& c, const Shape& shape, size_t dimension, Format format);
 // [batch, positions, heads size] as [batch, heads, positions, size], and back.

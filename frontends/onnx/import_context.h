@@ -79,6 +79,10 @@ class ImportContext {
   // The operand, which must be of that kind.
   Result<std::vector<ValueId>> sequence_input(size_t i) const;
   Result<ops::Text> text_input(size_t i) const;
+  // The operand, kNoValue when it is absent, or an error when it is no tensor.
+  Result<ValueId> tensor_or_none(size_t i) const {
+    return has_input(i) ? input(i) : Result<ValueId>(kNoValue);
+  }
   ValueId optional_input(size_t i) const { return has_input(i) ? inputs_[i] : kNoValue; }
   bool output_used(size_t i) const { return i < node_.outputs.size() && !node_.outputs[i].empty(); }
   size_t output_count() const { return node_.outputs.size(); }

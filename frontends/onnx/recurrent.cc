@@ -104,7 +104,8 @@ Status check_recurrent_weights(ImportContext& c, const Recurrence& r, int64_t ga
   THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, w, {r.directions, rows, r.input}, "W"));
   THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, matrix, {r.directions, rows, r.hidden}, "R"));
   if (!c.has_input(3)) return ok_status();
-  return check_recurrent_shape(c, c.optional_input(3), {r.directions, 2 * rows}, "B");
+  THORONG_TRY(ValueId bias, c.input(3));
+  return check_recurrent_shape(c, bias, {r.directions, 2 * rows}, "B");
 }
 
 // In int32: bool [batch], whether the sequence still runs at a step.
@@ -167,6 +168,7 @@ Result<Recurrence> read_recurrence(ImportContext& c, const std::vector<std::stri
   THORONG_TRY(ValueId matrix, c.input(2));
   if (c.rank(matrix) != 3) return invalid_argument("R must have rank 3.");
   r.hidden = c.shape(matrix)[2];
+  if (r.hidden > int64_t{1} << 30) return invalid_argument("R has too many columns.");
   THORONG_TRY(int64_t declared, c.integer("hidden_size", r.hidden));
   if (declared != r.hidden) {
     return invalid_argument("hidden_size is " + std::to_string(declared) + ", but R has " +
@@ -180,15 +182,15 @@ Result<Recurrence> read_recurrence(ImportContext& c, const std::vector<std::stri
   }
   if (r.steps == 0) return invalid_argument("X has no step.");
   if (!c.has_input(4)) return r;
-  THORONG_RETURN_IF_ERROR(
-      check_recurrent_shape(c, c.optional_input(4), {r.batch}, "sequence_lens"));
-  THORONG_TRY(r.lengths, c.convert(c.optional_input(4), Format::kInt32));
+  THORONG_TRY(r.lengths, c.input(4));
+  THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, r.lengths, {r.batch}, "sequence_lens"));
+  THORONG_TRY(r.lengths, c.convert(r.lengths, Format::kInt32));
   return r;
 }
 
 Result<ValueId> of_direction(ImportContext& c, const Recurrence& r, size_t i, int64_t direction,
                              const Shape& shape, const char* what) {
-  ValueId value = c.optional_input(i);
+  THORONG_TRY(ValueId value, c.tensor_or_none(i));
   if (value == kNoValue) return value;
   Shape expected = shape;
   expected.insert(expected.begin(), r.directions);
@@ -199,7 +201,7 @@ Result<ValueId> of_direction(ImportContext& c, const Recurrence& r, size_t i, in
 
 Result<ValueId> initial_state(ImportContext& c, const Recurrence& r, size_t i, int64_t direction,
                               const char* what) {
-  ValueId value = c.optional_input(i);
+  THORONG_TRY(ValueId value, c.tensor_or_none(i));
   Shape shape{r.batch, r.hidden};
   if (value == kNoValue) return c.full(c.format(r.x), shape, 0);
   Shape expected{r.directions, r.batch, r.hidden};

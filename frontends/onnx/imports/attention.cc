@@ -41,8 +41,8 @@ Result<AttentionMask> read_attention_mask(ImportContext& c, const AttentionOpera
   AttentionMask mask;
   mask.queries = c.shape(o.q)[2];
   mask.keys = c.shape(o.k)[2];
-  mask.given = c.optional_input(3);
-  mask.valid = c.optional_input(6);
+  THORONG_TRY(mask.given, c.tensor_or_none(3));
+  THORONG_TRY(mask.valid, c.tensor_or_none(6));
   THORONG_TRY(int64_t causal, c.integer("is_causal", 0));
   mask.causal = causal != 0;
   THORONG_TRY(mask.left, c.integer("left_window_size", -1));
@@ -52,9 +52,10 @@ Result<AttentionMask> read_attention_mask(ImportContext& c, const AttentionOpera
   }
   if (mask.left >= kUnboundedWindow) mask.left = -1;
   if (mask.right >= kUnboundedWindow) mask.right = -1;
-  if (c.has_input(4)) mask.offset = c.shape(c.optional_input(4))[2];
+  THORONG_TRY(ValueId past, c.tensor_or_none(4));
+  if (past != kNoValue) mask.offset = c.shape(past)[2];
   if (mask.valid == kNoValue) return mask;
-  if (c.has_input(4)) {
+  if (past != kNoValue) {
     return invalid_argument("nonpad_kv_seqlen cannot be given together with past keys.");
   }
   if (ops::element_count(c.shape(mask.valid)) != c.shape(o.q)[0]) {
@@ -112,8 +113,10 @@ Status set_attention_outputs(ImportContext& c, const AttentionOperands& o,
 
 Status import_attention(ImportContext& c, const NodeProto&) {
   THORONG_TRY(AttentionOperands o, read_attention_operands(c));
-  THORONG_TRY(o.k, append_positions(c, c.optional_input(4), o.k));
-  THORONG_TRY(o.v, append_positions(c, c.optional_input(5), o.v));
+  THORONG_TRY(ValueId past_key, c.tensor_or_none(4));
+  THORONG_TRY(ValueId past_value, c.tensor_or_none(5));
+  THORONG_TRY(o.k, append_positions(c, past_key, o.k));
+  THORONG_TRY(o.v, append_positions(c, past_value, o.v));
   THORONG_RETURN_IF_ERROR(check_attention(c, o.q, o.k, o.v));
   THORONG_TRY(AttentionMask mask, read_attention_mask(c, o));
   THORONG_TRY(AttentionBias bias, attention_bias(c, mask, c.format(o.q)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime's GroupQueryAttention. A sample's tokens so far, seqlens_k + 1 with the new ones, are
-// data; the longest, total_sequence_length, is known when the model is imported. A call whose new
-// tokens are all tokens is a prompt: it starts at position 0. Otherwise a sample's new tokens follow
-// those before.
+// ONNX Runtime's GroupQueryAttention. A sample's tokens so far, seqlens_k + 1 with the new ones,
+// are data; the longest, total_sequence_length, is known when the model is imported. A call whose
+// new tokens are all tokens is a prompt: it starts at position 0. Otherwise a sample's new tokens
+// follow those before.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +14,7 @@ namespace {
 struct GroupQuery {
   ValueId q = kNoValue, k = kNoValue, v = kNoValue;  // [batch, heads, new, size]
   ValueId lengths = kNoValue;                        // int32 [batch]: tokens with the new ones
-  ValueId starts = kNoValue;                         // int32 [batch]: tokens before; absent: `start`
+  ValueId starts = kNoValue;  // int32 [batch]: tokens before; absent: `start`
   int64_t start = 0;
   int64_t heads = 0, key_heads = 0, batch = 0, fresh = 0, total = 0;
 };
@@ -40,9 +40,11 @@ Status read_group_query_heads(ImportContext& c, GroupQuery& g) {
   THORONG_TRY(g.heads, c.integer("num_heads", 0));
   THORONG_TRY(g.key_heads, c.integer("kv_num_heads", 0));
   Shape shape = c.shape(query);
-  if (shape.size() != 3 || g.heads <= 0 || g.key_heads <= 0 || g.heads % g.key_heads != 0) {
-    return invalid_argument("the query must have rank 3, and num_heads be a multiple of "
-                            "kv_num_heads.");
+  if (shape.size() != 3 || g.heads <= 0 || g.heads > kMostHeads || g.key_heads <= 0 ||
+      g.heads % g.key_heads != 0) {
+    return invalid_argument(
+        "the query must have rank 3, and num_heads be a multiple of "
+        "kv_num_heads.");
   }
   if (c.has_input(1) && c.has_input(2)) {
     THORONG_TRY(ValueId key, c.input(1));
@@ -85,8 +87,7 @@ Status read_group_query_lengths(ImportContext& c, GroupQuery& g) {
   if (prompt) return ok_status();
   g.start = g.total - g.fresh;
   if (g.batch == 1) return ok_status();  // its length is the longest
-  THORONG_TRY(g.starts,
-              c.add_scalar("subtract", g.lengths, static_cast<double>(g.fresh)));
+  THORONG_TRY(g.starts, c.add_scalar("subtract", g.lengths, static_cast<double>(g.fresh)));
   return ok_status();
 }
 
@@ -112,8 +113,9 @@ Status rotate_group_query(ImportContext& c, GroupQuery& g) {
     THORONG_TRY(ValueId table, c.input(7 + i));
     if (c.rank(table) != 2 || c.rank(rows) != 2 || c.shape(rows)[1] != g.fresh ||
         (c.shape(rows)[0] != 1 && c.shape(rows)[0] != g.batch)) {
-      return invalid_argument("cos_cache and sin_cache must have rank 2, and position_ids be "
-                              "[batch, positions].");
+      return invalid_argument(
+          "cos_cache and sin_cache must have rank 2, and position_ids be "
+          "[batch, positions].");
     }
     THORONG_TRY(table, c.add("take", {table, rows}, make_attributes({{"axis", int64_t{0}}})));
     Shape shape = c.shape(table);
@@ -129,7 +131,8 @@ Status rotate_group_query(ImportContext& c, GroupQuery& g) {
 }
 
 // The new positions in the past, which grows to the longest total where it is shorter.
-Result<ValueId> group_query_present(ImportContext& c, const GroupQuery& g, size_t past_at, ValueId update) {
+Result<ValueId> group_query_present(ImportContext& c, const GroupQuery& g, size_t past_at,
+                                    ValueId update) {
   Shape shape = c.shape(update);
   int64_t before = 0;
   ValueId past = kNoValue;

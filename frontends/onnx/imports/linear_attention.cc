@@ -58,9 +58,9 @@ Result<LinearOperands> read_linear_operands(ImportContext& c) {
   THORONG_TRY(o.key_heads, c.integer("kv_num_heads", 0));
   Shape q = c.shape(o.q), k = c.shape(o.k), v = c.shape(o.v);
   bool fits = q.size() == 3 && k.size() == 3 && v.size() == 3 && o.heads > 0 && o.key_heads > 0 &&
-              o.heads % o.key_heads == 0 && q[2] % o.heads == 0 && v[2] % o.key_heads == 0 &&
-              q[0] == k[0] && k[0] == v[0] && q[1] == k[1] && k[1] == v[1] &&
-              k[2] % o.key_heads == 0 && k[2] / o.key_heads == q[2] / o.heads;
+              o.heads <= kMostHeads && o.heads % o.key_heads == 0 && q[2] % o.heads == 0 &&
+              v[2] % o.key_heads == 0 && q[0] == k[0] && k[0] == v[0] && q[1] == k[1] &&
+              k[1] == v[1] && k[2] % o.key_heads == 0 && k[2] / o.key_heads == q[2] / o.heads;
   if (!fits) {
     return invalid_argument("query " + ops::to_string(q) + ", key " + ops::to_string(k) +
                             " and value " + ops::to_string(v) +
@@ -179,7 +179,7 @@ Status import_linear_attention(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId query, c.input(0));
   Format format = c.format(query), state_format = format;
   Shape expected{o.batch, o.key_heads, o.key_size, o.value_size};
-  ValueId state = c.optional_input(3);
+  THORONG_TRY(ValueId state, c.tensor_or_none(3));
   if (state != kNoValue) {
     state_format = c.format(state);
     if (c.shape(state) != expected) {
@@ -227,13 +227,14 @@ Status import_causal_conv(ImportContext& c, const NodeProto&) {
                             "\".");
   }
   int64_t before = kernel[2] - 1;
-  bool has_past = c.has_input(3) && before > 0;
-  if (c.has_input(3) && c.shape(c.optional_input(3)) != Shape{shape[0], shape[1], before}) {
+  THORONG_TRY(ValueId past, c.tensor_or_none(3));
+  if (past != kNoValue && c.shape(past) != Shape{shape[0], shape[1], before}) {
     return invalid_argument("past_state must have k - 1 positions, found " +
-                            ops::to_string(c.shape(c.optional_input(3))) + ".");
+                            ops::to_string(c.shape(past)) + ".");
   }
+  bool has_past = past != kNoValue && before > 0;
   if (has_past) {
-    THORONG_TRY(x, c.concatenate({c.optional_input(3), x}, 2));
+    THORONG_TRY(x, c.concatenate({past, x}, 2));
   }
   THORONG_TRY(ValueId y, c.add("convolution", {x, w},
                                make_attributes({{"strides", Integers{1}},
@@ -243,7 +244,8 @@ Status import_causal_conv(ImportContext& c, const NodeProto&) {
                                                 {"rhs_dilation", Integers{1}},
                                                 {"feature_group_count", shape[1]}})));
   if (c.has_input(2)) {
-    THORONG_TRY(ValueId bias, c.broadcast_in(c.optional_input(2), c.shape(y), {1}));
+    THORONG_TRY(ValueId bias, c.input(2));
+    THORONG_TRY(bias, c.broadcast_in(bias, c.shape(y), {1}));
     THORONG_TRY(y, c.add("add", {y, bias}));
   }
   if (activation != "none") {

@@ -14,11 +14,6 @@ struct HeadInputs {
   int64_t past = 0;                                  // positions before the queries
 };
 
-Result<ValueId> given_or_none(ImportContext& c, size_t i) {
-  if (!c.has_input(i)) return kNoValue;
-  return c.input(i);
-}
-
 Result<int64_t> number_of_heads(const ImportContext& c) {
   THORONG_TRY(int64_t heads, c.integer("num_heads", 0));
   if (heads > 0) return heads;
@@ -150,8 +145,8 @@ Status attend_projection(ImportContext& c, ValueId projection, Integers sizes, s
   THORONG_TRY(in.k, projected_heads(c, projection, sizes[0], sizes[1], heads));
   THORONG_TRY(in.v, projected_heads(c, projection, 2 * sizes[0], sizes[2], heads));
   in.bias = bias;
-  THORONG_TRY(in.padding, given_or_none(c, padding));
-  THORONG_TRY(ValueId before, given_or_none(c, past));
+  THORONG_TRY(in.padding, c.tensor_or_none(padding));
+  THORONG_TRY(ValueId before, c.tensor_or_none(past));
   THORONG_RETURN_IF_ERROR(set_present(c, in, before));
   THORONG_TRY(HeadResults results, attend_heads(c, in));
   return c.set_output(0, results.y);
@@ -170,7 +165,7 @@ Status import_microsoft_attention(ImportContext& c, const NodeProto&) {
     THORONG_TRY(ValueId bias, c.input(2));
     THORONG_TRY(projection, add_broadcast(c, projection, bias));
   }
-  THORONG_TRY(ValueId score_bias, given_or_none(c, 5));
+  THORONG_TRY(ValueId score_bias, c.tensor_or_none(5));
   THORONG_TRY(Integers sizes, c.integers("qkv_hidden_sizes"));
   return attend_projection(c, projection, sizes, 3, 4, score_bias);
 }
@@ -214,8 +209,8 @@ Result<ValueId> packed_part(ImportContext& c, ValueId packed, int64_t number) {
 Status unpack_heads(ImportContext& c, HeadInputs& in) {
   THORONG_TRY(ValueId query, c.input(0));
   THORONG_TRY(in.q, c.input(0));
-  THORONG_TRY(in.k, given_or_none(c, 1));
-  THORONG_TRY(in.v, given_or_none(c, 2));
+  THORONG_TRY(in.k, c.tensor_or_none(1));
+  THORONG_TRY(in.v, c.tensor_or_none(2));
   Shape packed = c.shape(query);
   if (packed.size() == 5 && packed[3] == 3 && in.k == kNoValue && in.v == kNoValue) {
     THORONG_TRY(in.q, packed_part(c, query, 0));
@@ -257,17 +252,17 @@ Status import_multi_head(ImportContext& c, const NodeProto&) {
   HeadInputs in;
   THORONG_RETURN_IF_ERROR(unpack_heads(c, in));
   THORONG_TRY(int64_t heads, number_of_heads(c));
-  THORONG_TRY(ValueId bias, given_or_none(c, 3));
+  THORONG_TRY(ValueId bias, c.tensor_or_none(3));
   if (c.rank(in.q) != 3 || c.rank(in.k) < 3 || c.rank(in.k) > 4)
     return invalid_argument("the query must have rank 3 or be packed, the key rank 3 or 4.");
   int64_t q_size = c.shape(in.q)[2], k_size = c.rank(in.k) == 3 ? c.shape(in.k)[2] : q_size;
   THORONG_TRY(in.q, biased_heads(c, in.q, bias, 0, heads));
   THORONG_TRY(in.k, biased_heads(c, in.k, bias, q_size, heads));
   THORONG_TRY(in.v, biased_heads(c, in.v, bias, q_size + k_size, heads));
-  THORONG_TRY(in.padding, given_or_none(c, 4));
-  THORONG_TRY(in.bias, given_or_none(c, 5));
-  THORONG_TRY(ValueId past_key, given_or_none(c, 6));
-  THORONG_TRY(ValueId past_value, given_or_none(c, 7));
+  THORONG_TRY(in.padding, c.tensor_or_none(4));
+  THORONG_TRY(in.bias, c.tensor_or_none(5));
+  THORONG_TRY(ValueId past_key, c.tensor_or_none(6));
+  THORONG_TRY(ValueId past_value, c.tensor_or_none(7));
   if ((past_key == kNoValue) != (past_value == kNoValue))
     return invalid_argument("past_key and past_value must be given together.");
   THORONG_TRY(in.k, append_positions(c, past_key, in.k));

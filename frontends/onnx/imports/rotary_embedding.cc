@@ -17,7 +17,8 @@ Result<RotaryLayout> rotary_layout(ImportContext& c, ValueId x, int64_t heads) {
     layout.position = 2;
     return layout;
   }
-  if (layout.given.size() != 3 || heads <= 0 || layout.given[2] % heads != 0) {
+  if (layout.given.size() != 3 || heads <= 0 || heads > kMostHeads ||
+      layout.given[2] % heads != 0) {
     return invalid_argument(
         "the input must be [batch, heads, positions, size], or [batch, "
         "positions, heads x size] with the attribute num_heads; found " +
@@ -71,7 +72,8 @@ Status rotate_input(ImportContext& c, ValueId ids, size_t first_table, int64_t h
 
 Status import_rotary(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t heads, c.integer("num_heads", 0));
-  return rotate_input(c, c.optional_input(3), 1, heads);
+  THORONG_TRY(ValueId ids, c.tensor_or_none(3));
+  return rotate_input(c, ids, 1, heads);
 }
 
 // com.microsoft: position_ids before the tables; one number is the first position of each sample.
