@@ -131,8 +131,7 @@ Status import_feature_vectorizer(ImportContext& c, const NodeProto&) {
     THORONG_TRY(ValueId part, c.slice_axis(x, 1, 0, std::min(widths[i], shape[1])));
     parts.push_back(part);
     if (widths[i] > shape[1]) {
-      THORONG_TRY(ValueId zeros,
-                  c.full(Format::kFloat32, {shape[0], widths[i] - shape[1]}, 0));
+      THORONG_TRY(ValueId zeros, c.full(Format::kFloat32, {shape[0], widths[i] - shape[1]}, 0));
       parts.push_back(zeros);
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LabelEncoder (ai.onnx.ml): each element's value by a list of keys. Numbers are compared with all
-// keys in the graph. Strings exist only while a model is imported: there the host looks them up, and
-// numbers that become strings must follow from the given inputs.
+// keys in the graph. Strings exist only while a model is imported: there the host looks them up,
+// and numbers that become strings must follow from the given inputs.
 #include <cmath>
 #include <map>
 
@@ -103,7 +103,8 @@ Status set_values(ImportContext& c, const LabelList& values, const LabelList& fa
 Status encode_text(ImportContext& c, const LabelList& keys, const LabelList& values,
                    const LabelList& fallback) {
   THORONG_TRY(ops::Text text, c.text_input(0));
-  if (!keys.textual()) return invalid_argument("the input holds strings, but the keys are numbers.");
+  if (!keys.textual())
+    return invalid_argument("the input holds strings, but the keys are numbers.");
   std::map<std::string, int64_t> places;
   for (size_t i = 0; i < keys.strings.size(); ++i)
     places[keys.strings[i]] = static_cast<int64_t>(i);  // the last of equal keys
@@ -151,11 +152,10 @@ Status encode_numbers(ImportContext& c, const LabelList& keys, const LabelList& 
   THORONG_TRY(match, c.convert(match, Format::kFloat32));
   THORONG_TRY(ValueId found, c.reduce("maximum", match, {last}, false));
   THORONG_TRY(found, c.convert(found, Format::kBool));
-  THORONG_TRY(ValueId place,
-              c.add("arg_reduce", {match},
-                    make_attributes({{"dimension", last},
-                                     {"function", std::string("maximum")},
-                                     {"select_last", int64_t{1}}})));
+  THORONG_TRY(ValueId place, c.add("arg_reduce", {match},
+                                   make_attributes({{"dimension", last},
+                                                    {"function", std::string("maximum")},
+                                                    {"select_last", int64_t{1}}})));
   if (values.textual()) {
     const ValueId wanted[] = {found, place};
     THORONG_TRY(auto known, c.known_tensors(wanted));

@@ -146,8 +146,8 @@ bool converts_exactly(const Graph& graph, const Node& node) {
   }
   const double values = std::ldexp(1.0, to.bits);
   const double lowest = to.kind == 'S' ? -values / 2 : 0;
-  return bounds[0] >= lowest && bounds[1] <= lowest + values - 1 && is_whole(graph, clamp->inputs[0]) &&
-         is_whole(graph, clamp->inputs[2]);
+  return bounds[0] >= lowest && bounds[1] <= lowest + values - 1 &&
+         is_whole(graph, clamp->inputs[0]) && is_whole(graph, clamp->inputs[2]);
 }
 
 }  // namespace
