@@ -110,29 +110,30 @@ Result<int64_t> ml_label_count(const NodeProto& node, const char* integers, cons
   const AttributeProto* words = node.attribute(strings);
   size_t count = (numbers != nullptr ? numbers->ints.size() : 0) +
                  (words != nullptr ? words->strings.size() : 0);
-  bool both = numbers != nullptr && words != nullptr && !numbers->ints.empty() &&
-              !words->strings.empty();
+  bool both =
+      numbers != nullptr && words != nullptr && !numbers->ints.empty() && !words->strings.empty();
   if (count != 0 && !both) return static_cast<int64_t>(count);
   return invalid_argument(std::string("expected labels in one of ") + integers + " and " + strings +
                           ".");
 }
 
-Status ml_set_labels(ImportContext& c, const NodeProto& node, ValueId indices,
-                     const char* integers, const char* strings) {
+Status ml_set_labels(ImportContext& c, const NodeProto& node, ValueId indices, const char* integers,
+                     const char* strings) {
   if (!c.output_used(0)) return ok_status();
   const AttributeProto* numbers = node.attribute(integers);
   if (numbers != nullptr && !numbers->ints.empty()) {
     THORONG_TRY(ValueId labels,
                 c.constant({static_cast<int64_t>(numbers->ints.size())}, numbers->ints));
-    return c.set_output(
-        0, c.add("take", {labels, indices}, make_attributes({{"axis", int64_t{0}}})));
+    return c.set_output(0,
+                        c.add("take", {labels, indices}, make_attributes({{"axis", int64_t{0}}})));
   }
   const ValueId wanted[] = {indices};
   THORONG_TRY(auto known, c.known_tensors(wanted));
   ops::Text text;
   text.shape = known[0].type.shape;
   const auto& words = node.attribute(strings)->strings;
-  for (int64_t index : known[0].to_int64s()) text.strings.push_back(words[static_cast<size_t>(index)]);
+  for (int64_t index : known[0].to_int64s())
+    text.strings.push_back(words[static_cast<size_t>(index)]);
   return c.set_output(0, c.objects().add_text(std::move(text)));
 }
 
@@ -159,8 +160,8 @@ Result<ValueId> ml_with_row(ImportContext& c, const char* op, ValueId x,
   const Shape shape = c.shape(x);
   if (count != 1 && (shape.empty() || count != shape.back())) {
     return invalid_argument("expected one number or one each of the " +
-                            std::to_string(shape.empty() ? 1 : shape.back()) +
-                            " columns, found " + std::to_string(count) + ".");
+                            std::to_string(shape.empty() ? 1 : shape.back()) + " columns, found " +
+                            std::to_string(count) + ".");
   }
   THORONG_TRY(ValueId numbers, c.constant({c.format(x), {count}}, row));
   if (count == 1) {

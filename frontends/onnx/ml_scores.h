@@ -32,8 +32,8 @@ Result<ValueId> ml_best(ImportContext& c, ValueId scores);
 Result<int64_t> ml_label_count(const NodeProto& node, const char* integers, const char* strings);
 // Sets output 0 to the labels of these indices [N]. Strings are known only while a model is
 // imported, so their indices must follow from the given inputs.
-Status ml_set_labels(ImportContext& c, const NodeProto& node, ValueId indices,
-                     const char* integers, const char* strings);
+Status ml_set_labels(ImportContext& c, const NodeProto& node, ValueId indices, const char* integers,
+                     const char* strings);
 
 // x [N, C] times the transpose of a matrix [E, C] of that many numbers.
 Result<ValueId> ml_product(ImportContext& c, ValueId x, const std::vector<double>& matrix,

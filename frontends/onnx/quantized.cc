@@ -16,9 +16,7 @@ double highest_of(Format format) {
 
 }  // namespace
 
-Format wide_enough(Format format) {
-  return format == Format::kFloat64 ? format : Format::kFloat32;
-}
+Format wide_enough(Format format) { return format == Format::kFloat64 ? format : Format::kFloat32; }
 
 Result<ValueId> quantize(ImportContext& c, ValueId y, ValueId zero, Format format) {
   Format wide = wide_enough(c.format(y));

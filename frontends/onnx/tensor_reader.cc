@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TensorProto to ops::Tensor. Raw and external data become views; typed fields, and elements of less
-// than 8 bits, which ONNX packs and Thorong holds one to a byte, are decoded into memory of their
-// own.
+// TensorProto to ops::Tensor. Raw and external data become views; typed fields, and elements of
+// less than 8 bits, which ONNX packs and Thorong holds one to a byte, are decoded into memory of
+// their own.
 #include "frontends/onnx/tensor_reader.h"
 
 #include <charconv>

@@ -2,10 +2,10 @@
 // Arrays of any format to fp32 and back: widen and narrow.
 //
 // Vectorised: all floats narrowing, 16-bit floats and tfloat32 widening, integers of 8 and 16 bits
-// both ways. 8-bit floats widen through a table of 256 values; formats that only ONNX has go through
-// tables both ways (narrow_formats.cc). Integers of 32 and 64 bits, and float64, go element by
-// element. Random bits of the stochastic rounding are made a block at a
-// time; bit i of the stream depends on key and element number only.
+// both ways. 8-bit floats widen through a table of 256 values; formats that only ONNX has go
+// through tables both ways (narrow_formats.cc). Integers of 32 and 64 bits, and float64, go element
+// by element. Random bits of the stochastic rounding are made a block at a time; bit i of the
+// stream depends on key and element number only.
 #include "thorong/base/check.h"
 #include "thorong/numerics/format.h"
 #include "thorong/numerics/format_table.h"

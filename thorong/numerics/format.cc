@@ -116,8 +116,9 @@ void store_integer(Format format, void* data, size_t index, const Cast& cast) {
       return store(data, index, cast.template operator()<uint64_t>());
     case Format::kInt2:
     case Format::kInt4:
-      return store(data, index,
-                   internal::encode_small_integer(info(format), cast.template operator()<int8_t>()));
+      return store(
+          data, index,
+          internal::encode_small_integer(info(format), cast.template operator()<int8_t>()));
     case Format::kUint2:
     case Format::kUint4:
       return store(

@@ -63,8 +63,7 @@ uint8_t narrow_float(const FormatInfo& format, const Values& values, float x) {
   }
   if (format.kind == 'Z') {
     if (std::isnan(x)) return static_cast<uint8_t>(sign_bit);
-    const uint32_t code =
-        nearest_code(values, sign_bit, std::abs(static_cast<double>(x)), false);
+    const uint32_t code = nearest_code(values, sign_bit, std::abs(static_cast<double>(x)), false);
     if (code == sign_bit) return static_cast<uint8_t>(sign_bit);  // overflow: NaN
     return static_cast<uint8_t>(code == 0 || !std::signbit(x) ? code : code | sign_bit);
   }
@@ -91,8 +90,8 @@ void narrow_by_table(Format to, const float* source, char* destination, size_t n
   const FormatInfo& row = constant_info(to);
   const Values& values = values_of(to);
   for (size_t i = 0; i < n; ++i) {
-    const uint8_t code = is_integer(to) ? narrow_integer(row, source[i])
-                                        : narrow_float(row, values, source[i]);
+    const uint8_t code =
+        is_integer(to) ? narrow_integer(row, source[i]) : narrow_float(row, values, source[i]);
     destination[i] = static_cast<char>(code);
   }
 }

@@ -61,8 +61,7 @@ Tensor make_tensor(const TensorType& type, const std::vector<std::string>& words
   std::byte* writable = nullptr;
   Tensor tensor = Tensor::allocate(type, &writable);
   const int bits = numerics::info(type.format).bits;
-  for (size_t i = 0; i < whole.size();
-       ++i) {  // the low bits are the value in every integer format
+  for (size_t i = 0; i < whole.size(); ++i) {  // the low bits are the value in every integer format
     if (bits < 8) whole[i] &= (1 << bits) - 1;
     std::copy_n(reinterpret_cast<const std::byte*>(&whole[i]), numerics::byte_size(type.format),
                 writable + i * numerics::byte_size(type.format));

@@ -95,9 +95,8 @@ Status import_cast_like(ImportContext& c, const NodeProto&) {
 Status import_bit_cast(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(Format format, cast_target(c));
-  return c.set_output(
-      0, c.add("bitcast_convert", {x},
-               make_attributes({{"format", std::string(numerics::name(format))}})));
+  return c.set_output(0, c.add("bitcast_convert", {x},
+                               make_attributes({{"format", std::string(numerics::name(format))}})));
 }
 
 }  // namespace

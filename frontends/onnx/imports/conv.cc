@@ -16,8 +16,6 @@ Status import_conv(ImportContext& c, const NodeProto&) {
 
 }  // namespace
 
-std::vector<ImportRule> import_rules_conv() {
-  return {{"", "Conv", 1, kAnyVersion, import_conv}};
-}
+std::vector<ImportRule> import_rules_conv() { return {{"", "Conv", 1, kAnyVersion, import_conv}}; }
 
 }  // namespace thorong::onnx

@@ -34,8 +34,7 @@ Status import_linear_classifier(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(std::string transform, ml_post_transform(c));
   THORONG_TRY(ValueId x, ml_rows(c, 0));
   THORONG_TRY(auto coefficients, c.numbers("coefficients"));
-  bool one_score =
-      classes == 2 && static_cast<int64_t>(coefficients.size()) == c.shape(x)[1];
+  bool one_score = classes == 2 && static_cast<int64_t>(coefficients.size()) == c.shape(x)[1];
   THORONG_TRY(ValueId scores, linear_scores(c, one_score ? 1 : classes));
   ValueId indices = kNoValue;
   if (one_score) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SVMRegressor and SVMClassifier (ai.onnx.ml): kernels of the rows and the support vectors, sums of
-// them by coefficients; for classes one score for each pair, votes, and probabilities where they are
-// asked for.
+// them by coefficients; for classes one score for each pair, votes, and probabilities where they
+// are asked for.
 #include "frontends/onnx/ml_scores.h"
 
 namespace thorong::onnx {
@@ -32,8 +32,7 @@ Result<ValueId> svm_kernel(ImportContext& c, ValueId x, const std::vector<double
   THORONG_TRY(y, c.add_scalar("add", y, parameters[1]));
   if (type == "SIGMOID") return c.add("tanh", {y});
   if (type == "POLY") return c.add_scalar("power", y, parameters[2]);
-  return invalid_argument("kernel_type \"" + type +
-                          "\" is none of LINEAR, POLY, RBF and SIGMOID.");
+  return invalid_argument("kernel_type \"" + type + "\" is none of LINEAR, POLY, RBF and SIGMOID.");
 }
 
 // Without support vectors the coefficients are those of a linear function, whatever the kernel.
@@ -61,8 +60,8 @@ Status import_svm_regressor(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.add("select", {above, yes, no}));
 }
 
-// The coefficients of the pairs' scores as a matrix [pairs, vectors]: the score of classes i < j sums
-// the vectors of i by row j - 1 of the attribute, and those of j by row i.
+// The coefficients of the pairs' scores as a matrix [pairs, vectors]: the score of classes i < j
+// sums the vectors of i by row j - 1 of the attribute, and those of j by row i.
 Result<std::vector<double>> pair_matrix(const std::vector<double>& coefficients,
                                         const Integers& counts, int64_t total) {
   auto classes = static_cast<int64_t>(counts.size());

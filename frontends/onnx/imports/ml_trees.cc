@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TreeEnsemble, TreeEnsembleRegressor and TreeEnsembleClassifier (ai.onnx.ml): the operator
-// tree_ensemble, which walks the trees, and what is made of its scores. The trees come as nodes that
-// are numbered within a tree (the two older operators) or as inner nodes and leaves apart.
+// tree_ensemble, which walks the trees, and what is made of its scores. The trees come as nodes
+// that are numbered within a tree (the two older operators) or as inner nodes and leaves apart.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -49,7 +49,7 @@ Status check_length(const char* name, size_t found, size_t expected) {
 }
 
 Result<int64_t> mode_number(const std::string& name) {
-  constexpr std::array<const char*, 6> kNames = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE",
+  constexpr std::array<const char*, 6> kNames = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE",
                                                  "BRANCH_GT",  "BRANCH_EQ", "BRANCH_NEQ"};
   if (name == "LEAF") return kLeafMode;
   for (size_t i = 0; i < kNames.size(); ++i) {
@@ -124,8 +124,8 @@ Result<TreeNodes> read_numbered(const ImportContext& c, const NodeProto& node,
   THORONG_TRY(Integers vote_nodes, c.integers(prefix + "_nodeids"));
   THORONG_TRY(Integers targets, c.integers(prefix + "_ids"));
   THORONG_TRY(auto weights, numbers_or_tensor(c, node, prefix + "_weights"));
-  THORONG_RETURN_IF_ERROR(check_length("the list of nodes that vote", vote_nodes.size(),
-                                       vote_trees.size()));
+  THORONG_RETURN_IF_ERROR(
+      check_length("the list of nodes that vote", vote_nodes.size(), vote_trees.size()));
   THORONG_RETURN_IF_ERROR(check_length("the list of targets", targets.size(), vote_trees.size()));
   THORONG_RETURN_IF_ERROR(check_length("the list of weights", weights.size(), vote_trees.size()));
   for (size_t i = 0; i < vote_trees.size(); ++i) {
@@ -184,7 +184,8 @@ Result<TreeNodes> read_apart(const ImportContext& c, const NodeProto& node) {
   auto leaves = static_cast<int64_t>(targets.size()), inner = static_cast<int64_t>(n);
   for (size_t i = 0; i < n; ++i) {
     bool fits = nodes.modes[i] >= 0 && nodes.modes[i] <= kMemberMode;
-    for (auto [ids, leafs] : {std::pair{&nodes.true_ids, &true_leafs}, {&nodes.false_ids, &false_leafs}}) {
+    for (auto [ids, leafs] :
+         {std::pair{&nodes.true_ids, &true_leafs}, {&nodes.false_ids, &false_leafs}}) {
       int64_t id = (*ids)[i];
       fits = fits && id >= 0 && id < ((*leafs)[i] != 0 ? leaves : inner);
       if ((*leafs)[i] != 0 && fits) (*ids)[i] += inner;
@@ -255,8 +256,7 @@ Status import_tree_ensemble(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(TreeNodes nodes, read_apart(c, node));
   THORONG_TRY(auto scores, add_trees(c, x, std::move(nodes), targets,
                                      kFunctions[static_cast<size_t>(function)]));
-  return c.set_output(0,
-                      ml_transform(c, scores[0], kTransforms[static_cast<size_t>(transform)]));
+  return c.set_output(0, ml_transform(c, scores[0], kTransforms[static_cast<size_t>(transform)]));
 }
 
 Status import_tree_regressor(ImportContext& c, const NodeProto& node) {
@@ -286,8 +286,7 @@ Status import_tree_regressor(ImportContext& c, const NodeProto& node) {
 Status import_one_score(ImportContext& c, const NodeProto& node, ValueId scores, int64_t voted,
                         bool positive, const std::vector<double>& base) {
   THORONG_TRY(std::string transform, ml_post_transform(c));
-  THORONG_TRY(ValueId score,
-              c.slice_axis(scores, 1, voted, voted + 1));
+  THORONG_TRY(ValueId score, c.slice_axis(scores, 1, voted, voted + 1));
   if (!base.empty()) {
     if (base.size() != 1 || voted != 0)
       return unsupported("base values of two classes that are one score are not done.");

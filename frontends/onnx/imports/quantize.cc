@@ -49,8 +49,8 @@ Result<Format> declared_format(const ImportContext& c, const char* name, Format 
   THORONG_TRY(int64_t declared, c.integer(name, 0));
   if (declared == 0) return fallback;
   if (declared < 0 || declared > 1000) {
-    return invalid_argument(std::string(name) + " is not an ONNX type: " +
-                            std::to_string(declared) + ".");
+    return invalid_argument(std::string(name) +
+                            " is not an ONNX type: " + std::to_string(declared) + ".");
   }
   return format_of_data_type(static_cast<int32_t>(declared));
 }
@@ -61,9 +61,8 @@ Status import_quantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(QuantizedLayout layout, read_layout(c));
   Shape shape = c.shape(x);
   ValueId zero = c.optional_input(2);
-  THORONG_TRY(Format format,
-              declared_format(c, "output_dtype",
-                               zero == kNoValue ? Format::kUint8 : c.format(zero)));
+  THORONG_TRY(Format format, declared_format(c, "output_dtype",
+                                             zero == kNoValue ? Format::kUint8 : c.format(zero)));
   if (zero != kNoValue && c.format(zero) != format) {
     return invalid_argument("output_dtype is " + std::string(numerics::name(format)) +
                             ", but the zero point is " +

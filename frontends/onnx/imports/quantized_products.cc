@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// MatMulInteger, ConvInteger, QLinearMatMul and QLinearConv: products of integers of at most 8 bits.
-// Their operands less the zero points are whole numbers of at most 9 bits, which bf16 and wider
-// floats hold exactly, and fp32 sums of the products are exact up to 2^24. So the products are float
-// ones, which the tensor engine has; where a sum of integers may become larger, they are cut.
+// MatMulInteger, ConvInteger, QLinearMatMul and QLinearConv: products of integers of at most 8
+// bits. Their operands less the zero points are whole numbers of at most 9 bits, which bf16 and
+// wider floats hold exactly, and fp32 sums of the products are exact up to 2^24. So the products
+// are float ones, which the tensor engine has; where a sum of integers may become larger, they are
+// cut.
 #include <algorithm>
 
 #include "frontends/onnx/quantized.h"
@@ -60,13 +61,15 @@ struct IntegerFactors {
   IntegerFactor a, b;
 };
 
-Result<IntegerFactors> read_matrices(ImportContext& c, size_t a, size_t a_zero, size_t b, size_t b_zero) {
+Result<IntegerFactors> read_matrices(ImportContext& c, size_t a, size_t a_zero, size_t b,
+                                     size_t b_zero) {
   THORONG_TRY(ValueId left, c.input(a));
   THORONG_TRY(ValueId right, c.input(b));
   if (c.rank(left) == 0 || c.rank(right) == 0)
     return invalid_argument("a matrix product needs operands of rank 1 or more.");
   IntegerFactors factors;  // a zero point each row of A, each column of B
-  THORONG_TRY(factors.a, read_factor(c, a, a_zero, c.rank(left) - std::min<size_t>(2, c.rank(left))));
+  THORONG_TRY(factors.a,
+              read_factor(c, a, a_zero, c.rank(left) - std::min<size_t>(2, c.rank(left))));
   THORONG_TRY(factors.b, read_factor(c, b, b_zero, c.rank(right) - 1));
   return factors;
 }
@@ -167,7 +170,8 @@ Status set_requantized(ImportContext& c, ValueId y, size_t a_axis, size_t b_axis
 Status import_qlinear_matmul(ImportContext& c, const NodeProto&) {
   THORONG_TRY(IntegerFactors factors, read_matrices(c, 0, 2, 3, 5));
   THORONG_TRY(ValueId y, c.matrix_multiply(factors.a.value, factors.b.value));
-  size_t rank = c.rank(y), rows = rank - std::min<size_t>(2, rank), columns = rank == 0 ? 0 : rank - 1;
+  size_t rank = c.rank(y), rows = rank - std::min<size_t>(2, rank),
+         columns = rank == 0 ? 0 : rank - 1;
   return set_requantized(c, y, rows, columns, rows);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// bitcast_convert: the same bits read as another format of as many bits (StableHLO's operator, which
-// also changes the shape where the widths differ, is not needed by a frontend yet).
-// C1: `format` is a format's name. C2: it has as many bits as x's; bool counts as 8.
+// bitcast_convert: the same bits read as another format of as many bits (StableHLO's operator,
+// which also changes the shape where the widths differ, is not needed by a frontend yet). C1:
+// `format` is a format's name. C2: it has as many bits as x's; bool counts as 8.
 #include <fmt/format.h>
 
 #include <cstring>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// pairwise_coupling: probabilities of k classes [N, k] from those of each pair of them [N, k (k - 1) /
-// 2]: element (i, j), i < j, in the order (0, 1), (0, 2), ..., is the probability of class i where it
-// is i or j. The second method of Wu, Lin and Weng, "Probability Estimates for Multi-class
+// pairwise_coupling: probabilities of k classes [N, k] from those of each pair of them [N, k (k -
+// 1) / 2]: element (i, j), i < j, in the order (0, 1), (0, 2), ..., is the probability of class i
+// where it is i or j. The second method of Wu, Lin and Weng, "Probability Estimates for Multi-class
 // Classification by Pairwise Coupling" (2004), with the number of steps and the bound on the error
 // that support vector machines are trained with: at most max(100, k) steps, error 0.005 / k.
 // C1: x is a float [N, pairs]. C2: `classes` k fits the pairs.
@@ -21,9 +21,8 @@ Result<Types> infer(const Graph& graph, const Node& node) {
   const int64_t k = node.attributes.integer("classes");
   const bool counts = k >= 2 && k < int64_t{1} << 20;
   if (x.shape.size() != 2 || !counts || x.shape[1] != k * (k - 1) / 2) {  // C1, C2
-    return invalid_argument(
-        fmt::format("{} classes need a matrix with a column for each pair of them, found {}", k,
-                    to_string(x)));
+    return invalid_argument(fmt::format(
+        "{} classes need a matrix with a column for each pair of them, found {}", k, to_string(x)));
   }
   return one_result({x.format, {x.shape[0], k}});
 }

@@ -36,7 +36,8 @@ uint64_t shifted(Shift shift, uint64_t x, uint64_t count, int bits) {
   }
   const uint64_t last = all ? static_cast<uint64_t>(bits) - 1 : count;
   const uint64_t sign = x >> (bits - 1) & 1;
-  const uint64_t copies = sign == 0 || last == 0 ? 0 : ~uint64_t{0} << (bits - static_cast<int>(last));
+  const uint64_t copies =
+      sign == 0 || last == 0 ? 0 : ~uint64_t{0} << (bits - static_cast<int>(last));
   return (x & (~uint64_t{0} >> (64 - bits))) >> last | copies;
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// tree_ensemble: decision trees on the rows of x [N, F]. Each row goes from every root to a leaf; the
-// leaves' votes are gathered by `function` for each of `targets` targets. Results: the scores [N,
-// targets] in x's format, 0 where no leaf voted; and whether any did (bool [N, targets]).
+// tree_ensemble: decision trees on the rows of x [N, F]. Each row goes from every root to a leaf;
+// the leaves' votes are gathered by `function` for each of `targets` targets. Results: the scores
+// [N, targets] in x's format, 0 where no leaf voted; and whether any did (bool [N, targets]).
 //
 // Node i tests feature features[i] by modes[i] with values[i] and goes on at true_ids[i] or
 // false_ids[i]; NaN goes to true_ids[i] where missing_true[i] is not 0. Mode 6 tests whether the
 // feature is one of members[member_first[i]] ... members[member_first[i] + member_count[i] - 1].
 // Votes are three parallel lists: vote_nodes (ascending), vote_targets, vote_weights.
 //
-// C1: x is a matrix of floats. C2: lists of nodes are equally long, of votes too. C3: ids, features,
-// targets and members lie in range. C4: no way from a root comes back to a node.
+// C1: x is a matrix of floats. C2: lists of nodes are equally long, of votes too. C3: ids,
+// features, targets and members lie in range. C4: no way from a root comes back to a node.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +20,16 @@ namespace thorong::ops {
 
 namespace {
 
-enum Mode : int64_t { kLessEqual, kLess, kGreaterEqual, kGreater, kEqual, kNotEqual, kMember, kLeaf };
+enum Mode : int64_t {
+  kLessEqual,
+  kLess,
+  kGreaterEqual,
+  kGreater,
+  kEqual,
+  kNotEqual,
+  kMember,
+  kLeaf
+};
 
 struct Forest {
   std::vector<int64_t> roots, modes, features, true_ids, false_ids, missing_true;
@@ -57,8 +66,7 @@ Forest read_forest(const Node& node) {
 }
 
 bool all_within(const std::vector<int64_t>& values, int64_t limit) {
-  return std::all_of(values.begin(), values.end(),
-                     [&](int64_t v) { return v >= 0 && v < limit; });
+  return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v >= 0 && v < limit; });
 }
 
 Status check_lists(const Forest& f, int64_t features) {
@@ -66,8 +74,8 @@ Status check_lists(const Forest& f, int64_t features) {
   const bool nodes = f.features.size() == n && f.values.size() == n && f.true_ids.size() == n &&
                      f.false_ids.size() == n && f.missing_true.size() == n &&
                      f.member_first.size() == n && f.member_count.size() == n;
-  const bool votes = f.vote_targets.size() == f.vote_nodes.size() &&
-                     f.vote_weights.size() == f.vote_nodes.size();
+  const bool votes =
+      f.vote_targets.size() == f.vote_nodes.size() && f.vote_weights.size() == f.vote_nodes.size();
   if (!nodes || !votes || f.targets < 1 || f.targets > int64_t{1} << 31) {  // C2
     return invalid_argument(
         "the lists of nodes (or of votes) of a tree ensemble differ in length, or it has no "
@@ -186,8 +194,8 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
       for (; vote != f.vote_nodes.end() && *vote == leaf; ++vote) {
         const auto v = static_cast<size_t>(vote - f.vote_nodes.begin());
         const size_t at = row * targets + static_cast<size_t>(f.vote_targets[v]);
-        scores[at] = voted[at] != 0 ? combine(function, scores[at], f.vote_weights[v])
-                                    : f.vote_weights[v];
+        scores[at] =
+            voted[at] != 0 ? combine(function, scores[at], f.vote_weights[v]) : f.vote_weights[v];
         voted[at] = 1;
       }
     }
