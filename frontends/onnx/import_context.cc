@@ -402,8 +402,7 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
 uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {
   const uint64_t seed = state_.options.seed;
   std::string note = "random numbers of the model: from Thorong's own generator with seed " +
-                     std::to_string(seed) +
-                     ", the same in every run; another runtime draws others";
+                     std::to_string(seed) + ", the same in every run; another runtime draws others";
   if (std::find(graph_.notes.begin(), graph_.notes.end(), note) == graph_.notes.end())
     graph_.notes.push_back(note);
   uint64_t key = numerics::mix(seed ^ numerics::mix(own_seed + stream));

@@ -10,7 +10,8 @@ Result<ValueId> spread(ImportContext& c, ValueId x, const Shape& all, size_t d) 
   return c.reshape(x, {all[0], all[1], product(all, 2, all.size())});
 }
 
-// Row numbers of the image's elements [B, P, T], from the image's number and each dimension's index.
+// Row numbers of the image's elements [B, P, T], from the image's number and each dimension's
+// index.
 Result<ValueId> row_numbers(ImportContext& c, ValueId image, const std::vector<Taps>& taps,
                             const Shape& all, ValueId image_number) {
   Shape shape = c.shape(image);

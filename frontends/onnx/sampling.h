@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values of an image between its elements, for GridSample, RoiAlign and DeformConv: the rows of the
-// elements around a position (one gather), weighted and added up. Positions and weights are computed
-// in floats on the engines; element numbers in integers, so that no cast of floats moves them.
+// elements around a position (one gather), weighted and added up. Positions and weights are
+// computed in floats on the engines; element numbers in integers, so that no cast of floats moves
+// them.
 #pragma once
 
 #include "frontends/onnx/import_context.h"

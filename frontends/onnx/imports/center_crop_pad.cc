@@ -34,10 +34,10 @@ Status import_center_crop_pad(ImportContext& c, const NodeProto&) {
   THORONG_TRY(x, c.slice(x, start, limit));
   if (low == high && low == Integers(shape.size(), 0)) return c.set_output(0, x);
   THORONG_TRY(ValueId zero, c.scalar(c.format(x), 0));
-  return c.set_output(0, c.add("pad", {x, zero},
-                               make_attributes({{"low", low},
-                                                {"high", high},
-                                                {"interior", Integers(shape.size(), 0)}})));
+  return c.set_output(
+      0, c.add("pad", {x, zero},
+               make_attributes(
+                   {{"low", low}, {"high", high}, {"interior", Integers(shape.size(), 0)}})));
 }
 
 }  // namespace

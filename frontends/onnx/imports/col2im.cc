@@ -29,15 +29,15 @@ Result<Blocks> read_blocks(ImportContext& c, const Shape& x) {
     fits = b.block[d] >= 1 && b.block[d] <= kLongestBlock && b.image[d] >= 1 &&
            b.image[d] <= int64_t{1} << 31;
     if (!fits) break;
-    int64_t room =
-        b.image[d] + b.low[d] + b.high[d] - (b.dilations[d] * (b.block[d] - 1) + 1);
+    int64_t room = b.image[d] + b.low[d] + b.high[d] - (b.dilations[d] * (b.block[d] - 1) + 1);
     b.positions.push_back(room / b.strides[d] + 1);
     fits = room >= 0 && !__builtin_mul_overflow(size, b.block[d], &size) &&
            !__builtin_mul_overflow(positions, b.positions[d], &positions);
   }
   if (fits && x[1] % size == 0 && x[2] == positions) return b;
   return invalid_argument(
-      "the input must be [N, C * elements of a block, positions of the block], with block_shape and "
+      "the input must be [N, C * elements of a block, positions of the block], with block_shape "
+      "and "
       "image_shape of equal lengths and at most " +
       std::to_string(kLongestBlock) + " elements of a block in a dimension; found input " +
       ops::to_string(x) + ", image_shape " + ops::to_string(b.image) + ", block_shape " +
@@ -61,8 +61,9 @@ Result<ValueId> spread_dimension(ImportContext& c, const Blocks& b, ValueId x, s
     low[place_axis] = i * b.dilations[d];
     high[place_axis] = size - reach - low[place_axis];
     interior[place_axis] = b.strides[d] - 1;
-    THORONG_TRY(part, c.add("pad", {part, zero},
-                            make_attributes({{"low", low}, {"high", high}, {"interior", interior}})));
+    THORONG_TRY(part,
+                c.add("pad", {part, zero},
+                      make_attributes({{"low", low}, {"high", high}, {"interior", interior}})));
     if (sum != kNoValue) {
       THORONG_TRY(part, c.add("add", {sum, part}));
     }

@@ -9,8 +9,8 @@ namespace {
 
 struct Deformed {
   Window window;
-  Shape output;                         // spatial
-  int64_t taps = 0, positions = 0;      // elements of the kernel, of a channel of the output
+  Shape output;                     // spatial
+  int64_t taps = 0, positions = 0;  // elements of the kernel, of a channel of the output
   int64_t groups = 1, offset_groups = 1;
 };
 
@@ -92,16 +92,15 @@ Result<ValueId> columns_of(ImportContext& c, const Deformed& d, ValueId x) {
   int64_t images = shape[0] * d.offset_groups, channels = shape[1] / d.offset_groups;
   THORONG_TRY(ValueId offset, c.input(2));
   THORONG_TRY(offset, c.convert(offset, c.format(x)));
-  THORONG_TRY(offset, c.reshape(offset, {images, d.taps, static_cast<int64_t>(dimensions),
-                                         d.positions}));
+  THORONG_TRY(offset,
+              c.reshape(offset, {images, d.taps, static_cast<int64_t>(dimensions), d.positions}));
   THORONG_RETURN_IF_ERROR(c.check_generated(d.taps * d.positions));
   std::vector<Taps> taps;
   for (size_t i = 0; i < dimensions; ++i) {
     auto at = static_cast<int64_t>(i);
     THORONG_TRY(ValueId moved, c.slice_axis(offset, 2, at, at + 1));
     THORONG_TRY(moved, c.reshape(moved, {images, d.taps, d.positions}));
-    THORONG_TRY(ValueId base,
-                c.constant({c.format(x), {d.taps, d.positions}}, undeformed(d, i)));
+    THORONG_TRY(ValueId base, c.constant({c.format(x), {d.taps, d.positions}}, undeformed(d, i)));
     THORONG_TRY(base, c.broadcast_in(base, {images, d.taps, d.positions}, {1, 2}));
     THORONG_TRY(moved, c.add("add", {base, moved}));
     THORONG_TRY(moved, c.reshape(moved, {images, d.taps * d.positions}));

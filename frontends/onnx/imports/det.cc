@@ -5,7 +5,8 @@
 namespace thorong::onnx {
 namespace {
 
-// The determinants of the rows from `row` on in some columns, of x [matrices, n, n]: along that row.
+// The determinants of the rows from `row` on in some columns, of x [matrices, n, n]: along that
+// row.
 Result<ValueId> expand(ImportContext& c, ValueId x, int64_t row, const Integers& columns) {
   int64_t matrices = c.shape(x)[0];
   ValueId sum = kNoValue;
@@ -47,8 +48,6 @@ Status import_det(ImportContext& c, const NodeProto&) {
 
 }  // namespace
 
-std::vector<ImportRule> import_rules_det() {
-  return {{"", "Det", 11, kAnyVersion, import_det}};
-}
+std::vector<ImportRule> import_rules_det() { return {{"", "Det", 11, kAnyVersion, import_det}}; }
 
 }  // namespace thorong::onnx

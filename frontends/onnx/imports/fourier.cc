@@ -21,7 +21,8 @@ struct Angle {
 Angle angle_of(int64_t step, int64_t k, int64_t length) {
   int64_t quarters = step * k % length * 4;
   double rest = static_cast<double>(quarters % length) / static_cast<double>(length);
-  double cosine = std::cos(std::numbers::pi / 2 * rest), sine = std::sin(std::numbers::pi / 2 * rest);
+  double cosine = std::cos(std::numbers::pi / 2 * rest),
+         sine = std::sin(std::numbers::pi / 2 * rest);
   switch (quarters / length) {
     case 0:
       return {cosine, sine};
@@ -71,9 +72,10 @@ Status check_complex(const ImportContext& c, ValueId x, const char* name) {
   bool fits = shape.size() >= 2 && (shape.back() == 1 || shape.back() == 2) &&
               numerics::is_float(c.format(x));
   if (fits) return ok_status();
-  return invalid_argument(std::string(name) +
-                          " must be floats with a last dimension of 1 (real) or 2 (complex), found " +
-                          ops::to_string(shape) + ".");
+  return invalid_argument(
+      std::string(name) +
+      " must be floats with a last dimension of 1 (real) or 2 (complex), found " +
+      ops::to_string(shape) + ".");
 }
 
 Result<size_t> dft_axis(ImportContext& c, size_t rank) {
@@ -163,9 +165,10 @@ Result<ValueId> frame_filters(ImportContext& c, const Transform& t, Format forma
   std::vector<double> filters(by_element.size());
   for (size_t column = 0; column < columns; ++column) {
     for (size_t row = 0; row < rows; ++row) {
-      size_t n = row / static_cast<size_t>(t.channels), channel = row % static_cast<size_t>(t.channels);
-      filters[(column * static_cast<size_t>(t.channels) + channel) * static_cast<size_t>(t.used) + n] =
-          by_element[row * columns + column];
+      size_t n = row / static_cast<size_t>(t.channels),
+             channel = row % static_cast<size_t>(t.channels);
+      filters[(column * static_cast<size_t>(t.channels) + channel) * static_cast<size_t>(t.used) +
+              n] = by_element[row * columns + column];
     }
   }
   THORONG_TRY(ValueId weights,

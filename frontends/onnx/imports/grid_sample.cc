@@ -172,7 +172,8 @@ Status import_grid_sample(ImportContext& c, const NodeProto&) {
   Shape spatial(shape.begin() + (fits ? 2 : 0), shape.end());
   if (!fits || std::find(spatial.begin(), spatial.end(), 0) != spatial.end()) {
     return invalid_argument(
-        "X must be [N, C, spatial...] without empty dimensions, and the grid floats [N, positions..., "
+        "X must be [N, C, spatial...] without empty dimensions, and the grid floats [N, "
+        "positions..., "
         "spatial dimensions], found " +
         ops::to_string(shape) + " and " + ops::to_string(grid_shape) + ".");
   }
@@ -187,7 +188,8 @@ Status import_grid_sample(ImportContext& c, const NodeProto&) {
     THORONG_TRY(x, numerics::is_float(format) ? c.widen(x) : c.convert(x, Format::kFloat32));
   }
   THORONG_TRY(ValueId image, channels_last(c, x));
-  THORONG_TRY(ValueId y, s.mode == "nearest" ? weighted_rows(c, image, taps) : sample(c, image, taps));
+  THORONG_TRY(ValueId y,
+              s.mode == "nearest" ? weighted_rows(c, image, taps) : sample(c, image, taps));
   THORONG_TRY(y, c.reshape(y, {shape[0], positions, shape[1]}));
   THORONG_TRY(y, c.transpose(y, {0, 2, 1}));
   THORONG_TRY(y, c.reshape(y, output));

@@ -89,9 +89,8 @@ Result<ValueId> leading_tap(ImportContext& c, ValueId x, const Window& window, c
   THORONG_TRY(ValueId edge, c.scalar(c.format(x), lowest(c.format(x))));
   THORONG_TRY(ValueId padded,
               c.add("pad", {x, edge},
-                    make_attributes({{"low", low},
-                                     {"high", high},
-                                     {"interior", Integers(shape.size(), 0)}})));
+                    make_attributes(
+                        {{"low", low}, {"high", high}, {"interior", Integers(shape.size(), 0)}})));
   THORONG_TRY(ValueId best, c.full(c.format(x), shape, lowest(c.format(x))));
   THORONG_TRY(ValueId leader, c.constant({Format::kInt16, plane.output}, start.tap));
   THORONG_TRY(leader, c.broadcast_in(leader, shape, spatial));

@@ -37,10 +37,9 @@ Result<Step> read_step(ImportContext& c, size_t kinds) {
     THORONG_TRY(ValueId x, c.input(i));
     THORONG_TRY(ValueId first, c.input(2 + (i - 2) % step.tensors));
     if (c.type(x) == c.type(first)) continue;
-    return invalid_argument("operand " + std::to_string(i) +
-                            " must have the format and shape of its tensor, " +
-                            ops::to_string(c.shape(first)) + ", found " +
-                            ops::to_string(c.shape(x)) + ".");
+    return invalid_argument(
+        "operand " + std::to_string(i) + " must have the format and shape of its tensor, " +
+        ops::to_string(c.shape(first)) + ", found " + ops::to_string(c.shape(x)) + ".");
   }
   return step;
 }

@@ -94,7 +94,8 @@ Status import_normal(ImportContext& c, const NodeProto& node) {
 Status import_bernoulli(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(Format format, format_from(c, "dtype", c.format(x)));
-  if (!numerics::is_float(c.format(x))) return invalid_argument("the probabilities must be floats.");
+  if (!numerics::is_float(c.format(x)))
+    return invalid_argument("the probabilities must be floats.");
   THORONG_TRY(x, c.widen(x));
   THORONG_TRY(ValueId u, uniform(c, c.shape(x), c.format(x)));
   THORONG_TRY(ValueId is_one, c.compare("LT", u, x));

@@ -49,10 +49,11 @@ Result<std::vector<int64_t>> samples_of(ImportContext& c, const Regions& r, cons
   if (r.ratio > 0) return std::vector<int64_t>{r.ratio};
   auto sizes = c.known_tensors({&e.size, 1});
   if (!sizes.ok()) {
-    return Status(sizes.status().code(),
-                  "without a sampling_ratio the regions (operand 1) must be known when the model is "
-                  "imported: " +
-                      sizes.status().message());
+    return Status(
+        sizes.status().code(),
+        "without a sampling_ratio the regions (operand 1) must be known when the model is "
+        "imported: " +
+            sizes.status().message());
   }
   std::vector<int64_t> samples;
   for (double size : (*sizes)[0].to_doubles()) {
@@ -65,7 +66,8 @@ Result<std::vector<int64_t>> samples_of(ImportContext& c, const Regions& r, cons
   return samples;
 }
 
-// A constant [regions or 1, bins, most samples] of f(samples, bin, sample), broadcast to all regions.
+// A constant [regions or 1, bins, most samples] of f(samples, bin, sample), broadcast to all
+// regions.
 template <typename F>
 Result<ValueId> table(ImportContext& c, const std::vector<int64_t>& samples, const Shape& shape,
                       Format format, const F& f) {
@@ -149,8 +151,8 @@ Result<Regions> read_regions(ImportContext& c, const Shape& x) {
     return invalid_argument(
         "X must be [N, C, H, W], rois floats [regions, 4] and batch_indices integers [regions], "
         "found " +
-        ops::to_string(x) + ", " + ops::to_string(rois) + " and " +
-        ops::to_string(c.shape(batch)) + ".");
+        ops::to_string(x) + ", " + ops::to_string(rois) + " and " + ops::to_string(c.shape(batch)) +
+        ".");
   }
   r.count = rois[0];
   THORONG_TRY(r.scale, c.number("spatial_scale", 1));

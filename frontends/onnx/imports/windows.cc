@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HannWindow, HammingWindow, BlackmanWindow and MelWeightMatrix: constants computed at import, whose
-// sizes must be known.
+// HannWindow, HammingWindow, BlackmanWindow and MelWeightMatrix: constants computed at import,
+// whose sizes must be known.
 #include <cmath>
 #include <numbers>
 
@@ -22,7 +22,8 @@ Status import_window(ImportContext& c, double a0, double a1, double a2) {
   THORONG_TRY(int64_t size, c.constant_integer(0, "size"));
   THORONG_TRY(int64_t periodic, c.integer("periodic", 1));
   THORONG_TRY(Format format, output_format(c));
-  if (size < 0) return invalid_argument("size must not be negative, found " + std::to_string(size) + ".");
+  if (size < 0)
+    return invalid_argument("size must not be negative, found " + std::to_string(size) + ".");
   THORONG_RETURN_IF_ERROR(c.check_generated(size));
   auto period = static_cast<double>(periodic != 0 ? size : size - 1);
   std::vector<double> window;

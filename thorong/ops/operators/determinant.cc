@@ -48,7 +48,8 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
   const int64_t n = inputs[0].type.shape.back();
   std::vector<double> x = load<double>(inputs[0]);
   std::vector<double> results;
-  for (int64_t i = 0; i < out.elements(); ++i) results.push_back(eliminate(x.data() + i * n * n, n));
+  for (int64_t i = 0; i < out.elements(); ++i)
+    results.push_back(eliminate(x.data() + i * n * n, n));
   store(out, results, outputs[0]);
   return ok_status();
 }

@@ -34,8 +34,8 @@ Result<Types> infer(const Graph& graph, const Node& node) {
   return one_result({x.format, {regions.shape[0], x.shape[1], pooled[0], pooled[1]}});
 }
 
-// One dimension of a region: its first element and its length, in fp32 as everywhere: 3.5 is rounded
-// up although 5 times the fp32 0.7 is less.
+// One dimension of a region: its first element and its length, in fp32 as everywhere: 3.5 is
+// rounded up although 5 times the fp32 0.7 is less.
 struct Extent {
   float first = 0, length = 1;
 };
@@ -81,8 +81,8 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
   for (int64_t r = 0; r < out.shape[0]; ++r) {
     const double* region = regions.data() + r * 5;
     if (!(region[0] >= 0 && region[0] < static_cast<double>(shape[0]))) {
-      return out_of_range(fmt::format("region {} names image {}, but there are {}", r, region[0],
-                                      shape[0]));
+      return out_of_range(
+          fmt::format("region {} names image {}, but there are {}", r, region[0], shape[0]));
     }
     const Extent columns = extent_of(region[1], region[3], scale);
     const Extent rows = extent_of(region[2], region[4], scale);
