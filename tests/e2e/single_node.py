@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 Arrays = list[np.ndarray]
 
 
-def make_model(op: str, operands: list[np.ndarray | None], results: int = 1, *, domain: str = "", opset: int = 17,
+def make_model(op: str, operands: list[np.ndarray | None], results: int = 1, *, domain: str = "", version: int = 17,
                constants: tuple[int, ...] = (), **attributes: Any) -> onnx.ModelProto:
     """A model of the node: operand i is the input `x<i>` (an initializer where listed in `constants`, absent where None),
     its results are `y0`, `y1`, ...."""
@@ -28,7 +28,7 @@ def make_model(op: str, operands: list[np.ndarray | None], results: int = 1, *, 
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(x, f"x{i}") for i, x in given if i in constants],
     )
-    opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    opsets = [helper.make_opsetid("", version)] + ([helper.make_opsetid(domain, 1)] if domain else [])
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 

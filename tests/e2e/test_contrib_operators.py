@@ -17,11 +17,11 @@ RANDOM = np.random.default_rng(7)
 
 
 def normal(*shape: int) -> np.ndarray:
-    return RANDOM.normal(0, 1, shape).astype(np.float32)
+    return np.asarray(RANDOM.normal(0, 1, shape), np.float32)
 
 
 def integers(low: int, high: int, *shape: int, kind: Any = np.uint8) -> np.ndarray:
-    return RANDOM.integers(low, high, shape).astype(kind)
+    return np.asarray(RANDOM.integers(low, high, shape), kind)
 
 
 def number(value: float, kind: Any = np.float32) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_matmul_nbits(bits: int, zero: str, k: int, block: int) -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
 @pytest.mark.parametrize("per_column", [False, True])
 def test_matmul_integer_to_float(kind: Any, per_column: bool) -> None:
-    low, high = (0, 256) if kind == np.uint8 else (-128, 128)
+    low, high = (0, 256) if kind == np.uint8 else (-60, 60)  # without VNNI ONNX Runtime's sums of two products saturate
     columns = (3,) if per_column else ()
     operands = [
         integers(0, 256, 4, 5),
@@ -203,14 +203,12 @@ MASKS = {
 @pytest.mark.parametrize("causal", [0, 1])
 @pytest.mark.parametrize("mask", list(MASKS))
 def test_attention(mask: str, causal: int) -> None:
-    if mask == "nothing seen" and causal:
-        pytest.skip("ONNX Runtime sums the two masks, and so sees hidden keys")
     operands = [normal(B, S, 16), normal(16, 3 * HIDDEN) / 4, normal(3 * HIDDEN), MASKS[mask]]
     check("Attention", operands, constants=(1, 2), num_heads=N, unidirectional=causal)
 
 
 def test_attention_with_a_past_and_biases_and_sizes() -> None:
-    operands = [normal(B, S, 16), normal(16, 3 * HIDDEN) / 4, normal(3 * HIDDEN), None, normal(2, B, N, 5, D), normal(B, N, S, S + 5)]
+    operands = [normal(B, S, 16), normal(16, 3 * HIDDEN) / 4, normal(3 * HIDDEN), None, normal(2, B, N, 5, D)]
     check("Attention", operands, 2, num_heads=N, unidirectional=1)
     operands = [normal(B, S, 16), normal(16, 2 * HIDDEN + N * 4) / 4, normal(2 * HIDDEN + N * 4), None, None, normal(1, 1, S, S)]
     check("Attention", operands, num_heads=N, qkv_hidden_sizes=[HIDDEN, HIDDEN, N * 4], scale=0.2)
@@ -226,7 +224,6 @@ def test_multi_head_attention(mask: str, bias: bool) -> None:
 
 
 def test_multi_head_attention_of_other_layouts() -> None:
-    check("MultiHeadAttention", [normal(B, S, N, 3, D)], num_heads=N)
     check("MultiHeadAttention", [normal(B, S, HIDDEN), normal(B, 6, N, 2, D)], num_heads=N)
     check("MultiHeadAttention", [normal(B, S, HIDDEN), normal(B, N, 6, D), normal(B, N, 6, D)], num_heads=N)
     cross = [normal(B, S, HIDDEN), normal(B, 6, HIDDEN), normal(B, 6, N * 5)]
@@ -235,13 +232,21 @@ def test_multi_head_attention_of_other_layouts() -> None:
     check("MultiHeadAttention", past, 3, num_heads=N, unidirectional=1)
 
 
+def test_packed_queries_keys_and_values_are_the_three() -> None:
+    """ONNX Runtime's CPU kernel has no packed ones."""
+    packed = normal(B, S, N, 3, D)
+    parts = [np.ascontiguousarray(packed[:, :, :, i]).reshape(B, S, HIDDEN) for i in range(3)]
+    models = [make_model("MultiHeadAttention", x, domain=MICROSOFT, num_heads=N) for x in ([packed], parts)]
+    np.testing.assert_array_equal(simulated(models[0], feeds([packed], ()))[0], simulated(models[1], feeds(parts, ()))[0])
+
+
 @pytest.mark.parametrize("mask", [None, np.array([3, 4], np.int32)])
 @pytest.mark.parametrize("per_column", [False, True])
 def test_qattention(mask: np.ndarray | None, per_column: bool) -> None:
     columns = (3 * HIDDEN,) if per_column else ()
     operands = [
         integers(0, 256, B, S, 16),
-        integers(-128, 128, 16, 3 * HIDDEN, kind=np.int8),
+        integers(-60, 60, 16, 3 * HIDDEN, kind=np.int8),
         normal(3 * HIDDEN),
         number(0.02),
         np.full(columns, 0.01, np.float32),
@@ -264,13 +269,13 @@ def test_rotary_embedding(ids: np.ndarray, interleaved: int) -> None:
 
 def group_query(batch: int, fresh: int, total: int, past: int, lengths: list[int], parts: str = "") -> list[np.ndarray | None]:
     """Operands of GroupQueryAttention with 4 query heads and 2 key heads; `parts`: p packed, r rotary, b bias, s sink."""
-    heads, groups = 4, 2
-    operands: list[np.ndarray | None] = [normal(batch, fresh, heads * D), normal(batch, fresh, groups * D), normal(batch, fresh, groups * D)]
+    heads, groups, size = 4, 2, 16
+    operands: list[np.ndarray | None] = [normal(batch, fresh, heads * size), normal(batch, fresh, groups * size), normal(batch, fresh, groups * size)]
     if "p" in parts:
         operands = [np.concatenate([x for x in operands if x is not None], 2), None, None]
-    operands += [normal(batch, groups, past, D), normal(batch, groups, past, D)]
+    operands += [normal(batch, groups, past, size), normal(batch, groups, past, size)]
     operands += [np.array(lengths, np.int32) - 1, number(total, np.int32)]
-    angles = RANDOM.uniform(0, 6, (32, D // 2)).astype(np.float32)
+    angles = RANDOM.uniform(0, 6, (32, size // 2)).astype(np.float32)
     operands += [np.cos(angles), np.sin(angles)] if "r" in parts else [None, None]
     operands += [None, normal(batch, heads, fresh, total) if "b" in parts else None, normal(heads) if "s" in parts else None]
     while operands[-1] is None:
@@ -343,8 +348,9 @@ def test_qlinear_sigmoid_and_leaky_relu(op: str, attributes: dict[str, Any], kin
 @pytest.mark.parametrize("opset", [12, 13])
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_qlinear_softmax(kind: Any, opset: int, axis: int) -> None:
-    found, expected = both("QLinearSoftmax", [*quantized(kind, 2, 3, 5), *result_scale(kind, 1 / 256)], 1, opset=13, axis=axis)
+    found, expected = both("QLinearSoftmax", [*quantized(kind, 2, 3, 5), *result_scale(kind, 1 / 256)], 1, opset=opset, axis=axis)
     assert found[0].dtype == expected[0].dtype
+    np.testing.assert_array_equal(found[0], expected[0])
 
 
 @KINDS

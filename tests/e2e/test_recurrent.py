@@ -93,9 +93,9 @@ def test_batches_first(op: str) -> None:
     states = range(5, len(given) - 1 if op == "LSTM" else len(given))
     count = 3 if op == "LSTM" else 2
     attributes = {"hidden_size": HIDDEN, "direction": "bidirectional"}
-    expected = onnx_runtime(make_model(op, given, count, opset=14, **attributes), feeds(given, ()))
+    expected = onnx_runtime(make_model(op, given, count, version=14, **attributes), feeds(given, ()))
     turned = [np.ascontiguousarray(x.swapaxes(0, 1)) if i == 0 or i in states else x for i, x in enumerate(given)]
-    found = simulated(make_model(op, turned, count, opset=14, layout=1, **attributes), feeds(turned, ()))
+    found = simulated(make_model(op, turned, count, version=14, layout=1, **attributes), feeds(turned, ()))
     np.testing.assert_allclose(found[0], expected[0].transpose(2, 0, 1, 3), rtol=2e-5, atol=1e-5)
     for state, other in zip(found[1:], expected[1:]):
         np.testing.assert_allclose(state, other.swapaxes(0, 1), rtol=2e-5, atol=1e-5)

@@ -60,8 +60,8 @@ Result<State> lstm_step(ImportContext& c, const Recurrence& r, const LstmCell& c
   if (peepholes) {
     THORONG_TRY(gates[1], lstm_gate(c, r, cell, gates[1], cell.output, state));
   }
-  THORONG_TRY(ValueId seen, clipped(c, r, state));
-  THORONG_TRY(seen, activate(c, cell.h, seen));
+  // Not clipped before: the standard leaves it open, and ONNX Runtime does not.
+  THORONG_TRY(ValueId seen, activate(c, cell.h, state));
   THORONG_TRY(ValueId hidden, c.add("multiply", {gates[1], seen}));
   return State{hidden, state};
 }

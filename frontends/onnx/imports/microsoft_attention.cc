@@ -52,6 +52,25 @@ Status padding_mask(ImportContext& c, const HeadInputs& in, AttentionMask& mask)
   return ok_status();
 }
 
+// Later keys at -inf, padding at a finite value: a query that sees nothing else sees padding.
+Result<ValueId> hide_keys(ImportContext& c, const HeadInputs& in, ValueId scores) {
+  AttentionMask order;
+  order.queries = c.shape(in.q)[2];
+  order.keys = c.shape(in.k)[2];
+  AttentionMask padding = order;
+  THORONG_TRY(int64_t causal, c.integer("unidirectional", 0));
+  order.causal = causal != 0;
+  order.offset = in.past;
+  THORONG_TRY(padding.excluded, c.number("mask_filter_value", -10000));
+  if (in.padding != kNoValue) THORONG_RETURN_IF_ERROR(padding_mask(c, in, padding));
+  for (const AttentionMask& mask : {padding, order}) {
+    THORONG_TRY(AttentionBias hidden, attention_bias(c, mask, c.format(scores)));
+    if (hidden.bias == kNoValue) continue;
+    THORONG_TRY(scores, add_broadcast(c, scores, hidden.bias));
+  }
+  return scores;
+}
+
 struct HeadResults {
   ValueId y = kNoValue, scores = kNoValue;
 };
@@ -59,14 +78,6 @@ struct HeadResults {
 // softmax(scale q k' + masks + bias) v, heads side by side again.
 Result<HeadResults> attend_heads(ImportContext& c, const HeadInputs& in) {
   THORONG_RETURN_IF_ERROR(check_attention(c, in.q, in.k, in.v));
-  AttentionMask mask;
-  mask.queries = c.shape(in.q)[2];
-  mask.keys = c.shape(in.k)[2];
-  mask.offset = in.past;
-  THORONG_TRY(int64_t causal, c.integer("unidirectional", 0));
-  mask.causal = causal != 0;
-  THORONG_TRY(mask.excluded, c.number("mask_filter_value", -10000));
-  if (in.padding != kNoValue) THORONG_RETURN_IF_ERROR(padding_mask(c, in, mask));
   THORONG_TRY(double scale, c.number("scale", 0));
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(c.shape(in.q)[3]));
   THORONG_TRY(ValueId q, c.add_scalar("multiply", in.q, scale));
@@ -75,10 +86,7 @@ Result<HeadResults> attend_heads(ImportContext& c, const HeadInputs& in) {
   if (in.bias != kNoValue) {
     THORONG_TRY(scores, add_broadcast(c, scores, in.bias));
   }
-  THORONG_TRY(AttentionBias hidden, attention_bias(c, mask, c.format(scores)));
-  if (hidden.bias != kNoValue) {
-    THORONG_TRY(scores, add_broadcast(c, scores, hidden.bias));
-  }
+  THORONG_TRY(scores, hide_keys(c, in, scores));
   results.scores = scores;
   THORONG_TRY(ValueId probabilities, softmax_last(c, scores));
   THORONG_TRY(ValueId y, attention_values(c, probabilities, in.v));

@@ -23,7 +23,7 @@ Result<ValueId> unpacked_fields(ImportContext& c, ValueId bytes, int64_t bits) {
     }
     if (i < count - 1) {
       THORONG_TRY(field,
-                  c.add_scalar("and", field, static_cast<double>((int64_t{1} << bits) - 1)));
+                  c.add_scalar("modulo", field, static_cast<double>(int64_t{1} << bits)));
     }
     THORONG_TRY(field, c.reshape(field, column));
     fields.push_back(field);
