@@ -45,6 +45,7 @@ Result<ops::TensorType> result_type(ImportContext& c, bool like) {
     THORONG_TRY(ValueId x, c.input(0));
     type = c.type(x);
   } else {
+    if (!c.has_attribute("shape")) return invalid_argument("attribute \"shape\" is missing.");
     THORONG_TRY(type.shape, c.integers("shape"));
   }
   THORONG_TRY(type.format, format_from(c, "dtype", type.format));
