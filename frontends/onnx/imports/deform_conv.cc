@@ -16,7 +16,8 @@ struct Deformed {
 
 Status check_shapes(ImportContext& c, const Deformed& d, const Shape& x, const Shape& w) {
   auto dimensions = static_cast<int64_t>(x.size()) - 2;
-  Shape offset{x[0], d.offset_groups * d.taps * dimensions}, mask{x[0], d.offset_groups * d.taps};
+  Shape offset{x[0], ops::element_count({d.offset_groups, d.taps, dimensions})};
+  Shape mask{x[0], ops::element_count({d.offset_groups, d.taps})};
   offset.insert(offset.end(), d.output.begin(), d.output.end());
   mask.insert(mask.end(), d.output.begin(), d.output.end());
   struct Expected {
@@ -94,7 +95,7 @@ Result<ValueId> columns_of(ImportContext& c, const Deformed& d, ValueId x) {
   THORONG_TRY(offset, c.convert(offset, c.format(x)));
   THORONG_TRY(offset,
               c.reshape(offset, {images, d.taps, static_cast<int64_t>(dimensions), d.positions}));
-  THORONG_RETURN_IF_ERROR(c.check_generated(d.taps * d.positions));
+  THORONG_RETURN_IF_ERROR(c.check_generated(ops::element_count({d.taps, d.positions})));
   std::vector<Taps> taps;
   for (size_t i = 0; i < dimensions; ++i) {
     auto at = static_cast<int64_t>(i);

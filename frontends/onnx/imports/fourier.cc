@@ -171,12 +171,19 @@ Result<ValueId> frame_filters(ImportContext& c, const Transform& t, Format forma
               n] = by_element[row * columns + column];
     }
   }
+  const ValueId window = c.optional_input(2);
+  const bool known = window != kNoValue && c.graph().is_constant(window);
+  if (known) {
+    // At import: weights that are constants run on the engines.
+    const std::vector<double> factors = c.graph().value(window).constant.to_doubles();
+    for (size_t i = 0; i < filters.size(); ++i) filters[i] *= factors[i % factors.size()];
+  }
   THORONG_TRY(ValueId weights,
               c.constant({format, {2 * t.results(), t.channels, t.used}}, filters));
-  if (!c.has_input(2)) return weights;
-  THORONG_TRY(ValueId window, c.convert(c.optional_input(2), format));
-  THORONG_TRY(window, c.broadcast_in(window, c.shape(weights), {2}));
-  return c.add("multiply", {weights, window});
+  if (window == kNoValue || known) return weights;
+  THORONG_TRY(ValueId wide, c.convert(window, format));
+  THORONG_TRY(wide, c.broadcast_in(wide, c.shape(weights), {2}));
+  return c.add("multiply", {weights, wide});
 }
 
 Status import_stft(ImportContext& c, const NodeProto&) {

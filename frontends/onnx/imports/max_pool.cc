@@ -8,7 +8,7 @@
 namespace thorong::onnx {
 namespace {
 
-constexpr int64_t kMostTaps = 1024;
+constexpr int64_t kMostTaps = 1024, kLargestPlane = int64_t{1} << 40;
 
 // The window's elements in row-major order, as their distances from its first one.
 std::vector<Integers> window_taps(const Window& window) {
@@ -41,7 +41,8 @@ Result<Plane> plane_of(ImportContext& c, const Shape& x, const Shape& y) {
   for (size_t i = 0; i < count; ++i) {
     size_t d = order == 0 ? count - 1 - i : i;
     plane.strides[d] = plane.size;
-    plane.size *= x[d + 2];
+    if (__builtin_mul_overflow(plane.size, x[d + 2], &plane.size) || plane.size > kLargestPlane)
+      return resource_exhausted("Indices of planes that large are not done.");
   }
   return plane;
 }
