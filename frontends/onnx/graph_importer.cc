@@ -66,6 +66,12 @@ Result<Model> GraphImporter::run() {
 
 // What the graph takes for granted, for the result's not_modelled.
 void GraphImporter::note_known_values() {
+  if (absent_tensors_ > 0) {
+    graph_.notes.push_back(
+        std::to_string(absent_tensors_) +
+        " tensors lie in external data files that are missing: what the compiler "
+        "chooses by values (exact scales, zeros) may differ with them");
+  }
   const std::vector<std::string>& readers = state_.known.readers();
   if (readers.empty()) return;
   constexpr size_t kNamed = 8;
@@ -113,8 +119,8 @@ Status GraphImporter::check_operators(const std::vector<const NodeProto*>& nodes
     int64_t version = version_of(node.domain, scope);
     if (find_rule(node.domain, node.op_type, version) != nullptr) continue;
     std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
-    std::string op = node.op_type + " (domain " + domain + ", version " + std::to_string(version) +
-                     ")";
+    std::string op =
+        node.op_type + " (domain " + domain + ", version " + std::to_string(version) + ")";
     missing[op].push_back(node.display_name());
   }
   if (missing.empty()) return ok_status();
@@ -218,6 +224,7 @@ Result<ValueId> GraphImporter::lookup(const std::string& name, Scope& scope) {
     }
     if (!data.ok()) return data.status().at("initializer '" + name + "'");
     graph_.initializer_bytes += data->bytes();
+    absent_tensors_ += data->absent ? 1 : 0;
     ValueId id = graph_.add_constant(name, *data);
     at->values[name] = id;
     return id;

@@ -61,6 +61,7 @@ class GraphImporter {
   ops::Graph& graph_;
   std::map<std::string, const FunctionProto*> functions_;
   size_t node_count_ = 0;
+  size_t absent_tensors_ = 0;
 };
 
 }  // namespace thorong::onnx

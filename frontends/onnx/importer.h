@@ -38,6 +38,9 @@ struct ImportOptions {
   // Inputs will be random: nothing else can bind a dimension, and the error says so.
   bool random_inputs_need_dims = false;
 
+  // Only shapes are wanted: external data files need not be there.
+  bool weights_may_be_missing = false;
+
   // Bounds for hostile models; the defaults are far above what real models need.
   int64_t fold_limit = int64_t{1} << 20;  // elements of a folded constant
   int64_t max_generated_elements = int64_t{1}

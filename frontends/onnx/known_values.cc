@@ -30,6 +30,11 @@ Result<std::vector<ops::Tensor>> KnownValues::find(std::span<const ValueId> ids,
   std::vector<ValueId> unknown;
   bool depends = false;
   for (const ValueId id : ids) {
+    if (graph_.is_constant(id) && graph_.value(id).constant.absent) {
+      return failed_precondition(
+          "it lies in an external data file that is missing. Put it beside "
+          "the model.");
+    }
     if (graph_.is_constant(id)) continue;
     depends = true;
     if (!computed_.contains(id)) unknown.push_back(id);

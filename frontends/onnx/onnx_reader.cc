@@ -471,8 +471,8 @@ std::string NodeProto::display_name() const {
 }
 
 Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                              const std::string& folder) {
-  Parser parser{std::move(owner), ExternalFiles(folder)};
+                              const std::string& folder, bool weights_may_be_missing) {
+  Parser parser{std::move(owner), ExternalFiles(folder, weights_may_be_missing)};
   return guarded<ModelProto>("an ONNX model", bytes,
                              [&](std::string_view view) { return parser.model(view); });
 }

@@ -130,8 +130,9 @@ inline constexpr int32_t kStringDataType = 8;
 
 // `owner` keeps `bytes` alive; tensors that are views hold it. `folder` is where external data may
 // lie; empty: nowhere.
+// weights_may_be_missing: external data files need not be there; their tensors are then absent.
 Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                              const std::string& folder);
+                              const std::string& folder, bool weights_may_be_missing = false);
 
 // Reads a file that holds one TensorProto, as ONNX test data sets do.
 Result<ops::Tensor> read_tensor_pb(const std::string& path);

@@ -154,7 +154,11 @@ Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields
                               std::to_string(length) + " bytes.");
     }
   }
-  THORONG_TRY(auto file, external.open(location->second));
+  auto opened = external.open(location->second);
+  const bool missing = opened.status().code() == Code::kNotFound ||
+                       opened.status().code() == Code::kFailedPrecondition;
+  if (missing && external.may_be_missing()) return ops::Tensor::absent_values(type);
+  THORONG_TRY(auto file, std::move(opened));
   auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || length > size - offset) {
     return out_of_range("external data file \"" + location->second + "\" has " +

@@ -60,9 +60,12 @@ Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups,
   }
 }
 
-Status check_memory(double bytes, const isa::CoreParameters& core) {
+// Timing asks how long it would take, and the report says that it does not fit; but a program has
+// to end.
+Status check_memory(double bytes, const isa::CoreParameters& core, const CompileOptions& options) {
+  constexpr double kMostMemories = 16;
   double needed = bytes + core.microcode_bytes;
-  if (needed <= core.hbm_bytes) return ok_status();
+  if (needed <= core.hbm_bytes * (options.timing_only ? kMostMemories : 1)) return ok_status();
   return resource_exhausted(fmt::format(
       "the model needs {:.2f} GB of device memory (weights, inputs, outputs, intermediates and "
       "microcode) and the chip has {:.2f} GB. Use a chip with more memory, a smaller batch, "
@@ -87,7 +90,7 @@ double least_bytes(const ops::Graph& graph, const CompileOptions& options) {
 Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core,
                              const CompileOptions& options) {
   ops::remove_dead_nodes(graph);
-  THORONG_RETURN_IF_ERROR(check_memory(least_bytes(graph, options), core));
+  THORONG_RETURN_IF_ERROR(check_memory(least_bytes(graph, options), core, options));
   THORONG_RETURN_IF_ERROR(decompose(graph));
   THORONG_RETURN_IF_ERROR(recognize_activations(graph));
   THORONG_RETURN_IF_ERROR(move_scales(graph, core, options));
@@ -98,7 +101,7 @@ Result<isa::Program> compile(ops::Graph graph, const isa::CoreParameters& core,
     return generate(candidate, form_groups(candidate), core, options);
   };
   THORONG_TRY(isa::Program program, fastest_in_strips(graph, core, tiles));
-  THORONG_RETURN_IF_ERROR(check_memory(static_cast<double>(program.hbm_bytes), core));
+  THORONG_RETURN_IF_ERROR(check_memory(static_cast<double>(program.hbm_bytes), core, options));
   return program;
 }
 

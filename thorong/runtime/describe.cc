@@ -364,6 +364,14 @@ void add_not_modelled(const Program& program, const Used& used, report::Result& 
   result.not_modelled = program.chip.not_modelled;
   result.not_modelled.insert(result.not_modelled.end(), used.notes.begin(), used.notes.end());
   for (const std::string& note : program.graph.notes) result.not_modelled.push_back(note);
+  const double needed = static_cast<double>(program.tiles.hbm_bytes) + program.core.microcode_bytes;
+  if (needed > program.core.hbm_bytes) {
+    result.not_modelled.insert(
+        result.not_modelled.begin(),
+        fmt::format("the model does not fit: it needs {:.1f} GB of device memory and the chip has "
+                    "{:.1f} GB; the figures are those of a chip with enough",
+                    needed / 1e9, program.core.hbm_bytes / 1e9));
+  }
   if (!program.core.fp32_operands) {
     result.not_modelled.push_back(
         "This chip has no fp32 matrix product: float32 operands of matmuls and convolutions are "

@@ -146,6 +146,7 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
 onnx::ImportOptions import_options(const Options& options) {
   onnx::ImportOptions import;
   import.dims = options.dims;
+  import.weights_may_be_missing = options.timing_only;
   import.seed = options.seed;
   for (const auto& [name, tensor] : options.inputs) import.input_types[name] = tensor.type;
   import.input_values = options.inputs;

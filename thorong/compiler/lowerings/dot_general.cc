@@ -367,7 +367,14 @@ class Product {
     if (!stationary_.sbuf)
       held =
           std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
-    bool holds = stationary_.sbuf || k_steps * std::min(held, d_size) * bytes <= budget;
+    // Beside a few moving columns (a decoder's step) the stationary side is used once, and its
+    // loading is all that takes time.
+    constexpr int64_t kFewColumns = 16;
+    const bool used_once = free_elements(whole_moving(), -1) <= kFewColumns;
+    bool holds =
+        stationary_.sbuf || (!used_once && k_steps * std::min(held, d_size) * bytes <= budget);
+    // What is not held is loaded for as many blocks at a time as have banks, in longer rows.
+    if (!holds) held = std::max<int64_t>(1, codegen_.core().psum_banks / 2) * columns_;
     // A moving side that is small as a whole (a vector) is loaded once for all of them.
     StreamScope kept(codegen_.builder());
     std::vector<Placed> whole;
@@ -449,15 +456,19 @@ class Product {
       }
       THORONG_TRY(AccessPattern moves,
                   codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
+      Placed s;
+      if (!stationary.empty())
+        s = stationary[k];
+      else {
+        const Range all{ranges[0].begin,
+                        ranges.back().begin + ranges.back().size - ranges[0].begin};
+        THORONG_TRY(s, codegen_.bring(stationary_, stationary_box(index, steps_[k], all),
+                                      static_cast<int>(s_k_), format_, scope));
+      }
       for (size_t i = 0; i < psum.size(); ++i) {
-        Box box = stationary_box(index, steps_[k], ranges[i]);
-        Placed s;
-        if (!stationary.empty())
-          s = stationary[k];
-        else {
-          THORONG_TRY(s, codegen_.bring(stationary_, box, static_cast<int>(s_k_), format_, scope));
-        }
-        THORONG_TRY(AccessPattern stays, codegen_.view(s, box, static_cast<int>(s_k_)));
+        THORONG_TRY(
+            AccessPattern stays,
+            codegen_.view(s, stationary_box(index, steps_[k], ranges[i]), static_cast<int>(s_k_)));
         codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {psum[i], stays, moves},
                                 {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
       }
