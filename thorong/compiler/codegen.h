@@ -146,7 +146,8 @@ class Codegen {
   std::optional<Placed> place_in_join(ValueId value, int pdim);
   Placed place_result(ValueId value, int pdim);
 
-  ValueId base_of(ValueId value) const;
+  void find_lifetimes();
+  ValueId base_of(ValueId value) const { return base_[static_cast<size_t>(value)]; }
   bool find_weights_bound() const;
   bool is_view(const Node& node) const;
 
@@ -155,7 +156,9 @@ class Codegen {
   CompileOptions options_;
   TileBuilder builder_;
   std::vector<std::vector<int>> consumers_;  // value -> nodes
+  std::vector<ValueId> base_;                // value -> value behind the views
   std::vector<int> last_group_;              // base value -> last group that reads it
+  std::vector<std::vector<ValueId>> dying_;  // group -> values, ascending, that end with it
   std::map<ValueId, Placed> placed_;
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed>
       variants_;  // other layouts and formats of a value
