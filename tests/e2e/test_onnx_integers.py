@@ -127,7 +127,7 @@ def test_integer_products_are_exact(a_type: Any, b_type: Any, terms: int, zeros:
         result = run(model, {"a": a}, auto_cast)
         np.testing.assert_array_equal(result.outputs["y0"], expected)
         products = [o for o in result.operators if o["op"] == "dot_general"]
-        assert all(o["path"] == "tile" for o in products)
+        assert terms == 0 or all(o["path"] == "tile" for o in products)
 
 
 @pytest.mark.parametrize(("x_type", "w_type"), SIGNS)
