@@ -273,6 +273,8 @@ TEST(Tensors, SizesMustFit) {
               HasSubstr("needs 6 elements"));
   EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {2, 3}, "abc")))),
               HasSubstr("needs 24 bytes"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 22, {3}, "a")))),
+              HasSubstr("needs 2 bytes"));  // int4, packed
   int64_t huge = int64_t{1} << 40;
   EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 1, {huge, huge}, "")))),
               HasSubstr("too large"));
@@ -285,8 +287,8 @@ TEST(Tensors, TypesMustBeKnown) {
               HasSubstr("not an ONNX type"));
   EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 8, {3}, "")))),
               HasSubstr("holds 0 strings"));
-  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 22, {3}, "")))),
-              HasSubstr("type int4"));
+  EXPECT_THAT(error_of(import_text(with_weights(raw_tensor("w", 14, {3}, "")))),
+              HasSubstr("type complex64"));
 }
 
 TEST(Tensors, FormatsMustAgree) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -94,9 +95,17 @@ def test_mod(dtype: Any, fmod: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ALL_INTEGERS)
-@pytest.mark.parametrize("op", ["Min", "Max"])
-def test_extremes(op: str, dtype: Any) -> None:
-    compare(op, {"a": integers(dtype, 4, 5), "b": integers(dtype, 5)})
+@pytest.mark.parametrize(("op", "function"), [("Min", np.minimum), ("Max", np.maximum)])
+def test_extremes(op: str, function: Any, dtype: Any) -> None:
+    inputs = {"a": integers(dtype, 4, 5), "b": integers(dtype, 5)}
+    result = run(make_model(op, inputs, {}, 21, {}), inputs)
+    np.testing.assert_array_equal(result.outputs["y0"], function(inputs["a"], inputs["b"]))
+
+
+def weights(beside: Any, dtype: Any, *shape: int) -> Array:
+    """Of 7 bits where ONNX Runtime's sums of uint8 times int8 saturate on hosts without VNNI."""
+    values = integers(dtype, *shape)
+    return values // 2 if (beside, dtype) == (np.uint8, np.int8) else values
 
 
 SIGNS = [(np.uint8, np.uint8), (np.uint8, np.int8), (np.int8, np.int8)]
@@ -117,13 +126,13 @@ def test_integer_products_are_exact(a_type: Any, b_type: Any, terms: int, zeros:
         model = make_model("MatMulInteger", {"a": a}, {"b": b, **points}, 10, {})
         result = run(model, {"a": a}, auto_cast)
         np.testing.assert_array_equal(result.outputs["y0"], expected)
-        products = [o for o in result.operators if o["operator"] == "dot_general"]
-        assert all(o["path"] == "tile" for o in products)
+        products = [o for o in result.operators if o["op"] == "dot_general"]
+        assert terms == 0 or all(o["path"] == "tile" for o in products)
 
 
 @pytest.mark.parametrize(("x_type", "w_type"), SIGNS)
 def test_integer_convolution(x_type: Any, w_type: Any) -> None:
-    x, w = integers(x_type, 1, 3, 6, 6), integers(w_type, 4, 3, 3, 3)
+    x, w = integers(x_type, 1, 3, 6, 6), weights(x_type, w_type, 4, 3, 3, 3)
     points = {"xz": np.array(7, x_type), "wz": np.array(2, w_type)}
     compare("ConvInteger", {"x": x}, {"w": w, **points}, 10, pads=[1, 1, 1, 1])
 
@@ -131,7 +140,7 @@ def test_integer_convolution(x_type: Any, w_type: Any) -> None:
 @pytest.mark.parametrize(("a_type", "b_type"), SIGNS)
 @pytest.mark.parametrize("columns", [False, True])
 def test_quantized_product(a_type: Any, b_type: Any, columns: bool) -> None:
-    a, b = integers(a_type, 5, 40), integers(b_type, 40, 6)
+    a, b = integers(a_type, 5, 40), weights(a_type, b_type, 40, 6)
     constants = {
         "as": np.float32(0.011), "az": np.array(4, a_type), "b": b,
         "bs": RANDOM.uniform(0.005, 0.02, 6).astype(np.float32) if columns else np.float32(0.013),
@@ -146,7 +155,7 @@ def test_quantized_product(a_type: Any, b_type: Any, columns: bool) -> None:
 def test_quantized_convolution(x_type: Any, w_type: Any, channels: bool) -> None:
     channels = channels and w_type == np.int8
     constants = {
-        "xs": np.float32(0.011), "xz": np.array(4, x_type), "w": integers(w_type, 4, 3, 3, 3),
+        "xs": np.float32(0.011), "xz": np.array(4, x_type), "w": weights(x_type, w_type, 4, 3, 3, 3),
         "ws": RANDOM.uniform(0.005, 0.02, 4).astype(np.float32) if channels else np.float32(0.013),
         "wz": np.zeros(4, w_type) if channels else np.array(0, w_type),
         "ys": np.float32(0.21), "yz": np.array(5, x_type), "bias": integers(np.int16, 4).astype(np.int32),
@@ -176,12 +185,13 @@ def test_quantize_and_back(kind: int, layout: str, dtype: Any) -> None:
     }[layout]
     scale = RANDOM.uniform(0.25, 0.5, shape).astype(dtype)
     zero = np.full(shape, 2, np.int32).astype(helper.tensor_dtype_to_np_dtype(kind))
-    compare("QuantizeLinear", {"x": x}, {"s": scale, "z": zero}, **attributes)
-    whole = RANDOM.integers(0, 8, (4, 10)).astype(zero.dtype)
-    if zero.dtype.itemsize == 1 and zero.dtype.kind == "V":
-        whole = whole.astype(np.int8).astype(zero.dtype)
-    model = make_model("DequantizeLinear", {"x": whole}, {"s": scale, "z": zero}, 21, attributes)
     spread = np.repeat(scale, 4, axis=1)[:, :10] if layout == "blocks" else scale.reshape(-1, 1) if shape else scale
+    model = make_model("QuantizeLinear", {"x": x}, {"s": scale, "z": zero}, 21, dict(attributes))
+    limits = ml_dtypes.iinfo(zero.dtype)
+    expected = np.clip(np.rint(x / spread).astype(np.int32) + 2, int(limits.min), int(limits.max))
+    np.testing.assert_array_equal(run(model, {"x": x}).outputs["y0"].astype(np.int32), expected)
+    whole = RANDOM.integers(0, 8, (4, 10)).astype(np.int8).astype(zero.dtype)
+    model = make_model("DequantizeLinear", {"x": whole}, {"s": scale, "z": zero}, 21, dict(attributes))
     expected = ((whole.astype(np.float32) - 2) * spread.astype(np.float32)).astype(dtype)
     np.testing.assert_array_equal(run(model, {"x": whole}).outputs["y0"], expected)
 

@@ -114,10 +114,11 @@ def test_trees_of_numbers(aggregate: str) -> None:
     random = np.random.default_rng(3)
     x = (random.integers(-4, 5, (40, 3)) / 2).astype(np.float32)
     x[::7, 1] = np.nan
+    leaves = [leaf for leaf in leaves for _ in range(2)]  # every leaf votes for both targets
     targets = {
         "target_treeids": [tree for tree, _ in leaves],
         "target_nodeids": [node for _, node in leaves],
-        "target_ids": [int(i) for i in random.integers(0, 2, len(leaves))],
+        "target_ids": [i % 2 for i in range(len(leaves))],
         "target_weights": [float(w) for w in random.standard_normal(len(leaves)).astype(np.float32)],
         "n_targets": 2,
     }
@@ -138,11 +139,9 @@ def test_linear_classifier(transform: str, rows: int) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int64])
-def test_linear_regressor(dtype: Any) -> None:
+def test_linear_regressor() -> None:
     coefficients = [0.3, -0.2, 0.1, 0.05, 0.2, -0.4]
-    x = ROWS.astype(dtype)
-    compare("LinearRegressor", {"x": x}, [FLOAT], 1, coefficients=coefficients, intercepts=[0.5, 1.0], targets=2)
+    compare("LinearRegressor", {"x": ROWS}, [FLOAT], 1, coefficients=coefficients, intercepts=[0.5, 1.0], targets=2)
 
 
 PAIRS = [0.3, -0.2, 0.1, 0.5, -0.1, -0.4]
@@ -231,7 +230,7 @@ BAD: list[tuple[str, list[int], dict[str, Any], str]] = [
     ("Imputer", [FLOAT], {"imputed_value_floats": [1.0, 2.0]}, "found 2"),
     ("FeatureVectorizer", [FLOAT], {"inputdimensions": [1, 2]}, "for 1 inputs"),
     ("LabelEncoder", [FLOAT], {"keys_floats": [1.0], "values_floats": [1.0, 2.0]}, "as many values"),
-    ("TreeEnsembleRegressor", [FLOAT], {**STUMPS, "nodes_truenodeids": [0, 0, 0, 1, 0, 0]}, "leads back|no root|more than"),
+    ("TreeEnsembleRegressor", [FLOAT], {**STUMPS, "nodes_truenodeids": [0, 0, 0, 1, 0, 0]}, "does not lead to"),
     ("TreeEnsembleRegressor", [FLOAT], {**STUMPS, "nodes_modes": ["BRANCH_X"] * 6}, "BRANCH_X"),
     ("TreeEnsembleRegressor", [FLOAT], {**STUMPS, "nodes_featureids": [9] * 6}, "does not exist"),
     ("SVMRegressor", [FLOAT], {"coefficients": [1.0], "n_supports": 1, "rho": [0.0], "support_vectors": [1.0]}, "3 features"),

@@ -69,6 +69,26 @@ Result<int64_t> find_place(const NodePlaces& places, int64_t tree, int64_t numbe
                           std::to_string(number) + ".");
 }
 
+// That every node lies on a way from a root.
+Status check_reached(const Integers& trees, const TreeNodes& nodes) {
+  std::vector<bool> reached(nodes.count(), false);
+  Integers open = nodes.roots;
+  while (!open.empty()) {
+    auto i = static_cast<size_t>(open.back());
+    open.pop_back();
+    if (reached[i]) continue;
+    reached[i] = true;
+    if (nodes.modes[i] == kLeafMode) continue;
+    open.push_back(nodes.true_ids[i]);
+    open.push_back(nodes.false_ids[i]);
+  }
+  auto lost = std::find(reached.begin(), reached.end(), false);
+  if (lost == reached.end()) return ok_status();
+  return invalid_argument("tree " +
+                          std::to_string(trees[static_cast<size_t>(lost - reached.begin())]) +
+                          " has nodes that its root does not lead to.");
+}
+
 // Children as places, and the node of each tree that is no child.
 Status link_nodes(const NodePlaces& places, const Integers& trees, TreeNodes& nodes) {
   std::vector<bool> is_child(nodes.count(), false);
@@ -88,9 +108,7 @@ Status link_nodes(const NodePlaces& places, const Integers& trees, TreeNodes& no
     }
     nodes.roots.push_back(static_cast<int64_t>(i));
   }
-  std::set<int64_t> all(trees.begin(), trees.end());
-  if (rooted.size() == all.size()) return ok_status();
-  return invalid_argument("a tree has no root: every node of it is another one's child.");
+  return check_reached(trees, nodes);
 }
 
 // The nodes_ attributes of the older operators, and votes from those with `prefix` (class, target).

@@ -116,8 +116,8 @@ Status import_dynamic_quantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId nothing, c.full_like(range, 0));
   THORONG_TRY(ValueId one, c.full_like(range, 1));
   THORONG_TRY(ValueId empty, c.compare("EQ", range, nothing));
-  THORONG_TRY(range, c.add("select", {empty, one, range}));  // all zeros: any scale will do
   THORONG_TRY(ValueId scale, c.add_scalar("divide", range, 255));
+  THORONG_TRY(scale, c.add("select", {empty, one, scale}));  // all zeros: as ONNX Runtime
   THORONG_TRY(ValueId offset, c.add("divide", {low, scale}));
   THORONG_TRY(offset, c.add("negate", {offset}));
   THORONG_TRY(ValueId least, c.scalar(c.format(x), 0));
