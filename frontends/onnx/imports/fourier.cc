@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DFT as a product with a constant matrix, STFT as a convolution with one filter a frequency.
-// Complex numbers are a last dimension of 2; 1 stands for real numbers.
+// DFT as a product with a constant matrix, or two for long transforms; STFT as a convolution with
+// one filter a frequency. Complex numbers are a last dimension of 2; 1 stands for real numbers.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -11,6 +11,7 @@ namespace thorong::onnx {
 namespace {
 
 constexpr int64_t kLongest = int64_t{1} << 24;
+constexpr int64_t kWhole = 512, kLargestFactor = 2048;  // of transforms by one matrix, and by two
 
 struct Angle {
   double cosine, sine;
@@ -107,8 +108,116 @@ Result<Transform> read_transform(ImportContext& c, const Shape& shape, size_t ax
                             std::to_string(t.length) + ".");
   }
   t.used = std::min(shape[axis], t.real_result() ? t.length / 2 + 1 : t.length);
-  THORONG_RETURN_IF_ERROR(c.check_generated(t.used * t.channels * t.results() * 2));
   return t;
+}
+
+// x [..., one dimension, ...] times a matrix over its dimension `axis` and its last; the results'
+// two dimensions come last.
+Result<ValueId> transform_axis(ImportContext& c, ValueId x, size_t axis, const Transform& t) {
+  THORONG_RETURN_IF_ERROR(c.check_generated(t.used * t.channels * t.results() * 2));
+  Shape shape{t.used, t.channels, t.results(), t.real_result() ? 1 : 2};
+  THORONG_TRY(ValueId matrix, c.constant({c.format(x), shape}, matrix_of(t)));
+  Integers contracted{static_cast<int64_t>(axis), static_cast<int64_t>(c.rank(x)) - 1};
+  return c.add("dot_general", {x, matrix},
+               make_attributes({{"lhs_batching_dimensions", Integers{}},
+                                {"rhs_batching_dimensions", Integers{}},
+                                {"lhs_contracting_dimensions", contracted},
+                                {"rhs_contracting_dimensions", Integers{0, 1}}}));
+}
+
+// Divides a long transform: its largest factor up to the root; 1: it is done whole.
+int64_t factor_of(int64_t length) {
+  if (length <= kWhole) return 1;
+  auto factor = static_cast<int64_t>(std::sqrt(static_cast<double>(length)));
+  while (length % factor != 0) --factor;
+  return length / factor <= kLargestFactor ? factor : 1;
+}
+
+// y [rows, b, a, 2] times exp(-+ 2 pi i j k / (a b)) at [., j, k, .].
+Result<ValueId> twiddle(ImportContext& c, ValueId y, const Transform& t) {
+  Shape shape = c.shape(y), plane{shape[0], shape[1], shape[2]};
+  std::vector<double> cosines, sines;
+  for (int64_t j = 0; j < shape[1]; ++j) {
+    for (int64_t k = 0; k < shape[2]; ++k) {
+      Angle a = angle_of(j, k, t.length);
+      cosines.push_back(a.cosine);
+      sines.push_back(t.inverse ? a.sine : -a.sine);
+    }
+  }
+  ValueId parts[2] = {kNoValue, kNoValue}, factors[2] = {kNoValue, kNoValue};
+  for (size_t i = 0; i < 2; ++i) {
+    auto at = static_cast<int64_t>(i);
+    THORONG_TRY(parts[i], c.slice_axis(y, 3, at, at + 1));
+    THORONG_TRY(parts[i], c.reshape(parts[i], plane));
+    THORONG_TRY(factors[i],
+                c.constant({c.format(y), {shape[1], shape[2]}}, i == 0 ? cosines : sines));
+    THORONG_TRY(factors[i], c.broadcast_in(factors[i], plane, {1, 2}));
+  }
+  std::vector<ValueId> results;
+  for (size_t i = 0; i < 2; ++i) {
+    THORONG_TRY(ValueId own, c.add("multiply", {parts[0], factors[i]}));
+    THORONG_TRY(ValueId other, c.add("multiply", {parts[1], factors[1 - i]}));
+    THORONG_TRY(ValueId sum, c.add(i == 0 ? "subtract" : "add", {own, other}));
+    THORONG_TRY(sum, c.reshape(sum, {shape[0], shape[1], shape[2], 1}));
+    results.push_back(sum);
+  }
+  return c.concatenate(results, 3);
+}
+
+// x [rows, a b, channels] to [rows, a b, 2]: a transform over the a elements that lie b apart, its
+// twiddle factors, and a transform over b.
+Result<ValueId> transform_by_factors(ImportContext& c, ValueId x, const Transform& t, int64_t a) {
+  const int64_t b = t.length / a, rows = c.shape(x)[0];
+  THORONG_TRY(x, c.reshape(x, {rows, a, b, t.channels}));
+  THORONG_TRY(ValueId y, transform_axis(c, x, 1, {a, a, t.channels, t.inverse, false}));
+  THORONG_TRY(y, twiddle(c, y, t));
+  THORONG_TRY(y, transform_axis(c, y, 1, {b, b, 2, t.inverse, false}));
+  THORONG_TRY(y, c.transpose(y, {0, 2, 1, 3}));
+  return c.reshape(y, {rows, t.length, 2});
+}
+
+// x [rows, n, channels] with zeros behind up to `size`.
+Result<ValueId> lengthen(ImportContext& c, ValueId x, int64_t size) {
+  int64_t more = size - c.shape(x)[1];
+  if (more == 0) return x;
+  THORONG_TRY(ValueId zero, c.scalar(c.format(x), 0));
+  return c.add("pad", {x, zero},
+               make_attributes({{"low", Integers{0, 0, 0}},
+                                {"high", Integers{0, more, 0}},
+                                {"interior", Integers{0, 0, 0}}}));
+}
+
+// Half a spectrum [rows, used, channels] to a whole one: the conjugates of all but the first and
+// the middle element follow in reverse order.
+Result<ValueId> mirror(ImportContext& c, ValueId x, const Transform& t) {
+  THORONG_TRY(x, lengthen(c, x, t.length / 2 + 1));
+  THORONG_TRY(ValueId back, c.slice_axis(x, 1, 1, (t.length - 1) / 2 + 1));
+  THORONG_TRY(back, c.add("reverse", {back}, make_attributes({{"dimensions", Integers{1}}})));
+  if (t.channels == 2) {
+    THORONG_TRY(ValueId sign, c.constant({c.format(x), {2}}, {1, -1}));
+    THORONG_TRY(sign, c.broadcast_in(sign, c.shape(back), {2}));
+    THORONG_TRY(back, c.add("multiply", {back, sign}));
+  }
+  return c.concatenate({x, back}, 1);
+}
+
+// x [others..., used, channels], the dimension of the transform second to last, by two matrices.
+Result<ValueId> transform_long(ImportContext& c, ValueId x, const Transform& t, int64_t factor) {
+  THORONG_RETURN_IF_ERROR(c.check_generated(2 * t.length));
+  Shape shape = c.shape(x);
+  int64_t rows = product(shape, 0, shape.size() - 2);
+  THORONG_TRY(x, c.reshape(x, {rows, t.used, t.channels}));
+  if (t.real_result()) {
+    THORONG_TRY(x, mirror(c, x, t));
+  } else {
+    THORONG_TRY(x, lengthen(c, x, t.length));
+  }
+  THORONG_TRY(ValueId y, transform_by_factors(c, x, t, factor));
+  int64_t parts = t.real_result() ? 1 : 2;
+  THORONG_TRY(y, c.slice(y, {0, 0, 0}, {rows, t.results(), parts}));
+  shape[shape.size() - 2] = t.results();
+  shape.back() = parts;
+  return c.reshape(y, shape);
 }
 
 Status import_dft(ImportContext& c, const NodeProto&) {
@@ -120,14 +229,16 @@ Status import_dft(ImportContext& c, const NodeProto&) {
   THORONG_TRY(Transform t, read_transform(c, c.shape(x), axis));
   THORONG_TRY(x, c.widen(x));
   THORONG_TRY(x, c.slice_axis(x, axis, 0, t.used));
-  Shape shape{t.used, t.channels, t.results(), t.real_result() ? 1 : 2};
-  THORONG_TRY(ValueId matrix, c.constant({c.format(x), shape}, matrix_of(t)));
-  Integers contracted{static_cast<int64_t>(axis), static_cast<int64_t>(rank) - 1};
-  THORONG_TRY(ValueId y, c.add("dot_general", {x, matrix},
-                               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                                {"rhs_batching_dimensions", Integers{}},
-                                                {"lhs_contracting_dimensions", contracted},
-                                                {"rhs_contracting_dimensions", Integers{0, 1}}})));
+  ValueId y = kNoValue;
+  if (int64_t factor = factor_of(t.length); factor > 1) {
+    Integers to_end = counting(rank);
+    to_end.erase(to_end.begin() + static_cast<std::ptrdiff_t>(axis));
+    to_end.insert(to_end.end() - 1, static_cast<int64_t>(axis));
+    THORONG_TRY(x, c.transpose(x, to_end));
+    THORONG_TRY(y, transform_long(c, x, t, factor));
+  } else {
+    THORONG_TRY(y, transform_axis(c, x, axis, t));
+  }
   Integers permutation = counting(rank - 2);  // the results' dimension goes where the axis was
   permutation.insert(permutation.begin() + static_cast<std::ptrdiff_t>(axis),
                      static_cast<int64_t>(rank) - 2);
