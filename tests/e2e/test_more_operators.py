@@ -147,6 +147,7 @@ CASES = [
     Case("DFT", [floats(3, 16, 1), scalar(11)], {"onesided": 1}, known=(1,)),
     Case("DFT", [floats(3, 7, 5, 2), scalar(4)], {"axis": 1}, known=(1,), opset=17),
     Case("STFT", [floats(2, 64, 1), scalar(8), np.hanning(16).astype(np.float32)], known=(1, 2), opset=17),
+    Case("STFT", [floats(2, 64, 1), scalar(8), np.hanning(16).astype(np.float32)], known=(1,), opset=17),
     Case("STFT", [floats(2, 64, 1), scalar(5), None, scalar(15)], {"onesided": 0}, known=(1, 3), opset=17),
     Case("NegativeLogLikelihoodLoss", [floats(4, 5, 3), np.ones((4, 3), np.int64), floats(5)], {"reduction": "sum"}, opset=13),
     Case("HannWindow", [scalar(10)], {"periodic": 0}, known=(0,)),
