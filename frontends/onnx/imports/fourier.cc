@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DFT as a product with a constant matrix, or two for long transforms; STFT as a convolution with
-// one filter a frequency. Complex numbers are a last dimension of 2; 1 stands for real numbers.
+// DFT as a product with a constant matrix, or two for long transforms; STFT as that of its frames.
+// Complex numbers are a last dimension of 2; 1 stands for real numbers.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -269,57 +269,22 @@ Result<int64_t> frame_length_of(ImportContext& c, int64_t samples) {
                           "], the signal's length, found " + std::to_string(length) + ".");
 }
 
-// The filters [2 results, channels, length] of a frame's transform, times the window's factors.
-std::vector<double> filters_of(const Transform& t, const std::vector<double>& window) {
-  std::vector<double> by_element = matrix_of(t), filters(by_element.size());
-  const auto channels = static_cast<size_t>(t.channels), used = static_cast<size_t>(t.used);
-  const auto columns = static_cast<size_t>(2 * t.results()), rows = used * channels;
-  for (size_t column = 0; column < columns; ++column) {
-    for (size_t row = 0; row < rows; ++row) {
-      size_t n = row / channels, channel = row % channels;
-      filters[(column * channels + channel) * used + n] =
-          by_element[row * columns + column] * (window.empty() ? 1 : window[n]);
-    }
-  }
-  return filters;
-}
-
-// The transforms [batch, frames, results, 2] of x [batch, length, channels] by one convolution,
-// whose weights have the window in them.
-Result<ValueId> convolve_frames(ImportContext& c, ValueId x, const Transform& t, int64_t step,
-                                const std::vector<double>& window) {
-  THORONG_RETURN_IF_ERROR(c.check_generated(t.used * t.channels * t.results() * 2));
-  Shape shape{2 * t.results(), t.channels, t.used};
-  THORONG_TRY(ValueId filters, c.constant({c.format(x), shape}, filters_of(t, window)));
-  THORONG_TRY(x, c.transpose(x, {0, 2, 1}));
-  THORONG_TRY(ValueId y, c.add("convolution", {x, filters},
-                               make_attributes({{"strides", Integers{step}},
-                                                {"padding_low", Integers{0}},
-                                                {"padding_high", Integers{0}},
-                                                {"lhs_dilation", Integers{1}},
-                                                {"rhs_dilation", Integers{1}},
-                                                {"feature_group_count", int64_t{1}}})));
-  THORONG_TRY(y, c.reshape(y, {c.shape(x)[0], t.results(), 2, c.shape(y)[2]}));
-  return c.transpose(y, {0, 3, 1, 2});
-}
-
-// As above for a window that is a value: the frames are copied and multiplied by it.
-Result<ValueId> copy_frames(ImportContext& c, ValueId x, const Transform& t, int64_t step,
-                            ValueId window) {
+// The frames of x [batch, length, channels], copied and multiplied by the window if there is one:
+// [batch * frames, frame's length, channels].
+Result<ValueId> frames_of(ImportContext& c, ValueId x, int64_t length, int64_t step) {
   Shape shape = c.shape(x);
-  int64_t frames = (shape[1] - t.length) / step + 1;
-  THORONG_RETURN_IF_ERROR(c.check_generated(ops::element_count({frames, t.length})));
+  int64_t frames = (shape[1] - length) / step + 1;
+  THORONG_RETURN_IF_ERROR(c.check_generated(ops::element_count({frames, length})));
   Integers indices;
   for (int64_t frame = 0; frame < frames; ++frame) {
-    for (int64_t n = 0; n < t.length; ++n) indices.push_back(frame * step + n);
+    for (int64_t n = 0; n < length; ++n) indices.push_back(frame * step + n);
   }
   THORONG_TRY(x, c.take_axis(x, 1, indices));
-  THORONG_TRY(x, c.reshape(x, {shape[0] * frames, t.length, t.channels}));
-  THORONG_TRY(window, c.convert(window, c.format(x)));
+  THORONG_TRY(x, c.reshape(x, {shape[0] * frames, length, shape[2]}));
+  if (!c.has_input(2)) return x;
+  THORONG_TRY(ValueId window, c.convert(c.optional_input(2), c.format(x)));
   THORONG_TRY(window, c.broadcast_in(window, c.shape(x), {1}));
-  THORONG_TRY(x, c.add("multiply", {x, window}));
-  THORONG_TRY(ValueId y, transform_axis(c, x, 1, t));
-  return c.reshape(y, {shape[0], frames, t.results(), 2});
+  return c.add("multiply", {x, window});
 }
 
 Status import_stft(ImportContext& c, const NodeProto&) {
@@ -342,14 +307,10 @@ Status import_stft(ImportContext& c, const NodeProto&) {
   if (t.length > kLongest) return resource_exhausted("frames that long are not done.");
   Format format = c.format(signal);
   THORONG_TRY(ValueId x, c.widen(signal));
-  ValueId window = c.optional_input(2), y = kNoValue;
-  if (window != kNoValue && !c.graph().is_constant(window)) {
-    THORONG_TRY(y, copy_frames(c, x, t, step, window));
-  } else {
-    std::vector<double> factors;
-    if (window != kNoValue) factors = c.graph().value(window).constant.to_doubles();
-    THORONG_TRY(y, convolve_frames(c, x, t, step, factors));
-  }
+  THORONG_TRY(x, frames_of(c, x, t.length, step));
+  int64_t frames = (shape[1] - t.length) / step + 1;
+  THORONG_TRY(ValueId y, transform_axis(c, x, 1, t));
+  THORONG_TRY(y, c.reshape(y, {shape[0], frames, t.results(), 2}));
   return c.set_output(0, c.convert(y, format));
 }
 
