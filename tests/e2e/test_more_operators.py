@@ -147,6 +147,7 @@ CASES = [
     Case("DFT", [floats(3, 16, 1), scalar(11)], {"onesided": 1}, known=(1,)),
     Case("DFT", [floats(3, 7, 5, 2), scalar(4)], {"axis": 1}, known=(1,), opset=17),
     Case("STFT", [floats(2, 64, 1), scalar(8), np.hanning(16).astype(np.float32)], known=(1, 2), opset=17),
+    Case("STFT", [floats(2, 64, 1), scalar(8), np.hanning(16).astype(np.float32)], known=(1,), opset=17),
     Case("STFT", [floats(2, 64, 1), scalar(5), None, scalar(15)], {"onesided": 0}, known=(1, 3), opset=17),
     Case("NegativeLogLikelihoodLoss", [floats(4, 5, 3), np.ones((4, 3), np.int64), floats(5)], {"reduction": "sum"}, opset=13),
     Case("HannWindow", [scalar(10)], {"periodic": 0}, known=(0,)),
@@ -193,6 +194,23 @@ def test_cross_entropy_ignores_and_weighs() -> None:
         np.testing.assert_allclose(probabilities, log, rtol=tolerance, atol=tolerance)
         (mean,) = run(Case(case.op, operands, {"ignore_index": 2}, opset=13))
         np.testing.assert_allclose(mean, losses.sum() / (1 + 3 + 2), rtol=tolerance)
+
+
+@pytest.mark.parametrize("n", [601, 1000, 1024, 1550, 16384])
+def test_long_transforms_are_numpys(n: int) -> None:
+    """By factors and, of a prime length, whole: complex, one-sided, and back from half a spectrum; shortened and filled up."""
+    x = floats(2, n - 3, 2, 2)
+    signal, half = x[..., 0] + 1j * x[..., 1], floats(2, n // 2 + 1, 2)
+    wanted = [
+        (x, {}, np.fft.fft(signal, n, axis=1)),
+        (x, {"inverse": 1}, np.fft.ifft(signal, n, axis=1)),
+        (x[..., :1], {"onesided": 1}, np.fft.rfft(x[..., 0], n, axis=1)),
+        (half, {"onesided": 1, "inverse": 1}, np.fft.irfft(half[..., 0] + 1j * half[..., 1], n, axis=1)),
+    ]
+    for operand, attributes, expected in wanted:
+        (y,) = run(Case("DFT", [operand, scalar(n), scalar(1)], attributes, known=(1, 2)))
+        parts = [expected] if y.shape[-1] == 1 else [expected.real, expected.imag]
+        np.testing.assert_allclose(y, np.stack(parts, -1), rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def deformed(x: Array, w: Array, offset: Array, mask: Array) -> Array:
