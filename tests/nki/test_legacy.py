@@ -174,6 +174,19 @@ def test_operators_on_tiles() -> None:
     np.testing.assert_allclose(kernel(a, b), -(3 * a - b / 2 + a * b + 1), rtol=1e-5, atol=1e-6)
 
 
+def test_numpy_copy_is_an_operator() -> None:
+    """With it an activation is data * scale + bias."""
+
+    @nki.jit
+    def kernel(a, scale):
+        out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+        nl.store(out, nisa.activation(np.copy, nl.load(a), scale=nl.load(scale)))
+        return out
+
+    a, scale = values(16, 32), values(16, 1)
+    np.testing.assert_array_equal(kernel(a, scale), a * scale)
+
+
 def test_broadcasting() -> None:
     """[P, 1] and [1, F] beside [P, F]."""
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the public NKI suites on the installed package; see README.md beside this file.
 
-    python tests/nki/suites/run.py --sdk DIR --nki-library DIR --nki-samples DIR [--every N] [--only WORD ...] [--work DIR]
+    python tests/nki/suites/run.py --sdk DIR --nki-library DIR --nki-samples DIR [--every N] [--only WORD ...]
+                                    [--timeout S] [--work DIR]
 
 A suite runs from a temporary copy of its checkout, with stand-ins for what public snapshots lack. What fails without a line in
 `exceptions.yaml`, and a line there that no failing case matches in a complete run, make the exit status 1.
@@ -26,7 +27,15 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 FAMILIES = ["attention", "cumsum", "embeddings", "max", "output_projection", "qkv", "rmsnorm", "router_topk", "topk", "utils"]
-TIMEOUT_S = 600  # of one case
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to run of the suites, and for how long."""
+
+    every: int  # each N-th case of the pytest suites
+    only: list[str]  # families of nki-library; none: all
+    timeout_s: int  # of one case
 
 
 @dataclass
@@ -79,13 +88,13 @@ def frameworks(work: Path) -> Path:
 # ---- pytest suites
 
 
-def pytest_cases(suite: str, folder: Path, arguments: list[str], env: dict[str, str], every: int) -> Iterator[Case]:
+def pytest_cases(suite: str, folder: Path, arguments: list[str], env: dict[str, str], choice: Choice) -> Iterator[Case]:
     """Runs pytest in a folder and reads its JUnit file."""
     report = folder / "thorong-junit.xml"
     shutil.copy(HERE / "plugin.py", folder / "thorong_plugin.py")
     env = {**env, "PYTHONPATH": os.pathsep.join([str(folder), env["PYTHONPATH"]])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "thorong_plugin", "--every", str(every), "--tb=short",
-               f"--timeout={TIMEOUT_S}", f"--junitxml={report}", "-o", "junit_logging=no", *arguments]  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "thorong_plugin", "--every", str(choice.every), "--tb=short",
+               f"--timeout={choice.timeout_s}", f"--junitxml={report}", "-o", "junit_logging=no", *arguments]  # fmt: skip
     with (folder / "thorong-pytest.log").open("w") as log:
         subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, check=False)
     if not report.exists():
@@ -106,27 +115,27 @@ def family_of(modules: list[str]) -> str:
     return next((name for name in modules if name.startswith("test_")), modules[0])
 
 
-def nki_library(checkout: Path, work: Path, every: int, only: list[str]) -> Iterator[Case]:
+def nki_library(checkout: Path, work: Path, choice: Choice) -> Iterator[Case]:
     """The library's own suite in its mode `simulation`, on the generations that it names."""
     folder = copy(checkout, work / "nki-library")
     write(folder / "test" / "utils" / "scripts" / "__init__.py", "")
     write(folder / "test" / "utils" / "scripts" / "remote_lock_scripts.py", "class LockResult:\n    pass\n\n\nclass LockStatus:\n    pass\n")
     write(folder / "test" / "utils" / "perf_analysis_private.py", "def analyze_trace(*args, **kwargs):\n    pass\n")
     env = environment(folder, folder / "src", folder / "src" / "nkilib_src")
-    tests = [f"test/integration/nkilib/core/{family}" for family in FAMILIES if not only or family in only]
+    tests = [f"test/integration/nkilib/core/{family}" for family in FAMILIES if not choice.only or family in choice.only]
     if not tests:
         return
     for target, marks in (("trn2", []), ("trn3", ["-m", "not trn2"])):
         options = ["--test-mode", "simulation", "--platform-target", target, "--output-directory", str(work / f"output-{target}"),
                    "--force-local-cleanup"]  # fmt: skip
-        yield from pytest_cases(f"nki-library {target}", folder, [*tests, *options, *marks], env, every)
+        yield from pytest_cases(f"nki-library {target}", folder, [*tests, *options, *marks], env, choice)
         (folder / "thorong-junit.xml").unlink(missing_ok=True)
 
 
-def samples_tests(folder: Path, work: Path, every: int) -> Iterator[Case]:
+def samples_tests(folder: Path, work: Path, choice: Choice) -> Iterator[Case]:
     """The unit tests of nki-samples that say that they need no device."""
     env = environment(folder / "src", frameworks(work))
-    yield from pytest_cases("nki-samples", folder, ["test/unit", "--simulation-only"], env, every)
+    yield from pytest_cases("nki-samples", folder, ["test/unit", "--simulation-only"], env, choice)
 
 
 def restore_reference(checkout: Path, folder: Path) -> None:
@@ -144,43 +153,43 @@ def restore_reference(checkout: Path, folder: Path) -> None:
 # ---- scripts
 
 
-def script_case(suite: str, script: Path, folder: Path, env: dict[str, str]) -> Case:
+def script_case(suite: str, script: Path, folder: Path, env: dict[str, str], choice: Choice) -> Case:
     """Runs an example as a user would; what it prints about a comparison that failed counts."""
     family, name = str(script.parent.relative_to(folder)), script.name
     path = os.pathsep.join([str(script.parent), env["PYTHONPATH"]])
     try:
         done = subprocess.run([sys.executable, str(script)], cwd=script.parent, env={**env, "PYTHONPATH": path}, capture_output=True, text=True,
-                              timeout=TIMEOUT_S, check=False)  # fmt: skip
+                              timeout=choice.timeout_s, check=False)  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Case(suite, family, name, "failed", f"longer than {TIMEOUT_S} s")
+        return Case(suite, family, name, "failed", f"longer than {choice.timeout_s} s")
     wrong = [line for line in done.stdout.splitlines() if "differ" in line or line.endswith("pass? False") or "mismatch" in line.lower()]
     if done.returncode != 0:
         return Case(suite, family, name, "failed", (done.stderr.strip().splitlines() or ["no output"])[-1][:300])
     return Case(suite, family, name, "failed" if wrong else "passed", wrong[0] if wrong else "")
 
 
-def scripts(suite: str, root: Path, folders: list[str], work: Path) -> Iterator[Case]:
+def scripts(suite: str, root: Path, folders: list[str], work: Path, choice: Choice) -> Iterator[Case]:
     """All Python files below folders of a checkout."""
     for folder in folders:
         for script in sorted((root / folder).rglob("*.py")):
-            yield script_case(suite, script, root, environment(frameworks(work)))
+            yield script_case(suite, script, root, environment(frameworks(work)), choice)
 
 
-def sdk(checkout: Path, work: Path, every: int) -> Iterator[Case]:
+def sdk(checkout: Path, work: Path, choice: Choice) -> Iterator[Case]:
     """nki/test, and the examples as scripts."""
     folder = work / "sdk"
     copy(checkout / "nki", folder / "nki")
     tests = sorted(str(path.relative_to(folder)) for path in (folder / "nki" / "test").glob("test_*.py"))
-    yield from pytest_cases("sdk", folder, tests, environment(frameworks(work)), every)
-    yield from scripts("sdk", folder, ["nki/examples", "nki/deep-dives/src"], work)
+    yield from pytest_cases("sdk", folder, tests, environment(frameworks(work)), choice)
+    yield from scripts("sdk", folder, ["nki/examples", "nki/deep-dives/src"], work, choice)
 
 
-def nki_samples(checkout: Path, work: Path, every: int) -> Iterator[Case]:
+def nki_samples(checkout: Path, work: Path, choice: Choice) -> Iterator[Case]:
     """Tutorials and contributed kernels as scripts, and the unit tests."""
     folder = copy(checkout, work / "nki-samples")
     restore_reference(checkout, folder)
-    yield from scripts("nki-samples", folder, ["src/nki_samples/tutorials", "contributed"], work)
-    yield from samples_tests(folder, work, every)
+    yield from scripts("nki-samples", folder, ["src/nki_samples/tutorials", "contributed"], work, choice)
+    yield from samples_tests(folder, work, choice)
 
 
 # ---- the report
@@ -230,6 +239,7 @@ def main() -> int:
     parser.add_argument("--nki-samples", type=Path, help="checkout of nki-samples")
     parser.add_argument("--every", type=int, default=1, help="only every N-th case of the pytest suites")
     parser.add_argument("--only", nargs="*", default=[], help="only these families of nki-library")
+    parser.add_argument("--timeout", type=int, default=600, metavar="S", help="seconds that a case may take; more where the host is busy")
     parser.add_argument("--work", type=Path, help="a new folder to keep the copies in; by default a temporary one")
     options = parser.parse_args()
     given = {"sdk": options.sdk, "nki-library": options.nki_library, "nki-samples": options.nki_samples}
@@ -239,16 +249,17 @@ def main() -> int:
     if not any(given.values()):
         parser.error("expected at least one checkout: --sdk, --nki-library or --nki-samples DIR")
     exceptions = yaml.safe_load((HERE / "exceptions.yaml").read_text(encoding="utf-8")) or {}
+    choice = Choice(options.every, options.only, options.timeout)
     cases: list[Case] = []
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary) / "suites"
         work.mkdir(parents=True)
         if options.sdk:
-            cases += sdk(options.sdk.resolve(), work, options.every)
+            cases += sdk(options.sdk.resolve(), work, choice)
         if options.nki_samples:
-            cases += nki_samples(options.nki_samples.resolve(), work, options.every)
+            cases += nki_samples(options.nki_samples.resolve(), work, choice)
         if options.nki_library:
-            cases += nki_library(options.nki_library.resolve(), work, options.every, options.only)
+            cases += nki_library(options.nki_library.resolve(), work, choice)
     return report(cases, exceptions, all(given.values()) and options.every == 1 and not options.only)
 
 

@@ -35,6 +35,7 @@ _NUMPY = {
     "left_shift": np.left_shift, "right_shift": np.right_shift, "logical_and": np.logical_and,
     "logical_or": np.logical_or, "logical_xor": np.logical_xor, "logical_not": np.logical_not, "fmod": np.fmod,
     "mod": np.mod, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "arctan": np.arctan,
+    "copy": np.copy,
 }  # fmt: skip
 for _name, _ufunc in _NUMPY.items():
     _core.register_operator(_ufunc, _name)
