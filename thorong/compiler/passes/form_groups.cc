@@ -8,7 +8,6 @@
 // in the group and its shape is the group's, so that no intermediate value leaves the group and all
 // other operands exist when its last node runs.
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "thorong/compiler/codegen.h"
@@ -105,51 +104,6 @@ class Grouper {
   std::vector<bool> taken_, is_output_;
 };
 
-const Node* producer(const Graph& graph, ops::ValueId v) {
-  const int index = graph.value(v).producer;
-  return index < 0 ? nullptr : &graph.nodes[static_cast<size_t>(index)];
-}
-
-// Whether every element is a whole number, or NaN.
-bool is_whole(const Graph& graph, ops::ValueId v, int depth = 8) {
-  if (numerics::is_integer(graph.type(v).format)) return true;
-  if (graph.is_constant(v)) {
-    const ops::Tensor& tensor = graph.value(v).constant;
-    if (tensor.type.elements() > 4096) return false;
-    const std::vector<double> values = tensor.to_doubles();
-    return std::all_of(values.begin(), values.end(),
-                       [](double x) { return x == std::nearbyint(x); });
-  }
-  const Node* node = producer(graph, v);
-  if (node == nullptr || depth == 0) return false;
-  const std::string& op = node->op->name;
-  if (op == "round_nearest_even" || op == "floor" || op == "ceil") return true;
-  const bool keeps = op == "add" || op == "subtract" || op == "maximum" || op == "minimum" ||
-                     op == "clamp" || op == "convert" || is_view_operator(*node);
-  return keeps && std::all_of(node->inputs.begin(), node->inputs.end(),
-                              [&](ops::ValueId x) { return is_whole(graph, x, depth - 1); });
-}
-
-// A conversion of whole numbers that a clamp keeps within the integer format: truncating and
-// rounding, wrapping and saturating are the same.
-bool converts_exactly(const Graph& graph, const Node& node) {
-  const numerics::FormatInfo& to = numerics::info(graph.type(node.outputs[0]).format);
-  if (node.op->name != "convert" || !numerics::is_integer(to.format) || to.bits > 16) return false;
-  const Node* clamp = producer(graph, node.inputs[0]);
-  if (clamp == nullptr || clamp->op->name != "clamp" || !is_whole(graph, clamp->inputs[1]))
-    return false;
-  double bounds[2] = {0, 0};
-  for (const size_t i : {size_t{0}, size_t{1}}) {
-    const ops::ValueId bound = clamp->inputs[2 * i];
-    if (!graph.is_constant(bound) || graph.type(bound).elements() != 1) return false;
-    bounds[i] = graph.value(bound).constant.to_doubles()[0];
-  }
-  const double values = std::ldexp(1.0, to.bits);
-  const double lowest = to.kind == 'S' ? -values / 2 : 0;
-  return bounds[0] >= lowest && bounds[1] <= lowest + values - 1 &&
-         is_whole(graph, clamp->inputs[0]) && is_whole(graph, clamp->inputs[2]);
-}
-
 }  // namespace
 
 bool is_view_operator(const Node& node) {
@@ -165,8 +119,6 @@ bool runs_on_engines(const Graph& graph, const Node& node) {
   if (!known) return false;
   // Integers wrap and conversions to them truncate; the engines round and saturate. Only what
   // cannot differ stays on them.
-  if (converts_exactly(graph, node))
-    return numerics::is_engine_float(graph.type(node.inputs[0]).format);
   auto narrow_float = [](numerics::Format f) {
     return f == numerics::Format::kBool || numerics::is_engine_float(f);
   };
