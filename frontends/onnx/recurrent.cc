@@ -8,7 +8,7 @@ namespace thorong::onnx {
 namespace {
 
 // Steps of all directions that are unrolled; each gives 10 to 25 operators.
-constexpr int64_t kMaxRecurrentSteps = 1 << 14;
+constexpr int64_t kMaxRecurrentSteps = 1 << 12;
 
 struct ActivationRow {
   const char* name;  // in lower case

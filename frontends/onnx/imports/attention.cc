@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention (opsets 23 to 25): caches, masks, windows, heads in groups, soft caps.
+// Attention (opsets 23 to 25): caches, masks, windows, heads in groups, soft caps. Without
+// softmax_precision the softmax computes in fp32 and rounds once, also of bf16 and fp16; the ONNX
+// reference rounds each step, and adds bf16 numbers one by one, which no engine does.
 #include "frontends/onnx/attention.h"
 
 #include <cmath>

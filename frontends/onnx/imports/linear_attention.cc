@@ -9,7 +9,7 @@
 namespace thorong::onnx {
 namespace {
 
-constexpr int64_t kMaxLinearSteps = 1 << 14;
+constexpr int64_t kMaxLinearSteps = 1 << 12;
 
 struct LinearOperands {
   ValueId q = kNoValue, k = kNoValue, v = kNoValue;  // float32 [batch, positions, heads x size]
