@@ -147,6 +147,7 @@ IMAGE = {"image_size": 32, "patch_size": 8}
 ENCODER = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 T5 = {"vocab_size": WORDS, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
 WHISPER = {**BART, "num_mel_bins": 16, "max_source_positions": 32, "max_target_positions": 32}
+WHISPER |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
 
 
 def gpt2_with_past() -> Made:
@@ -420,16 +421,12 @@ def detector() -> Made:
 
 
 def torchvision_model(name: str, size: int = 64, **options: Any) -> Callable[[], Made]:
-    """A model of torchvision with random weights; batch-norm statistics are drawn too."""
+    """A model of torchvision by the name of its maker."""
 
     def make() -> Made:
         import torchvision
 
-        model = getattr(torchvision.models, name)(weights=None, **options)
-        for part in model.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                nn.init.uniform_(part.running_var, 0.5, 1.5)
-                nn.init.normal_(part.running_mean, 0.0, 0.1)
+        model = getattr(torchvision.models, name)(**options)
         inputs = {"image": torch.randn(BATCH, 3, size, size)}
         return Made(model, inputs, by_batch(inputs))
 
@@ -525,14 +522,18 @@ MODELS: dict[str, Callable[[], Made]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Variant:
-    """How a model is exported."""
+QUANTIZED = ("bert", "gpt2", "vit", "resnet18")
 
-    exporter: str = "dynamo"  # or "script"
-    dynamic: bool = False
-    half: bool = False
-    attention: str = "sdpa"
+
+def enliven(module: nn.Module) -> None:
+    """Draws weights so that every part matters to the result: initial ones leave biases and layer scales zero."""
+    for name, values in [*module.named_parameters(), *module.named_buffers()]:
+        if name.endswith("running_var"):
+            nn.init.uniform_(values, 0.5, 1.5)
+        elif name.endswith("running_mean") or (isinstance(values, nn.Parameter) and values.dim() < 2):
+            values.data += 0.1 * torch.randn_like(values)
+        elif isinstance(values, nn.Parameter):
+            nn.init.normal_(values, 0.0, (values.shape[0] / values.numel()) ** 0.5)
 
 
 def export(name: str, path: Path, exporter: str = "dynamo", dynamic: bool = False, half: bool = False) -> dict[str, Any]:
@@ -540,6 +541,7 @@ def export(name: str, path: Path, exporter: str = "dynamo", dynamic: bool = Fals
     torch.manual_seed(20)
     made = MODELS[name]()
     module = made.module.eval()
+    enliven(module)
     inputs = made.inputs
     if half:
         module = module.half()
@@ -569,3 +571,24 @@ def _by_dynamo(module: nn.Module, values: tuple[Tensor, ...], made: Made, path: 
         module, values, str(path), input_names=list(made.inputs), dynamo=True, dynamic_shapes=shapes,
         external_data=False, verbose=False,
     )  # fmt: skip
+
+
+def quantize(path: Path, quantized: Path, inputs: dict[str, Any], kind: str) -> None:
+    """ONNX Runtime's quantisation: static with QuantizeLinear and DequantizeLinear around each node, or dynamic.
+
+    Weights are of 8 bits without a sign, as activations are: with others ONNX Runtime's sums saturate on older CPUs.
+    """
+    from onnxruntime import quantization as q
+
+    if kind == "dynamic":
+        q.quantize_dynamic(str(path), str(quantized), weight_type=q.QuantType.QUInt8)
+        return
+
+    class Reader(q.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = [inputs]
+
+        def get_next(self) -> dict[str, Any] | None:
+            return self.left.pop() if self.left else None
+
+    q.quantize_static(str(path), str(quantized), Reader())
