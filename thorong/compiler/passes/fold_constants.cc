@@ -69,7 +69,7 @@ Result<ops::Tensor> evaluate_view(const ops::Graph& graph, ops::ValueId v) {
   const Seen seen = look_through(graph, v);
   ops::Tensor shown = graph.value(seen.base).constant;
   for (size_t i = seen.views.size(); i-- > 0;) {
-    THORONG_TRY(auto results, ops::evaluate_node(graph, *seen.views[i], {shown}));
+    THORONG_TRY(auto results, ops::evaluate_node(graph, *seen.views[i], {&shown, 1}));
     shown = std::move(results[0]);
   }
   return shown;
