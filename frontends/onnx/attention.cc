@@ -59,11 +59,8 @@ Result<ValueId> compare_bound(ImportContext& c, const char* direction, ValueId a
   return c.compare(direction, a, b);
 }
 
-Result<ValueId> batch_list(ImportContext& c, ValueId list, const char* what) {
-  if (!numerics::is_integer(c.format(list))) {
-    return invalid_argument(std::string(what) + " must be integers.");
-  }
-  THORONG_TRY(list, c.convert(list, Format::kInt32));
+Result<ValueId> batch_list(ImportContext& c, ValueId list) {
+  THORONG_TRY(list, c.convert(list, Format::kFloat32));
   return c.reshape(list, {ops::element_count(c.shape(list))});
 }
 
@@ -73,14 +70,14 @@ Result<ValueId> position_condition(ImportContext& c, const AttentionMask& mask) 
       mask.causal ? (mask.right < 0 ? 0 : std::min<int64_t>(mask.right, 0)) : mask.right;
   if (right < 0 && mask.left < 0) return kNoValue;
   Shape grid{1, 1, mask.queries, mask.keys};
-  THORONG_TRY(ValueId row, count_along(c, grid, 2, Format::kInt32));
-  THORONG_TRY(ValueId column, count_along(c, grid, 3, Format::kInt32));
+  THORONG_TRY(ValueId row, count_along(c, grid, 2, Format::kFloat32));
+  THORONG_TRY(ValueId column, count_along(c, grid, 3, Format::kFloat32));
   THORONG_TRY(ValueId distance, c.add("subtract", {column, row}));  // j - i
   ValueId offsets = mask.offsets;
   if (offsets == kNoValue) {
-    THORONG_TRY(offsets, c.constant({Format::kInt32, {1}}, {static_cast<double>(mask.offset)}));
+    THORONG_TRY(offsets, c.constant({Format::kFloat32, {1}}, {static_cast<double>(mask.offset)}));
   } else {
-    THORONG_TRY(offsets, batch_list(c, offsets, "the positions of the queries"));
+    THORONG_TRY(offsets, batch_list(c, offsets));
   }
   ValueId condition = kNoValue;
   if (right >= 0) {
@@ -97,8 +94,8 @@ Result<ValueId> position_condition(ImportContext& c, const AttentionMask& mask) 
 
 // j < valid[batch].
 Result<ValueId> valid_condition(ImportContext& c, const AttentionMask& mask) {
-  THORONG_TRY(ValueId valid, batch_list(c, mask.valid, "the numbers of keys in use"));
-  THORONG_TRY(ValueId column, count_along(c, {1, 1, 1, mask.keys}, 3, Format::kInt32));
+  THORONG_TRY(ValueId valid, batch_list(c, mask.valid));
+  THORONG_TRY(ValueId column, count_along(c, {1, 1, 1, mask.keys}, 3, Format::kFloat32));
   return compare_bound(c, "LT", column, valid);
 }
 
@@ -165,7 +162,7 @@ Result<ValueId> append_positions(ImportContext& c, ValueId past, ValueId x) {
 
 Result<AttentionBias> attention_bias(ImportContext& c, const AttentionMask& mask, Format format) {
   if (mask.queries > kMostPositions || mask.keys > kMostPositions || mask.offset > kMostPositions) {
-    return unsupported("more than 2^30 positions are not done.");
+    return unsupported("more than 2^24 positions are not done.");
   }
   AttentionBias result;
   result.may_hide_all = mask.given != kNoValue || mask.valid != kNoValue ||

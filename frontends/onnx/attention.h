@@ -9,7 +9,7 @@
 namespace thorong::onnx {
 
 constexpr int64_t kMostHeads = int64_t{1} << 20;
-constexpr int64_t kMostPositions = int64_t{1} << 30;
+constexpr int64_t kMostPositions = int64_t{1} << 24;  // exact in fp32, which the engines compare
 
 // 0, 1, 2, ... along one dimension of `shape`.
 Result<ValueId> count_along(ImportContext& c, const Shape& shape, size_t dimension, Format format);

@@ -108,9 +108,9 @@ Status check_recurrent_weights(ImportContext& c, const Recurrence& r, int64_t ga
   return check_recurrent_shape(c, bias, {r.directions, 2 * rows}, "B");
 }
 
-// In int32: bool [batch], whether the sequence still runs at a step.
+// bool, whether the sequence still runs at a step.
 Result<ValueId> is_running(ImportContext& c, const Recurrence& r, int64_t step) {
-  THORONG_TRY(ValueId number, c.full(Format::kInt32, {r.batch}, static_cast<double>(step)));
+  THORONG_TRY(ValueId number, c.full(Format::kFloat32, {r.batch}, static_cast<double>(step)));
   THORONG_TRY(ValueId running, c.compare("GT", r.lengths, number));
   return c.broadcast_in(running, {r.batch, r.hidden}, {0});
 }
@@ -184,7 +184,7 @@ Result<Recurrence> read_recurrence(ImportContext& c, const std::vector<std::stri
   if (!c.has_input(4)) return r;
   THORONG_TRY(r.lengths, c.input(4));
   THORONG_RETURN_IF_ERROR(check_recurrent_shape(c, r.lengths, {r.batch}, "sequence_lens"));
-  THORONG_TRY(r.lengths, c.convert(r.lengths, Format::kInt32));
+  THORONG_TRY(r.lengths, c.convert(r.lengths, Format::kFloat32));
   return r;
 }
 

@@ -19,7 +19,7 @@ bool operator==(const Activation& a, const Activation& b);
 
 struct Recurrence {
   ValueId x = kNoValue;        // [steps, batch, input]
-  ValueId lengths = kNoValue;  // int32 [batch]
+  ValueId lengths = kNoValue;  // fp32 [batch]
   int64_t steps = 0, batch = 0, input = 0, hidden = 0, directions = 1;
   bool first_is_reverse = false, batch_first = false;
   double clip = 0;                      // 0: none

@@ -65,6 +65,9 @@ Result<AttentionMask> read_attention_mask(ImportContext& c, const AttentionOpera
                             std::to_string(c.shape(o.q)[0]) + " samples, found " +
                             ops::to_string(c.shape(mask.valid)) + ".");
   }
+  if (!numerics::is_integer(c.format(mask.valid)))
+    return invalid_argument("nonpad_kv_seqlen must hold integers.");
+  THORONG_TRY(mask.valid, c.convert(mask.valid, Format::kFloat32));
   THORONG_TRY(mask.offsets,
               c.add_scalar("subtract", mask.valid, static_cast<double>(mask.queries)));
   return mask;
