@@ -46,12 +46,7 @@ Result<ValueId> write_one(ImportContext& c, const CacheWrite& w) {
   Format format = c.shape(w.cache)[w.axis] <= kMostPositions ? Format::kFloat32 : Format::kInt64;
   THORONG_TRY(at, c.convert(at, format));
   THORONG_TRY(at, c.broadcast_in(at, {shape[0], c.shape(w.cache)[w.axis]}, {0}));
-<<<<<<< HEAD
-  THORONG_TRY(ValueId number,
-              count_along(c, {shape[0], c.shape(w.cache)[w.axis]}, 1, Format::kInt32));
-=======
   THORONG_TRY(ValueId number, count_along(c, {shape[0], c.shape(w.cache)[w.axis]}, 1, format));
->>>>>>> n1
   THORONG_TRY(ValueId is_here, c.compare("EQ", number, at));
   THORONG_TRY(is_here, c.broadcast_in(is_here, shape, {0, static_cast<int64_t>(w.axis)}));
   THORONG_TRY(ValueId update, c.broadcast_to(w.update, shape));
