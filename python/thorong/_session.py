@@ -234,6 +234,8 @@ def run(
             schedule: "vendor" (the overlap that the vendor's compiler reaches) or "best" (all that dependencies allow).
             against: "reference" also computes the operators' plain meaning in fp32; see `Result.errors`.
             out: a folder for the outputs as NAME.npy.
+            cache: a folder that keeps compiled programs, up to 2 GiB, found again by their content; $THORONG_CACHE names
+                one for every run.
             report: a file for the HTML report.
             trace: a file for the Perfetto trace, .json or .json.gz.
 

@@ -313,8 +313,10 @@ nlohmann::ordered_json result_json(const Result& result) {
   if (result.assumptions) json["assumptions"] = assumptions_json(result);
   json["expected_error"] = expected_error_json(result.expected_error);
   json["hints"] = result.hints;
-  json["wall"] = {
-      {"import_s", result.import_s}, {"compile_s", result.compile_s}, {"run_s", result.run_s}};
+  json["wall"] = {{"import_s", result.import_s},
+                  {"compile_s", result.compile_s},
+                  {"run_s", result.run_s},
+                  {"from_cache", result.from_cache}};
   return json;
 }
 

@@ -227,6 +227,7 @@ struct Result {
   std::optional<ExpectedError> expected_error;
   std::vector<std::string> hints;  // "--auto-cast matmult would ..."
   double import_s = 0, compile_s = 0, run_s = 0;
+  bool from_cache = false;  // the program was compiled by an earlier run
 
   Roofline roofline;
   std::vector<std::string> instruction_names;

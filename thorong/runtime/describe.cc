@@ -454,6 +454,7 @@ report::Result describe(const Program& program) {
   result.rounding = options.stochastic_rounding ? "stochastic" : "rne";
   result.seed = options.seed, result.timing_only = options.timing_only;
   result.import_s = program.import_s, result.compile_s = program.compile_s;
+  result.from_cache = program.from_cache;
   add_operators(program, result);
   describe_waits(program, result);
   add_totals(program, result);

@@ -15,6 +15,7 @@
 #include "thorong/ops/operator.h"
 #include "thorong/runtime/explain_fault.h"
 #include "thorong/runtime/inputs.h"
+#include "thorong/runtime/program_cache.h"
 
 namespace thorong::runtime {
 namespace {
@@ -125,8 +126,16 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
       signatures(program->graph, program->graph.outputs, program->graph.output_names);
   program->output_structures = std::move(model.output_structures);
   program->known_inputs = std::move(model.known_inputs);
-  THORONG_TRY(program->tiles,
-              compiler::compile(program->graph, program->core, compile_options(options)));
+  const ProgramCache cache(options.cache);
+  const std::string key = cache.key(program->graph, program->chip, compile_options(options));
+  if (auto found = cache.find(key)) {
+    program->tiles = std::move(*found);
+    program->from_cache = true;
+  } else {
+    THORONG_TRY(program->tiles,
+                compiler::compile(program->graph, program->core, compile_options(options)));
+    cache.store(key, program->tiles);
+  }
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
   if (!options.assumptions.empty())
     program->chip_end_ps = end_without_assumptions(*program, compile_options(options));

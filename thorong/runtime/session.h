@@ -36,6 +36,7 @@ struct Options {
   bool stochastic_rounding = false;
   uint64_t seed = 0;
   bool timing_only = false;
+  std::string cache;  // a folder for compiled programs (program_cache.h); empty: none
   bool against_reference = false;
   int threads = 0;  // 0: all
   int repeat = 1;
@@ -70,6 +71,7 @@ struct Program {
   std::map<std::string, ops::Tensor> known_inputs;
   std::string model_path, model_sha256, model_format;
   double import_s = 0, compile_s = 0;
+  bool from_cache = false;
   std::vector<std::shared_ptr<const MappedFile>> files;
   int64_t peak_live_bytes = 0;  // of intermediate tensors, for host_overhead_bytes
 };
