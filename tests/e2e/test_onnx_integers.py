@@ -196,6 +196,16 @@ def test_quantize_and_back(kind: int, layout: str, dtype: Any) -> None:
     np.testing.assert_array_equal(run(model, {"x": whole}).outputs["y0"], expected)
 
 
+@pytest.mark.parametrize("kind", [TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16])
+def test_quantization_stays_on_the_engines(kind: int) -> None:
+    """Rounded and clamped numbers become integers on any engine: values at the ends, ties and NaN."""
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    x = np.linspace(-70000, 70000, 777).astype(np.float32)
+    x[:6] = [0.5, 1.5, -2.5, np.inf, -np.inf, 1e30]
+    result = compare("QuantizeLinear", {"x": x}, {"s": np.float32(1), "z": np.array(3, dtype)})
+    assert all(operator["path"] == "tile" for operator in result.operators)
+
+
 BAD: list[tuple[str, dict[str, Array], dict[str, Array], dict[str, Any], str]] = [
     ("BitShift", {"a": np.uint8([1]), "b": np.uint8([1])}, {}, {"direction": "UP"}, "LEFT or RIGHT"),
     ("BitwiseAnd", {"a": np.float32([1]), "b": np.float32([1])}, {}, {}, "wants integers"),
