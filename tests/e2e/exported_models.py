@@ -29,6 +29,7 @@ def _define_nms() -> None:
         for name in ("nms", "qnms"):
             torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         torch.library.impl("torchvision::nms", "cpu", _nms)
+        import torchvision  # noqa: F401
 
 
 def _nms(boxes: Tensor, scores: Tensor, limit: float) -> Tensor:
@@ -323,17 +324,20 @@ def gru_translator() -> Made:
 
 
 class Repeated(nn.Module):
-    """A GRU cell in a loop whose trip count is the sequence's length."""
+    """A plain recurrent cell in a loop whose trip count is the sequence's length."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.cell = nn.GRUCell(16, 32)
+        self.enter = nn.Linear(16, 32)
+        self.turn = nn.Linear(32, 32)
         self.head = nn.Linear(32, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         state = torch.zeros(x.shape[1], 32, dtype=x.dtype)
         for step in range(x.shape[0]):
-            state = self.cell(x[step], state)
+            state = torch.tanh(self.enter(x[step]) + self.turn(state))
+            if float(state.sum()) > 3.0:
+                state = state * 0.5
         return self.head(state)
 
 
