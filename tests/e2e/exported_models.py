@@ -456,7 +456,9 @@ MODELS: dict[str, Callable[[], Made]] = {
         "OPTForCausalLM", "OPTConfig", ("logits",), vocab_size=WORDS, hidden_size=64, ffn_dim=128,
         num_hidden_layers=2, num_attention_heads=4, word_embed_proj_dim=64, max_position_embeddings=32,
     ),
-    "bloom": text("BloomForCausalLM", "BloomConfig", ("logits",), vocab_size=WORDS, hidden_size=64, n_layer=2, n_head=4),
+    "bloom": text(
+        "BloomForCausalLM", "BloomConfig", ("logits",), vocab_size=WORDS, hidden_size=64, n_layer=2, n_head=4
+    ),
     "mixtral": text(
         "MixtralForCausalLM", "MixtralConfig", ("logits",), **LLAMA, num_local_experts=4, num_experts_per_tok=2,
         experts_implementation="batched_mm",
@@ -487,7 +489,9 @@ MODELS: dict[str, Callable[[], Made]] = {
         "SwinForImageClassification", "SwinConfig", 32, image_size=32, patch_size=2, embed_dim=16, depths=[2, 2],
         num_heads=[2, 4], window_size=4,
     ),
-    "convnext": vision("ConvNextForImageClassification", "ConvNextConfig", 32, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1]),
+    "convnext": vision(
+        "ConvNextForImageClassification", "ConvNextConfig", 32, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1]
+    ),
     "segformer": vision(
         "SegformerForSemanticSegmentation", "SegformerConfig", 64, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1],
         num_attention_heads=[1, 2, 2, 4], decoder_hidden_size=32, num_labels=5,
@@ -538,7 +542,9 @@ def enliven(module: nn.Module) -> None:
             nn.init.normal_(values, 0.0, (values.shape[0] / values.numel()) ** 0.5)
 
 
-def export(name: str, path: Path, exporter: str = "dynamo", dynamic: bool = False, half: bool = False) -> dict[str, Any]:
+def export(
+    name: str, path: Path, exporter: str = "dynamo", dynamic: bool = False, half: bool = False
+) -> dict[str, Any]:
     """Writes the model and returns its inputs as arrays; raises what the exporter raises."""
     torch.manual_seed(20)
     torch.backends.mha.set_fastpath_enabled(False)  # its fused operators have no ONNX form
