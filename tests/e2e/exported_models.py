@@ -390,8 +390,7 @@ class UNet(nn.Module):
 
 
 def unet() -> Made:
-    inputs = {"image": torch.randn(BATCH, 3, 32, 32)}
-    return Made(UNet(), inputs, {"image": {0: "batch"}})
+    return Made(UNet(), {"image": torch.randn(BATCH, 3, 32, 32)}, {"image": {0: "batch"}})
 
 
 class Detector(nn.Module):
@@ -466,9 +465,7 @@ MODELS: dict[str, Callable[[], Made]] = {
     "albert": text("AlbertModel", "AlbertConfig", **BERT, embedding_size=32),
     "electra": text("ElectraForTokenClassification", "ElectraConfig", ("logits",), **BERT, embedding_size=32),
     "mpnet": text("MPNetModel", "MPNetConfig", **BERT),
-    "xlnet": text(
-        "XLNetModel", "XLNetConfig", vocab_size=WORDS, d_model=64, n_layer=2, n_head=4, d_inner=128
-    ),
+    "xlnet": text("XLNetModel", "XLNetConfig", vocab_size=WORDS, d_model=64, n_layer=2, n_head=4, d_inner=128),
     "mamba": text("MambaModel", "MambaConfig", vocab_size=WORDS, hidden_size=64, num_hidden_layers=2, state_size=8),
     "deberta": deberta,
     "bart": bart,
