@@ -29,6 +29,7 @@ def _define_nms() -> None:
         for name in ("nms", "qnms"):
             torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         torch.library.impl("torchvision::nms", "cpu", _nms)
+        import torchvision  # noqa: F401
 
 
 def _nms(boxes: Tensor, scores: Tensor, limit: float) -> Tensor:
@@ -323,17 +324,20 @@ def gru_translator() -> Made:
 
 
 class Repeated(nn.Module):
-    """A GRU cell in a loop whose trip count is the sequence's length."""
+    """A plain recurrent cell in a loop whose trip count is the sequence's length."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.cell = nn.GRUCell(16, 32)
+        self.enter = nn.Linear(16, 32)
+        self.turn = nn.Linear(32, 32)
         self.head = nn.Linear(32, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         state = torch.zeros(x.shape[1], 32, dtype=x.dtype)
         for step in range(x.shape[0]):
-            state = self.cell(x[step], state)
+            state = torch.tanh(self.enter(x[step]) + self.turn(state))
+            if float(state.sum()) > 3.0:
+                state = state * 0.5
         return self.head(state)
 
 
@@ -386,8 +390,7 @@ class UNet(nn.Module):
 
 
 def unet() -> Made:
-    inputs = {"image": torch.randn(BATCH, 3, 32, 32)}
-    return Made(UNet(), inputs, {"image": {0: "batch"}})
+    return Made(UNet(), {"image": torch.randn(BATCH, 3, 32, 32)}, {"image": {0: "batch"}})
 
 
 class Detector(nn.Module):
@@ -452,7 +455,9 @@ MODELS: dict[str, Callable[[], Made]] = {
         "OPTForCausalLM", "OPTConfig", ("logits",), vocab_size=WORDS, hidden_size=64, ffn_dim=128,
         num_hidden_layers=2, num_attention_heads=4, word_embed_proj_dim=64, max_position_embeddings=32,
     ),
-    "bloom": text("BloomForCausalLM", "BloomConfig", ("logits",), vocab_size=WORDS, hidden_size=64, n_layer=2, n_head=4),
+    "bloom": text(
+        "BloomForCausalLM", "BloomConfig", ("logits",), vocab_size=WORDS, hidden_size=64, n_layer=2, n_head=4
+    ),
     "mixtral": text(
         "MixtralForCausalLM", "MixtralConfig", ("logits",), **LLAMA, num_local_experts=4, num_experts_per_tok=2,
         experts_implementation="batched_mm",
@@ -460,9 +465,7 @@ MODELS: dict[str, Callable[[], Made]] = {
     "albert": text("AlbertModel", "AlbertConfig", **BERT, embedding_size=32),
     "electra": text("ElectraForTokenClassification", "ElectraConfig", ("logits",), **BERT, embedding_size=32),
     "mpnet": text("MPNetModel", "MPNetConfig", **BERT),
-    "xlnet": text(
-        "XLNetModel", "XLNetConfig", vocab_size=WORDS, d_model=64, n_layer=2, n_head=4, d_inner=128
-    ),
+    "xlnet": text("XLNetModel", "XLNetConfig", vocab_size=WORDS, d_model=64, n_layer=2, n_head=4, d_inner=128),
     "mamba": text("MambaModel", "MambaConfig", vocab_size=WORDS, hidden_size=64, num_hidden_layers=2, state_size=8),
     "deberta": deberta,
     "bart": bart,
@@ -483,7 +486,9 @@ MODELS: dict[str, Callable[[], Made]] = {
         "SwinForImageClassification", "SwinConfig", 32, image_size=32, patch_size=2, embed_dim=16, depths=[2, 2],
         num_heads=[2, 4], window_size=4,
     ),
-    "convnext": vision("ConvNextForImageClassification", "ConvNextConfig", 32, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1]),
+    "convnext": vision(
+        "ConvNextForImageClassification", "ConvNextConfig", 32, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1]
+    ),
     "segformer": vision(
         "SegformerForSemanticSegmentation", "SegformerConfig", 64, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1],
         num_attention_heads=[1, 2, 2, 4], decoder_hidden_size=32, num_labels=5,
@@ -534,7 +539,9 @@ def enliven(module: nn.Module) -> None:
             nn.init.normal_(values, 0.0, (values.shape[0] / values.numel()) ** 0.5)
 
 
-def export(name: str, path: Path, exporter: str = "dynamo", dynamic: bool = False, half: bool = False) -> dict[str, Any]:
+def export(
+    name: str, path: Path, exporter: str = "dynamo", dynamic: bool = False, half: bool = False
+) -> dict[str, Any]:
     """Writes the model and returns its inputs as arrays; raises what the exporter raises."""
     torch.manual_seed(20)
     torch.backends.mha.set_fastpath_enabled(False)  # its fused operators have no ONNX form

@@ -93,4 +93,4 @@ def test_quantized(name: str, kind: str, tmp_path: Path) -> None:
     path, quantized = tmp_path / f"{name}.onnx", tmp_path / f"{name}_{kind}.onnx"
     inputs = exported(name, path)
     quantize(path, quantized, inputs, kind)
-    check(ours(quantized, inputs), expected(quantized, inputs, optimized=False), 1e-2, 1e-2, 0.98)
+    check(ours(quantized, inputs), expected(quantized, inputs, optimized=False), 2e-2, 2e-2, 0.98)
