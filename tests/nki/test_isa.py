@@ -343,18 +343,23 @@ def mx_reference(a: np.ndarray, dtype: Any, largest: int) -> tuple[np.ndarray, n
     return ((groups / scale).astype(np.float32).astype(dtype).astype(np.float64) * scale).reshape(a.shape), exponent + 127
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("scales", ["apart", "together", "brought"])
 @pytest.mark.parametrize(("packed", "dtype", "largest"), [("float8_e4m3fn_x4", ml_dtypes.float8_e4m3fn, 8), ("float8_e5m2_x4", ml_dtypes.float8_e5m2, 15)])
-def test_mx_quantization_and_product(packed: str, dtype: Any, largest: int, together: bool) -> None:
-    """quantize_mx then nc_matmul_mx equals the product of the dequantized values; scales may lie in one tile, four partitions apart."""
+def test_mx_quantization_and_product(packed: str, dtype: Any, largest: int, scales: str) -> None:
+    """quantize_mx then nc_matmul_mx equals the product of the dequantized values. Scales may lie in one tile, four partitions apart; what
+    lies between those of two quadrants need not be written."""
     a, b = floats(128, 4 * 64, dtype=BF16), floats(128, 4 * 96, dtype=BF16)
 
     def body(dst: Any, x: Any, y: Any) -> None:
-        operands, scales = [], nl.ndarray((128, 96), nl.uint8)
+        operands, one = [], nl.ndarray((128, 96), nl.uint8)
         for tile, n, first in ((x, 64, 0), (y, 96, 4)):
             data = nl.ndarray((128, n), getattr(nl, packed))
-            scale = scales[first:, 0:n] if together else nl.ndarray((128, n), nl.uint8)
+            scale = one[first:, 0:n] if scales == "together" else nl.ndarray((128, n), nl.uint8)
             nisa.quantize_mx(data, tile, scale)
+            if scales == "brought":
+                made, scale = scale, nl.ndarray((128, n), nl.uint8)
+                for quadrant in range(0, 128, 32):
+                    nisa.dma_copy(scale[quadrant : quadrant + 4, :], made[quadrant : quadrant + 4, :])
             operands.append((data, scale))
         (left, left_scale), (right, right_scale) = operands
         product = nl.ndarray((64, 96), nl.float32, buffer=nl.psum)
@@ -364,6 +369,25 @@ def test_mx_quantization_and_product(packed: str, dtype: Any, largest: int, toge
     found = run(body, a, b, out=((64, 96), np.float32), chip="trainium3")
     left, right = (mx_reference(v, dtype, largest)[0].reshape(128, -1, 4) for v in (a, b))
     np.testing.assert_allclose(found, np.einsum("kmq,knq->mn", left, right), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("left_out", [(96, 100), (67, 68)])
+def test_mx_scales_that_nobody_wrote(left_out: tuple[int, int]) -> None:
+    """A missing scale of any quadrant is found."""
+
+    def body(dst: Any, x: Any) -> None:
+        data, made, scale = nl.ndarray((128, 64), nl.float8_e4m3fn_x4), nl.ndarray((128, 64), nl.uint8), nl.ndarray((128, 64), nl.uint8)
+        nisa.quantize_mx(data, x, made)
+        for quadrant in range(0, 128, 32):
+            rows = [p for p in range(quadrant, quadrant + 4) if p not in range(*left_out)]
+            if rows:
+                nisa.dma_copy(scale[rows[0] : rows[-1] + 1, :], made[rows[0] : rows[-1] + 1, :])
+        product = nl.ndarray((64, 64), nl.float32, buffer=nl.psum)
+        nisa.nc_matmul_mx(product, data, data, scale, made)
+        nisa.tensor_copy(dst, product)
+
+    with pytest.raises(nki._errors.NkiValidationError, match=r"nc_matmul_mx.*\[unwritten\]"):
+        run(body, floats(128, 4 * 64, dtype=BF16), out=((64, 64), np.float32), chip="trainium3")
 
 
 def test_two_cores_exchange_tiles() -> None:
