@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MatMulInteger, ConvInteger, QLinearMatMul and QLinearConv: products of integers of at most 8
+// MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv and ONNX Runtime's QGemm: products of integers of at most 8
 // bits. Their operands less the zero points are whole numbers of at most 9 bits, which bf16 and
 // wider floats hold exactly, and fp32 sums of the products are exact up to 2^24. So the products
 // are float ones, which the tensor engine has; where a sum of integers may become larger, they are
@@ -147,22 +147,31 @@ Result<ValueId> combine_scales(ImportContext& c, const char* op, ValueId a, Valu
   return c.add(op, {a, b});
 }
 
-// The whole numbers y times a scale b scale / y scale (operands 1, 4, 6), quantized with the zero
-// point of operand 7. Lists of scales lie along these dimensions of y.
-Status set_requantized(ImportContext& c, ValueId y, size_t a_axis, size_t b_axis, size_t y_axis) {
+// The whole numbers y times alpha a scale b scale / y scale (operands 1, 4 and y_operand), quantized
+// with the zero point of the operand after it; without a y scale floats. Lists of scales lie along
+// these dimensions of y.
+Status set_requantized(ImportContext& c, ValueId y, size_t a_axis, size_t b_axis, size_t y_axis,
+                       size_t y_operand = 6, double alpha = 1) {
   const Shape shape = c.shape(y);
   THORONG_TRY(ValueId scale, read_scale(c, 1, shape, a_axis));
   THORONG_TRY(ValueId b_scale, read_scale(c, 4, shape, b_axis));
-  THORONG_TRY(ValueId y_scale, read_scale(c, 6, shape, y_axis));
   THORONG_TRY(scale, combine_scales(c, "multiply", scale, b_scale));
+  if (alpha != 1) {
+    THORONG_TRY(scale, c.add_scalar("multiply", scale, alpha));
+  }
+  if (!c.has_input(y_operand)) {
+    THORONG_TRY(scale, c.broadcast_to(scale, shape));
+    return c.set_output(0, c.add("multiply", {y, scale}));
+  }
+  THORONG_TRY(ValueId y_scale, read_scale(c, y_operand, shape, y_axis));
   THORONG_TRY(scale, combine_scales(c, "divide", scale, y_scale));
   THORONG_TRY(scale, c.broadcast_to(scale, shape));
   THORONG_TRY(y, c.add("multiply", {y, scale}));
-  THORONG_TRY(ValueId declared, c.input(7));
+  THORONG_TRY(ValueId declared, c.input(y_operand + 1));
   Format format = c.format(declared);
   if (!numerics::is_integer(format))
     return invalid_argument("the result's zero point must hold integers.");
-  THORONG_TRY(ValueId zero, read_scale(c, 7, shape, y_axis));
+  THORONG_TRY(ValueId zero, read_scale(c, y_operand + 1, shape, y_axis));
   THORONG_TRY(zero, c.broadcast_to(zero, shape));
   return c.set_output(0, quantize(c, y, zero, format));
 }
@@ -188,13 +197,45 @@ Status import_qlinear_conv(ImportContext& c, const NodeProto&) {
   return set_requantized(c, y, 1, 1, 1);
 }
 
+// The matrix, transposed where the attribute says so.
+Result<ValueId> transposed(ImportContext& c, ValueId x, const char* attribute) {
+  THORONG_TRY(const int64_t turned, c.integer(attribute, 0));
+  return turned != 0 ? c.transpose(x, {1, 0}) : x;
+}
+
+// C is int32 of the products' scale. B's zero points and scales belong to the columns of the
+// product.
+Status import_qgemm(ImportContext& c, const NodeProto&) {
+  for (const size_t i : {size_t{0}, size_t{3}}) {
+    THORONG_TRY(const ValueId matrix, c.input(i));
+    if (c.rank(matrix) != 2) {
+      return invalid_argument("operand " + std::to_string(i) + " must be a matrix, found shape " +
+                              ops::to_string(c.shape(matrix)) + ".");
+    }
+  }
+  THORONG_TRY(const int64_t turned, c.integer("transB", 0));
+  THORONG_TRY(const double alpha, c.number("alpha", 1));
+  THORONG_TRY(const IntegerFactor a, read_factor(c, 0, 2, 0));
+  THORONG_TRY(const IntegerFactor b, read_factor(c, 3, 5, turned != 0 ? 0 : 1));
+  THORONG_TRY(const ValueId left, transposed(c, a.value, "transA"));
+  THORONG_TRY(const ValueId right, transposed(c, b.value, "transB"));
+  THORONG_TRY(ValueId y, c.matrix_multiply(left, right));
+  if (c.has_input(6)) {
+    THORONG_TRY(ValueId bias, c.convert(c.optional_input(6), Format::kFloat32));
+    THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
+    THORONG_TRY(y, c.add("add", {y, bias}));
+  }
+  return set_requantized(c, y, 0, 1, 0, 7, alpha);
+}
+
 }  // namespace
 
 std::vector<ImportRule> import_rules_quantized_products() {
   return {{"", "MatMulInteger", 10, kAnyVersion, import_matmul_integer},
           {"", "ConvInteger", 10, kAnyVersion, import_conv_integer},
           {"", "QLinearMatMul", 10, kAnyVersion, import_qlinear_matmul},
-          {"", "QLinearConv", 10, kAnyVersion, import_qlinear_conv}};
+          {"", "QLinearConv", 10, kAnyVersion, import_qlinear_conv},
+          {kMicrosoft, "QGemm", 1, kAnyVersion, import_qgemm}};
 }
 
 }  // namespace thorong::onnx
