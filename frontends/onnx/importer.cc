@@ -13,10 +13,14 @@ namespace thorong::onnx {
 Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                            const std::string& folder, const ImportOptions& options) {
   try {
+    // Beside the import and what follows it: the digest of a large file takes as long as they do.
+    constexpr size_t kLarge = size_t{1} << 20;
+    const auto when = bytes.size() < kLarge ? std::launch::deferred : std::launch::async;
+    auto digest = std::async(when, [bytes, owner] { return sha256_hex(bytes); }).share();
     THORONG_TRY(ModelProto proto,
                 read_model(bytes, std::move(owner), folder, options.weights_may_be_missing));
     THORONG_TRY(Model model, GraphImporter(proto, options).run());
-    model.sha256 = sha256_hex(bytes);
+    model.sha256 = std::move(digest);
     model.producer = proto.producer_name;
     if (!proto.producer_version.empty()) model.producer += " " + proto.producer_version;
     if (auto found = proto.opsets.find(""); found != proto.opsets.end())

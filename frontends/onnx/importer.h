@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <span>
@@ -50,7 +51,7 @@ struct ImportOptions {
 
 struct Model {
   ops::Graph graph;
-  std::string sha256;  // of the model file, without external data files
+  std::shared_future<std::string> sha256;  // of the model file, without external data files
   std::string format = "onnx";
   std::shared_ptr<const MappedFile> file;  // null when imported from bytes
   std::vector<std::pair<std::string, ops::TensorType>> inputs;

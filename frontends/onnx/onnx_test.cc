@@ -79,7 +79,7 @@ TEST(Import, KeepsNamesAndFacts) {
   EXPECT_EQ(imported->inputs[0].first, "x");
   EXPECT_EQ(imported->producer, "thorong-test");
   EXPECT_EQ(imported->opset, 17);
-  EXPECT_EQ(imported->sha256, sha256_hex(view(bytes)));
+  EXPECT_EQ(imported->sha256.get(), sha256_hex(view(bytes)));
 }
 
 TEST(Import, RawWeightsAreViewsOnTheFile) {

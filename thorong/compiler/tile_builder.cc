@@ -9,7 +9,9 @@ TileBuilder::TileBuilder(const isa::CoreParameters& core)
     : core_(core),
       sbuf_(0, core.sbuf_bytes_per_partition),
       lasting_(0, INT64_MAX / 4),
-      scratch_(0, INT64_MAX / 4) {}
+      scratch_(0, INT64_MAX / 4) {
+  for (auto& recent : recent_) recent.fill(-1);
+}
 
 void TileBuilder::begin_operator(isa::OperatorInfo info) {
   operator_ = static_cast<int32_t>(program_.operators.size());
@@ -29,13 +31,22 @@ isa::Instruction TileBuilder::make(Opcode opcode, Queue queue,
   instruction.operator_index = operator_;
   size_t i = 0;
   for (const AccessPattern& operand : operands) {
-    if (operand.buffer >= 0) {
-      instruction.operands[i] = static_cast<int32_t>(program_.patterns.size());
-      program_.patterns.push_back(operand);
-    }
+    if (operand.buffer >= 0) instruction.operands[i] = add_pattern(operand, i);
     ++i;
   }
   return instruction;
+}
+
+// Products of one row of blocks share their moving tile, and those of one sum their bank.
+int32_t TileBuilder::add_pattern(const AccessPattern& pattern, size_t operand) {
+  std::array<int32_t, kRecent>& recent = recent_[operand];
+  for (const int32_t index : recent) {
+    if (index >= 0 && program_.patterns[static_cast<size_t>(index)] == pattern) return index;
+  }
+  const auto index = static_cast<int32_t>(program_.patterns.size());
+  program_.patterns.push_back(pattern);
+  recent[next_recent_[operand]++ % kRecent] = index;
+  return index;
 }
 
 void TileBuilder::emit(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
@@ -46,10 +57,13 @@ void TileBuilder::emit(Opcode opcode, Queue queue, std::initializer_list<AccessP
 double TileBuilder::estimate_s(Opcode opcode, Queue queue,
                                std::initializer_list<AccessPattern> operands,
                                const Scalars& scalars) {
-  size_t before = program_.patterns.size();
+  const size_t before = program_.patterns.size();
+  const auto recent = recent_;
+  const auto next_recent = next_recent_;
   isa::Instruction instruction = make(opcode, queue, operands, scalars);
   isa::Cost cost = isa::spec(instruction.opcode).cost(core_, program_, instruction);
   program_.patterns.resize(before);
+  recent_ = recent, next_recent_ = next_recent;
   return cost.cycles / isa::clock_hz(core_, queue) + cost.occupied_s;
 }
 

@@ -3,6 +3,7 @@
 // nothing of graphs.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -87,6 +88,7 @@ class TileBuilder {
 
  private:
   BufferId add_buffer(isa::Buffer buffer);
+  int32_t add_pattern(const AccessPattern& pattern, size_t operand);
   isa::Instruction make(Opcode opcode, Queue queue, std::initializer_list<AccessPattern> operands,
                         const Scalars& scalars);
 
@@ -98,6 +100,10 @@ class TileBuilder {
   double stream_share_ = 0.3;
   int64_t psum_bank_ = 0, banks_touched_ = 0;
   int32_t operator_ = -1;
+  // The last different patterns of each operand.
+  static constexpr size_t kRecent = 4;
+  std::array<std::array<int32_t, kRecent>, isa::kMaxOperands> recent_{};
+  std::array<size_t, isa::kMaxOperands> next_recent_{};
 };
 
 // Releases what was allocated within a C++ scope.

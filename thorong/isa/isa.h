@@ -98,6 +98,7 @@ struct AccessPattern {
   }
   int64_t elements() const { return free_elements() * partitions; }
   int64_t bytes() const { return elements() * static_cast<int64_t>(numerics::byte_size(format)); }
+  bool operator==(const AccessPattern&) const = default;
   // Elements that follow each other in memory, counted from the innermost dimension.
   int64_t contiguous_run() const;
 };

@@ -140,7 +140,7 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   if (!options.assumptions.empty())
     program->chip_end_ps = end_without_assumptions(*program, compile_options(options));
   program->model_path = path;
-  program->model_sha256 = model.sha256;
+  program->model_sha256 = model.sha256.get();
   program->model_format = model.format;
   if (model.file) program->files.push_back(model.file);
   for (auto& file : model.external_files) program->files.push_back(file);
