@@ -332,12 +332,10 @@ inline void poison(sim::Machine& machine, const isa::Program& program) {
   }
 }
 
-// The outputs of the graph as the machine computes them.
-inline Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters& core,
-                                                       const Graph& graph,
-                                                       const std::vector<Tensor>& inputs,
-                                                       const CompileOptions& options = {}) {
-  THORONG_TRY(const isa::Program program, compile(graph, core, options));
+// The program of a graph, checked.
+inline Result<isa::Program> compile_checked(const isa::CoreParameters& core, const Graph& graph,
+                                            const CompileOptions& options = {}) {
+  THORONG_TRY(isa::Program program, compile(graph, core, options));
   for (size_t i = 0; i < program.instructions.size(); ++i) {
     const std::string problem = illegal(program, core, program.instructions[i]);
     if (problem.empty()) continue;
@@ -351,7 +349,16 @@ inline Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters
     const std::string race = RaceCheck(program).run();
     if (!race.empty()) return internal_error(race);
   }
-  const ThreadPool pool(1);
+  return program;
+}
+
+// The outputs of a program as the machine computes them.
+inline Result<std::vector<std::vector<double>>> run_program(const isa::CoreParameters& core,
+                                                            const isa::Program& program,
+                                                            const Graph& graph,
+                                                            const std::vector<Tensor>& inputs,
+                                                            int threads = 1) {
+  const ThreadPool pool(threads);
   sim::Machine machine(core, pool, {});
   THORONG_RETURN_IF_ERROR(machine.load(program));
   poison(machine, program);
@@ -380,6 +387,15 @@ inline Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters
     }
   }
   return outputs;
+}
+
+// The outputs of the graph as the machine computes them.
+inline Result<std::vector<std::vector<double>>> run_on(const isa::CoreParameters& core,
+                                                       const Graph& graph,
+                                                       const std::vector<Tensor>& inputs,
+                                                       const CompileOptions& options = {}) {
+  THORONG_TRY(const isa::Program program, compile_checked(core, graph, options));
+  return run_program(core, program, graph, inputs);
 }
 
 }  // namespace thorong::compiler::testing
