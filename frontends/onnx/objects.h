@@ -28,11 +28,7 @@ class Objects {
   Result<ops::ValueId> add(Object object) {
     size_t bytes = sizeof(Object) + object.items.size() * sizeof(ops::ValueId);
     for (const std::string& text : object.text.strings) bytes += sizeof(text) + text.size();
-    if (bytes > kMaxBytes - bytes_) {
-      return resource_exhausted("the sequences and strings of the model take more than " +
-                                std::to_string(kMaxBytes >> 20) +
-                                " MiB, which are not done. Shorten them, or its loops.");
-    }
+    if (bytes > kMaxBytes - bytes_) return too_large();
     bytes_ += bytes;
     objects_.push_back(std::move(object));
     return kFirstObject - static_cast<ops::ValueId>(objects_.size() - 1);
@@ -44,12 +40,23 @@ class Objects {
     return add({ops::Structure::Kind::kText, {}, std::move(text)});
   }
   Result<ops::ValueId> add_absent() { return add({}); }
+  // Whether there is room for so many strings of that length, before they are made.
+  Status check_strings(int64_t count, size_t length) const {
+    const size_t each = sizeof(std::string) + length;
+    return static_cast<size_t>(count) <= (kMaxBytes - bytes_) / each ? ok_status() : too_large();
+  }
   const Object& get(ops::ValueId id) const {
     return objects_[static_cast<size_t>(kFirstObject - id)];
   }
 
  private:
   static constexpr size_t kMaxBytes = size_t{1} << 30;
+
+  static Status too_large() {
+    return resource_exhausted("the sequences and strings of the model take more than " +
+                              std::to_string(kMaxBytes >> 20) +
+                              " MiB, which are not done. Shorten them, or its loops.");
+  }
 
   std::vector<Object> objects_;
   size_t bytes_ = 0;
