@@ -161,6 +161,32 @@ def text_attribute() -> ModelProto:
     return made
 
 
+def many_pairs_of_strings() -> ModelProto:
+    """10^10 strings from 2 * 10^5."""
+    nodes = [node("Constant", [], ["column"], value=helper.make_tensor("", TensorProto.STRING, [100_000, 1], [b"a"] * 100_000)),
+             node("Constant", [], ["row"], value=helper.make_tensor("", TensorProto.STRING, [1, 100_000], [b"b"] * 100_000)),
+             node("StringConcat", ["column", "row"], ["y"])]
+    return model(nodes, [], ["y"], opset=20)
+
+
+def endless_support() -> ModelProto:
+    """2^62 support vectors of 4 features: their product is 0 in 64 bits."""
+    made = model([node("SVMRegressor", ["x"], ["y"], domain="ai.onnx.ml", kernel_type="RBF", n_supports=1 << 62, rho=[0.0])],
+                 [value("x", shape=[1, 4])], ["y"])
+    made.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    return made
+
+
+def pool_of_words() -> ModelProto:
+    """200,000 words, each of which is looked for; the operator is right, and the error comes behind it."""
+    words = [f"word{i}" for i in range(200_000)]
+    attributes = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 1, "max_skip_count": 0, "ngram_counts": [0],
+                  "ngram_indexes": list(range(len(words))), "pool_strings": words}
+    nodes = [node("Constant", [], ["text"], value_strings=["word7"]), node("TfIdfVectorizer", ["text"], ["f"], **attributes),
+             node("Reshape", ["f", "shape"], ["y"])]
+    return model(nodes, [], ["y"], shape=np.array([7]))
+
+
 WIDE = [1, 1, 8, 8]
 REFUSED = {
     "endless loop": (endless_loop(), "100000 times"),
@@ -175,6 +201,9 @@ REFUSED = {
     "absent carried value": (absent_carried_value(), "not given"),
     "absent items": (absent_items(), "not given"),
     "large known value": (large_known_value(), "elements"),
+    "pairs of strings": (many_pairs_of_strings(), "elements"),
+    "2^62 support vectors": (endless_support(), "features"),
+    "a pool of words": (pool_of_words(), "Reshape"),
     "no carried output": (
         model([loop(body([identity("c", "d")], ["i", "c", "v"], ["d"]), ["m", "", "x"], ["y"])], [value("x", shape=[2])], ["y"],
               m=np.int64(2)), "outputs"),
@@ -230,3 +259,13 @@ def test_is_refused(thorong: Command, tmp_path: Path, name: str) -> None:
     done = ended(thorong, tmp_path, made)
     assert done.returncode == 2, (done.returncode, done.stderr)
     assert text in done.stderr and "bug" not in done.stderr and "unexpected" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["value_floats", "value_ints"])
+def test_a_constant_of_another_type_is_empty(thorong: Command, tmp_path: Path, name: str) -> None:
+    """The attribute's name promises one list, its type another."""
+    constant = node("Constant", [], ["y"])
+    kind, lists = (AttributeProto.INTS, {"ints": [1, 2]}) if name == "value_floats" else (AttributeProto.FLOATS, {"floats": [1.0]})
+    constant.attribute.append(AttributeProto(name=name, type=kind, **lists))
+    done = ended(thorong, tmp_path, model([constant, node("Identity", ["y"], ["z"])], [], ["z"]))
+    assert "bug" not in done.stderr and done.returncode in (0, 2), done.stderr
