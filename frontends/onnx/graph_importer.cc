@@ -150,9 +150,13 @@ Status GraphImporter::declare_inputs(Scope& scope) {
     std::vector<ValueId> ids;
     for (const ValueInfo& tensor : part.tensors)
       ids.push_back(graph_.add_input(tensor.name, types[next++]));
-    scope.values[part.name] =
-        !part.structure ? ids.at(0)
-                        : state_.objects.add({part.structure->kind, ids, part.structure->text});
+    ValueId id = kNoValue;
+    if (!part.structure) {
+      id = ids.at(0);
+    } else {
+      THORONG_TRY(id, state_.objects.add({part.structure->kind, ids, part.structure->text}));
+    }
+    scope.values[part.name] = id;
   }
   return ok_status();
 }
@@ -185,6 +189,7 @@ Status GraphImporter::finish_output(const ValueInfo& output, ValueId id,
     const Object& object = state_.objects.get(id);
     structures[output.name] = {object.kind, static_cast<int64_t>(object.items.size()), object.text};
     for (size_t i = 0; i < object.items.size(); ++i) {
+      THORONG_RETURN_IF_ERROR(count_node());
       ValueInfo item;
       item.name = ops::item_name(output.name, static_cast<int64_t>(i));
       THORONG_RETURN_IF_ERROR(finish_output(item, object.items[i], structures));
@@ -220,7 +225,8 @@ Result<ValueId> GraphImporter::lookup(const std::string& name, Scope& scope) {
     const auto& data = initializer->second->data;
     if (initializer->second->data_type == kStringDataType) {
       THORONG_TRY(ops::Text text, text_of(*initializer->second));
-      return at->values[name] = state_.objects.add_text(std::move(text));
+      THORONG_TRY(const ValueId id, state_.objects.add_text(std::move(text)));
+      return at->values[name] = id;
     }
     if (!data.ok()) return data.status().at("initializer '" + name + "'");
     graph_.initializer_bytes += data->bytes();
@@ -238,12 +244,16 @@ int64_t GraphImporter::version_of(const std::string& domain, const Scope& scope)
   return domain.empty() ? 0 : 1;
 }
 
+// One more step of the import: a node, a body without nodes, an item of a result.
+Status GraphImporter::count_node() {
+  if (++node_count_ <= options_.max_nodes) return ok_status();
+  return resource_exhausted("the model has more than " + std::to_string(options_.max_nodes) +
+                            " nodes once its functions are inlined and its loops unrolled.");
+}
+
 Status GraphImporter::import_nodes(const std::vector<const NodeProto*>& nodes, Scope& scope) {
   for (const NodeProto* node : nodes) {
-    if (++node_count_ > options_.max_nodes) {
-      return resource_exhausted("the model has more than " + std::to_string(options_.max_nodes) +
-                                " nodes once its functions are inlined.");
-    }
+    THORONG_RETURN_IF_ERROR(count_node());
     if (Status status = import_node(*node, scope); !status.ok()) return status.at(place_of(*node));
   }
   return ok_status();
@@ -368,6 +378,7 @@ Result<std::vector<ValueId>> GraphImporter::import_call(const NodeProto& node,
 
 Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& graph, Scope& parent,
                                                             const std::vector<ValueId>& inputs) {
+  THORONG_RETURN_IF_ERROR(count_node());
   if (graph.sparse_initializers > 0) return unsupported("sparse initializers are not done.");
   Scope inner;
   inner.attributes = parent.attributes;
@@ -394,6 +405,10 @@ Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& gr
   std::vector<ValueId> results;
   for (const std::string& name : outputs) {
     THORONG_TRY(ValueId id, lookup(name, inner));
+    if (id == kNoValue) {
+      return invalid_argument("output '" + name + "' of the subgraph '" + graph.name +
+                              "' is an operand that was not given.");
+    }
     results.push_back(id);
   }
   return results;

@@ -41,6 +41,7 @@ class GraphImporter {
   Status finish_outputs(Scope& scope, ops::Structures& structures);
   Status finish_output(const ValueInfo& declared, ValueId id, ops::Structures& structures);
   void note_known_values();
+  Status count_node();
   Status import_nodes(const std::vector<const NodeProto*>& nodes, Scope& scope);
   Status import_node(const NodeProto& node, Scope& scope);
   Status import_by_rule(const NodeProto& node, Scope& scope, const std::vector<ValueId>& inputs);

@@ -46,7 +46,8 @@ struct ImportOptions {
   int64_t fold_limit = int64_t{1} << 20;  // elements of a folded constant
   int64_t max_generated_elements = int64_t{1}
                                    << 26;  // elements of a constant that the importer makes up
-  size_t max_nodes = 2'000'000;            // ONNX nodes imported, functions inlined
+  int64_t max_known_elements = int64_t{1} << 30;  // of a value computed to know another
+  size_t max_nodes = 2'000'000;  // ONNX nodes imported, functions inlined and loops unrolled
 };
 
 struct Model {

@@ -59,11 +59,24 @@ Result<ops::Tensor> KnownValues::given(ValueId id) {
   return found->second;
 }
 
+Status KnownValues::check_sizes(const ops::Graph& part) const {
+  for (const ops::Node& node : part.nodes) {
+    for (const ValueId id : node.outputs) {
+      if (part.type(id).elements() <= options_.max_known_elements) continue;
+      return resource_exhausted("node '" + node.name + "' would have to be computed first, and " +
+                                ops::to_string(part.type(id).shape) + " has more than " +
+                                std::to_string(options_.max_known_elements) + " elements.");
+    }
+  }
+  return ok_status();
+}
+
 // Evaluates the part of the graph that the values need, from constants, given inputs and what was
 // computed before.
 Status KnownValues::compute(std::span<const ValueId> ids) {
   ops::Part part =
       ops::extract_part(graph_, ids, [&](ValueId id) { return computed_.contains(id); });
+  THORONG_RETURN_IF_ERROR(check_sizes(part.graph));
   std::vector<ops::Tensor> inputs;
   for (const ValueId id : part.inputs) {
     auto known = computed_.find(id);

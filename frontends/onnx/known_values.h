@@ -32,6 +32,7 @@ class KnownValues {
   const std::vector<std::string>& readers() const { return readers_; }
 
  private:
+  Status check_sizes(const ops::Graph& part) const;
   Status compute(std::span<const ops::ValueId> ids);
   Result<ops::Tensor> given(ops::ValueId id);
 

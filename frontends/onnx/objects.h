@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "thorong/base/result.h"
 #include "thorong/ops/graph.h"
 #include "thorong/ops/structure.h"
 
@@ -23,23 +24,42 @@ struct Object {
 
 class Objects {
  public:
-  ops::ValueId add(Object object) {
+  // Error: all objects together, which are kept until the end, would be too large.
+  Result<ops::ValueId> add(Object object) {
+    size_t bytes = sizeof(Object) + object.items.size() * sizeof(ops::ValueId);
+    for (const std::string& text : object.text.strings) bytes += sizeof(text) + text.size();
+    if (bytes > kMaxBytes - bytes_) return too_large();
+    bytes_ += bytes;
     objects_.push_back(std::move(object));
     return kFirstObject - static_cast<ops::ValueId>(objects_.size() - 1);
   }
-  ops::ValueId add_sequence(std::vector<ops::ValueId> items) {
+  Result<ops::ValueId> add_sequence(std::vector<ops::ValueId> items) {
     return add({ops::Structure::Kind::kSequence, std::move(items), {}});
   }
-  ops::ValueId add_text(ops::Text text) {
+  Result<ops::ValueId> add_text(ops::Text text) {
     return add({ops::Structure::Kind::kText, {}, std::move(text)});
   }
-  ops::ValueId add_absent() { return add({}); }
+  Result<ops::ValueId> add_absent() { return add({}); }
+  // Whether there is room for so many strings of that length, before they are made.
+  Status check_strings(int64_t count, size_t length) const {
+    const size_t each = sizeof(std::string) + length;
+    return static_cast<size_t>(count) <= (kMaxBytes - bytes_) / each ? ok_status() : too_large();
+  }
   const Object& get(ops::ValueId id) const {
     return objects_[static_cast<size_t>(kFirstObject - id)];
   }
 
  private:
+  static constexpr size_t kMaxBytes = size_t{1} << 30;
+
+  static Status too_large() {
+    return resource_exhausted("the sequences and strings of the model take more than " +
+                              std::to_string(kMaxBytes >> 20) +
+                              " MiB, which are not done. Shorten them, or its loops.");
+  }
+
   std::vector<Object> objects_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace thorong::onnx

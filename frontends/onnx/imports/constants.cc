@@ -27,12 +27,12 @@ Status import_constant(ImportContext& c, const NodeProto& node) {
     if (!value.tensor->data.ok()) return value.tensor->data.status();
     return c.set_output(0, c.constant(*value.tensor->data));
   }
-  auto count = static_cast<int64_t>(std::max(value.floats.size(), value.ints.size()));
+  auto length = [](const auto& list) { return Shape{static_cast<int64_t>(list.size())}; };
   if (value.name == "value_float") return c.set_output(0, c.scalar(Format::kFloat32, value.f));
   if (value.name == "value_floats")
-    return c.set_output(0, c.constant({Format::kFloat32, {count}}, value.floats));
+    return c.set_output(0, c.constant({Format::kFloat32, length(value.floats)}, value.floats));
   if (value.name == "value_int") return c.set_output(0, c.constant(Shape{}, Integers{value.i}));
-  if (value.name == "value_ints") return c.set_output(0, c.constant(Shape{count}, value.ints));
+  if (value.name == "value_ints") return c.set_output(0, c.constant(length(value.ints), value.ints));
   return unsupported("a constant in attribute \"" + value.name +
                      "\" is not done; use a dense tensor of numbers.");
 }

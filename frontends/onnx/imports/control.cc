@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // If, Loop, Scan, SequenceMap: the taken branch in its place, and the body once for each iteration.
 // What conditions and trip counts depend on is known when the model is imported (known_values.h).
+#include <algorithm>
+
 #include "frontends/onnx/import_context.h"
 
 namespace thorong::onnx {
@@ -32,6 +34,10 @@ Status import_if(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(const bool taken, truth(c, condition, "cond"));
   THORONG_TRY(auto branch, subgraph(node, taken ? "then_branch" : "else_branch"));
   THORONG_TRY(auto results, c.import_subgraph(*branch));
+  if (results.size() != node.outputs.size()) {
+    return invalid_argument("the branch that is taken has " + std::to_string(results.size()) +
+                            " outputs, and the node " + std::to_string(node.outputs.size()) + ".");
+  }
   for (size_t i = 0; i < results.size(); ++i) THORONG_RETURN_IF_ERROR(c.set_output(i, results[i]));
   return ok_status();
 }
@@ -176,6 +182,12 @@ Result<ValueId> element_at(ImportContext& c, ValueId x, size_t axis, int64_t ind
   return c.reshape(part, shape);
 }
 
+Status check_steps(int64_t steps) {
+  if (steps <= kMaxIterations) return ok_status();
+  return resource_exhausted("the scan has " + std::to_string(steps) + " steps; at most " +
+                            std::to_string(kMaxIterations) + " are done.");
+}
+
 // States, then scan outputs.
 Result<std::vector<ValueId>> scan(ImportContext& c, const ScanPlan& plan,
                                   const std::vector<ValueId>& operands) {
@@ -195,10 +207,7 @@ Result<std::vector<ValueId>> scan(ImportContext& c, const ScanPlan& plan,
     }
     trips = size;
   }
-  if (trips > kMaxIterations) {
-    return resource_exhausted("the scan has " + std::to_string(trips) + " steps; at most " +
-                              std::to_string(kMaxIterations) + " are done.");
-  }
+  THORONG_RETURN_IF_ERROR(check_steps(trips));
   std::vector<std::vector<ValueId>> made(plan.made);
   for (int64_t t = 0; t < trips; ++t) {
     std::vector<ValueId> inputs = states;
@@ -209,13 +218,11 @@ Result<std::vector<ValueId>> scan(ImportContext& c, const ScanPlan& plan,
     }
     THORONG_TRY(const auto results, c.import_subgraph(*plan.body, inputs));
     states.assign(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(plan.states));
-    for (size_t i = 0; i < plan.made; ++i) {
-      const bool prepends = plan.output_directions[i] != 0;
-      made[i].insert(prepends ? made[i].begin() : made[i].end(), results[plan.states + i]);
-    }
+    for (size_t i = 0; i < plan.made; ++i) made[i].push_back(results[plan.states + i]);
   }
   std::vector<ValueId> outputs = states;
   for (size_t i = 0; i < plan.made; ++i) {
+    if (plan.output_directions[i] != 0) std::reverse(made[i].begin(), made[i].end());
     THORONG_TRY(const ValueId stacked,
                 stack(c, made[i], plan.output_axes[i], plan.body->outputs[plan.states + i]));
     outputs.push_back(stacked);
@@ -247,6 +254,7 @@ Status import_batched_scan(ImportContext& c, const NodeProto& node) {
   }
   THORONG_TRY(const ScanPlan plan, plan_scan(c, node, operands.size()));
   const int64_t batch = c.shape(operands[0])[0];
+  THORONG_RETURN_IF_ERROR(check_steps(batch));
   std::vector<std::vector<ValueId>> outputs(plan.states + plan.made);
   for (int64_t b = 0; b < batch; ++b) {
     std::vector<ValueId> sample;

@@ -145,12 +145,13 @@ Status import_one_hot_encoder(ImportContext& c, const NodeProto& node) {
     THORONG_TRY(ops::Text text, c.text_input(0));
     const AttributeProto* words = node.attribute("cats_strings");
     if (words == nullptr) return invalid_argument("strings need cats_strings.");
+    Shape shape = text.shape;
+    shape.push_back(static_cast<int64_t>(words->strings.size()));
+    THORONG_RETURN_IF_ERROR(c.check_generated(ops::element_count(shape)));
     std::vector<double> values;
     for (const std::string& string : text.strings) {
       for (const std::string& word : words->strings) values.push_back(string == word ? 1 : 0);
     }
-    Shape shape = text.shape;
-    shape.push_back(static_cast<int64_t>(words->strings.size()));
     return c.set_output(0, c.constant({Format::kFloat32, shape}, values));
   }
   THORONG_TRY(ValueId x, c.convert(any, Format::kInt64));

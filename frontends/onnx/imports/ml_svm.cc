@@ -15,7 +15,8 @@ Result<ValueId> svm_kernel(ImportContext& c, ValueId x, const std::vector<double
   if (type == "RBF") {
     const Shape rows = c.shape(x);
     const Shape all{rows[0], count, rows[1]};
-    if (static_cast<int64_t>(vectors.size()) != count * rows[1])
+    const auto size = static_cast<int64_t>(vectors.size());
+    if (size % count != 0 || size / count != rows[1])
       return invalid_argument("the support vectors do not have the input's features.");
     THORONG_TRY(ValueId support, c.constant({Format::kFloat32, {count, rows[1]}}, vectors));
     THORONG_TRY(support, c.broadcast_in(support, all, {1, 2}));
@@ -164,6 +165,10 @@ Status import_svm_classifier(ImportContext& c, const NodeProto& node) {
   }
   THORONG_TRY(auto vectors, c.numbers("support_vectors"));
   THORONG_TRY(auto coefficients, c.numbers("coefficients"));
+  for (const int64_t others : {total, classes}) {
+    if (others > std::numeric_limits<int64_t>::max() / pairs) return c.check_generated(-1);
+    THORONG_RETURN_IF_ERROR(c.check_generated(pairs * others));
+  }
   THORONG_TRY(auto matrix, pair_matrix(coefficients, counts, total));
   THORONG_TRY(ValueId kernel, svm_kernel(c, x, vectors, total, type));
   THORONG_TRY(ValueId scores, ml_product(c, kernel, matrix, pairs));

@@ -18,8 +18,14 @@ namespace {
 using ops::Text;
 
 // The texts broadcast to their common shape.
-Result<std::pair<Text, Text>> broadcast_texts(const Text& a, const Text& b) {
+Result<std::pair<Text, Text>> broadcast_texts(ImportContext& c, const Text& a, const Text& b) {
   THORONG_TRY(const Shape shape, broadcast_shapes(a.shape, b.shape));
+  size_t longest = 0;
+  for (const Text* text : {&a, &b}) {
+    for (const std::string& string : text->strings) longest = std::max(longest, string.size());
+  }
+  THORONG_RETURN_IF_ERROR(c.check_generated(ops::element_count(shape)));
+  THORONG_RETURN_IF_ERROR(c.objects().check_strings(ops::element_count(shape), longest));
   auto widen = [&](const Text& text) {
     Text wide{shape, {}};
     const int64_t count = ops::element_count(shape);
@@ -43,7 +49,7 @@ Result<std::pair<Text, Text>> broadcast_texts(const Text& a, const Text& b) {
 Status import_string_concat(ImportContext& c, const NodeProto&) {
   THORONG_TRY(const Text a, c.text_input(0));
   THORONG_TRY(const Text b, c.text_input(1));
-  THORONG_TRY(auto both, broadcast_texts(a, b));
+  THORONG_TRY(auto both, broadcast_texts(c, a, b));
   for (size_t i = 0; i < both.first.strings.size(); ++i)
     both.first.strings[i] += both.second.strings[i];
   return c.set_output(0, c.objects().add_text(std::move(both.first)));
@@ -52,7 +58,7 @@ Status import_string_concat(ImportContext& c, const NodeProto&) {
 Status equal_texts(ImportContext& c) {
   THORONG_TRY(const Text a, c.text_input(0));
   THORONG_TRY(const Text b, c.text_input(1));
-  THORONG_TRY(const auto both, broadcast_texts(a, b));
+  THORONG_TRY(const auto both, broadcast_texts(c, a, b));
   std::vector<double> equal;
   for (size_t i = 0; i < both.first.strings.size(); ++i)
     equal.push_back(both.first.strings[i] == both.second.strings[i] ? 1 : 0);
@@ -220,15 +226,15 @@ Status import_string_normalizer(ImportContext& c, const NodeProto& node) {
 
 // ---- TfIdfVectorizer ----
 
+using Numbers = std::map<std::string, int64_t>;
+
 // Strings become their numbers in the pool; others the number behind the last.
-Result<ValueId> number_strings(ImportContext& c, const std::vector<std::string>& pool) {
+Result<ValueId> number_strings(ImportContext& c, const Numbers& numbers, size_t behind) {
   THORONG_TRY(const Text text, c.text_input(0));
-  std::map<std::string, int64_t> numbers;
-  for (size_t i = 0; i < pool.size(); ++i) numbers.emplace(pool[i], static_cast<int64_t>(i));
   Integers values;
   for (const std::string& string : text.strings) {
     const auto found = numbers.find(string);
-    values.push_back(found == numbers.end() ? static_cast<int64_t>(pool.size()) : found->second);
+    values.push_back(found == numbers.end() ? static_cast<int64_t>(behind) : found->second);
   }
   return c.constant(text.shape, values);
 }
@@ -251,13 +257,14 @@ Status import_tf_idf(ImportContext& c, const NodeProto& node) {
   }
   THORONG_TRY(ValueId x, c.any_input(0));
   if (const AttributeProto* pool = node.attribute("pool_strings")) {
+    Numbers first;
     Integers numbers;
     for (const std::string& word : pool->strings) {
-      numbers.push_back(std::find(pool->strings.begin(), pool->strings.end(), word) -
-                        pool->strings.begin());
+      const auto place = static_cast<int64_t>(numbers.size());
+      numbers.push_back(first.emplace(word, place).first->second);
     }
     attributes.set("pool", numbers);
-    THORONG_TRY(x, number_strings(c, pool->strings));
+    THORONG_TRY(x, number_strings(c, first, numbers.size()));
   } else {
     THORONG_TRY(x, c.input(0));
     THORONG_TRY(const Integers numbers, c.integers("pool_int64s"));

@@ -82,7 +82,7 @@ std::vector<double> count_row(const Node& node, const Grams& grams, const int64_
   std::vector<int64_t> gram;
   for (int64_t length = shortest; length <= longest; ++length) {
     // One element has no distances; skips that reach beyond the row find nothing.
-    const int64_t farthest = length == 1 ? 1 : std::min(skips + 1, (n - 1) / (length - 1));
+    const int64_t farthest = length == 1 ? 1 : std::min(skips, (n - 1) / (length - 1) - 1) + 1;
     for (int64_t distance = 1; distance <= farthest; ++distance) {
       for (int64_t start = 0; start + (length - 1) * distance < n; ++start) {
         gram.clear();
