@@ -2,6 +2,7 @@
 // Scopes, function calls and subgraphs around the import rules.
 #include "frontends/onnx/graph_importer.h"
 
+#include <algorithm>
 #include <set>
 
 #include "frontends/onnx/input_types.h"
@@ -10,8 +11,8 @@
 namespace thorong::onnx {
 namespace {
 
-constexpr int64_t kOldestOpset = 7;
-constexpr int64_t kNewestOpset = 27;  // known when this was written; later ones may change meanings
+constexpr int64_t kOldestOpset = 1;
+constexpr int64_t kNewestOpset = 28;  // known when this was written; later ones may change meanings
 constexpr int kMaxCallDepth = 64;
 
 std::string function_key(const std::string& domain, const std::string& name,
@@ -23,30 +24,10 @@ std::string place_of(const NodeProto& node) {
   return "node '" + node.display_name() + "' (" + node.op_type + ")";
 }
 
-// Why an operator that people meet is not done.
-std::string reason(const std::string& op_type) {
-  static const std::map<std::string, std::string> kReasons = {
-      {"Loop", "its trip count is not known at import"},
-      {"Scan", "loops are not unrolled"},
-      {"RandomNormal", "random numbers are not drawn; give them as an input"},
-      {"RandomNormalLike", "random numbers are not drawn; give them as an input"},
-      {"RandomUniform", "random numbers are not drawn; give them as an input"},
-      {"RandomUniformLike", "random numbers are not drawn; give them as an input"},
-      {"Bernoulli", "random numbers are not drawn; give them as an input"},
-      {"Multinomial", "random numbers are not drawn; give them as an input"},
-      {"NonMaxSuppression", "the shape of its result depends on values; end the model before it"},
-      {"Unique", "the shape of its result depends on values"},
-      {"StringNormalizer", "strings are not done; tokenize outside of the model"},
-      {"TfIdfVectorizer", "strings are not done; tokenize outside of the model"},
-  };
-  auto found = kReasons.find(op_type);
-  return found == kReasons.end() ? std::string() : ": " + found->second;
-}
-
 }  // namespace
 
 GraphImporter::GraphImporter(const ModelProto& model, const ImportOptions& options)
-    : model_(model), options_(options) {
+    : model_(model), options_(options), state_(options), graph_(state_.graph) {
   for (const FunctionProto& function : model.functions) {
     functions_[function_key(function.domain, function.name, function.overload)] = &function;
   }
@@ -54,7 +35,7 @@ GraphImporter::GraphImporter(const ModelProto& model, const ImportOptions& optio
   graph_.fold_limit = options.fold_limit;
 }
 
-Result<ops::Graph> GraphImporter::run() {
+Result<Model> GraphImporter::run() {
   THORONG_RETURN_IF_ERROR(check_opsets());
   Scope scope;
   scope.opsets = &model_.opsets;
@@ -74,9 +55,35 @@ Result<ops::Graph> GraphImporter::run() {
   THORONG_RETURN_IF_ERROR(check_operators(nodes));
   THORONG_RETURN_IF_ERROR(declare_inputs(scope));
   THORONG_RETURN_IF_ERROR(import_nodes(nodes, scope));
-  THORONG_RETURN_IF_ERROR(finish_outputs(scope));
+  Model model;
+  THORONG_RETURN_IF_ERROR(finish_outputs(scope, model.output_structures));
+  note_known_values();
   ops::remove_dead_nodes(graph_);
-  return std::move(graph_);
+  model.graph = std::move(graph_);
+  model.known_inputs = state_.known.inputs();
+  return model;
+}
+
+// What the graph takes for granted, for the result's not_modelled.
+void GraphImporter::note_known_values() {
+  if (absent_tensors_ > 0) {
+    graph_.notes.push_back(
+        std::to_string(absent_tensors_) +
+        " tensors lie in external data files that are missing: what the compiler "
+        "chooses by values (exact scales, zeros) may differ with them");
+  }
+  const std::vector<std::string>& readers = state_.known.readers();
+  if (readers.empty()) return;
+  constexpr size_t kNamed = 8;
+  std::string names;
+  for (size_t i = 0; i < std::min(readers.size(), kNamed); ++i)
+    names += (i == 0 ? "" : ", ") + readers[i];
+  if (readers.size() > kNamed) names += " and " + std::to_string(readers.size() - kNamed) + " more";
+  graph_.notes.push_back(
+      "sizes, branches or trip counts depend on the inputs' values: the program is the one for "
+      "this "
+      "run's values, and its time assumes that they are known before it starts. It concerns: " +
+      names);
 }
 
 Status GraphImporter::check_opsets() const {
@@ -112,8 +119,8 @@ Status GraphImporter::check_operators(const std::vector<const NodeProto*>& nodes
     int64_t version = version_of(node.domain, scope);
     if (find_rule(node.domain, node.op_type, version) != nullptr) continue;
     std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
-    std::string op = node.op_type + " (domain " + domain + ", version " + std::to_string(version) +
-                     reason(node.op_type) + ")";
+    std::string op =
+        node.op_type + " (domain " + domain + ", version " + std::to_string(version) + ")";
     missing[op].push_back(node.display_name());
   }
   if (missing.empty()) return ok_status();
@@ -132,9 +139,21 @@ Status GraphImporter::declare_inputs(Scope& scope) {
   for (const ValueInfo& input : model_.graph.inputs) {
     if (!scope.initializers.contains(input.name)) inputs.push_back(&input);
   }
-  THORONG_TRY(auto types, bind_input_types(inputs, options_));
-  for (size_t i = 0; i < inputs.size(); ++i)
-    scope.values[inputs[i]->name] = graph_.add_input(inputs[i]->name, types[i]);
+  THORONG_TRY(const std::vector<InputParts> parts, split_inputs(inputs, options_));
+  std::vector<const ValueInfo*> tensors;
+  for (const InputParts& part : parts) {
+    for (const ValueInfo& tensor : part.tensors) tensors.push_back(&tensor);
+  }
+  THORONG_TRY(auto types, bind_input_types(tensors, options_));
+  size_t next = 0;
+  for (const InputParts& part : parts) {
+    std::vector<ValueId> ids;
+    for (const ValueInfo& tensor : part.tensors)
+      ids.push_back(graph_.add_input(tensor.name, types[next++]));
+    scope.values[part.name] =
+        !part.structure ? ids.at(0)
+                        : state_.objects.add({part.structure->kind, ids, part.structure->text});
+  }
   return ok_status();
 }
 
@@ -146,7 +165,7 @@ Status GraphImporter::declare_initializers(const GraphProto& graph, Scope& scope
   return ok_status();
 }
 
-Status GraphImporter::finish_outputs(Scope& scope) {
+Status GraphImporter::finish_outputs(Scope& scope, ops::Structures& structures) {
   for (const ValueInfo& output : model_.graph.outputs) {
     std::string place = "output \"" + output.name + "\"";
     if (output.name.empty() || !is_known(output.name, scope)) {
@@ -154,20 +173,35 @@ Status GraphImporter::finish_outputs(Scope& scope) {
     }
     auto id = lookup(output.name, scope);
     if (!id.ok()) return id.status().at(place);
-    const ops::TensorType& type = graph_.type(*id);
-    if (output.is_tensor && output.element_type != 0) {
-      auto declared = format_of_data_type(output.element_type);
-      if (!declared.ok()) return declared.status().at(place);
-      if (*declared != type.format) {
-        return invalid_argument("the model declares " + std::string(numerics::name(*declared)) +
-                                    ", but its nodes compute " +
-                                    std::string(numerics::name(type.format)) + ".",
-                                place);
-      }
-    }
-    graph_.outputs.push_back(*id);
-    graph_.output_names.push_back(output.name);
+    if (Status status = finish_output(output, *id, structures); !status.ok())
+      return status.at(place);
   }
+  return ok_status();
+}
+
+Status GraphImporter::finish_output(const ValueInfo& output, ValueId id,
+                                    ops::Structures& structures) {
+  if (is_object(id)) {
+    const Object& object = state_.objects.get(id);
+    structures[output.name] = {object.kind, static_cast<int64_t>(object.items.size()), object.text};
+    for (size_t i = 0; i < object.items.size(); ++i) {
+      ValueInfo item;
+      item.name = ops::item_name(output.name, static_cast<int64_t>(i));
+      THORONG_RETURN_IF_ERROR(finish_output(item, object.items[i], structures));
+    }
+    return ok_status();
+  }
+  const ops::TensorType& type = graph_.type(id);
+  if (output.is_tensor && output.element_type != 0) {
+    THORONG_TRY(const ops::Format declared, format_of_data_type(output.element_type));
+    if (declared != type.format) {
+      return invalid_argument("the model declares " + std::string(numerics::name(declared)) +
+                              ", but its nodes compute " +
+                              std::string(numerics::name(type.format)) + ".");
+    }
+  }
+  graph_.outputs.push_back(id);
+  graph_.output_names.push_back(output.name);
   return ok_status();
 }
 
@@ -184,8 +218,13 @@ Result<ValueId> GraphImporter::lookup(const std::string& name, Scope& scope) {
     auto initializer = at->initializers.find(name);
     if (initializer == at->initializers.end()) continue;
     const auto& data = initializer->second->data;
+    if (initializer->second->data_type == kStringDataType) {
+      THORONG_TRY(ops::Text text, text_of(*initializer->second));
+      return at->values[name] = state_.objects.add_text(std::move(text));
+    }
     if (!data.ok()) return data.status().at("initializer '" + name + "'");
     graph_.initializer_bytes += data->bytes();
+    absent_tensors_ += data->absent ? 1 : 0;
     ValueId id = graph_.add_constant(name, *data);
     at->values[name] = id;
     return id;
@@ -258,12 +297,14 @@ Status GraphImporter::import_by_rule(const NodeProto& node, Scope& scope,
   if (rule == nullptr) {
     return unsupported("operator " + node.op_type + " of domain " +
                        (node.domain.empty() ? "ai.onnx" : node.domain) +
-                       " is not done in version " + std::to_string(version) + reason(node.op_type) +
+                       " is not done in version " + std::to_string(version) +
                        ". Rewrite the node with other operators.");
   }
   size_t first_value = graph_.values.size();
-  ImportContext context(graph_, node, options_, version, scope.prefix + node.display_name(), inputs,
-                        [&](const GraphProto& graph) { return import_subgraph(graph, scope); });
+  ImportContext context(state_, node, version, scope.prefix + node.display_name(), inputs,
+                        [&](const GraphProto& graph, const std::vector<ValueId>& values) {
+                          return import_subgraph(graph, scope, values);
+                        });
   THORONG_RETURN_IF_ERROR(rule->import(context, node));
   return define_outputs(node, scope, context.results(), first_value);
 }
@@ -278,6 +319,7 @@ Status GraphImporter::define_outputs(const NodeProto& node, Scope& scope,
                          "') is not done; remove its uses from the model.");
     }
     scope.values[name] = results[i];
+    if (is_object(results[i])) continue;
     if (static_cast<size_t>(results[i]) >= first_value)
       graph_.value(results[i]).name = scope.prefix + name;
   }
@@ -324,16 +366,26 @@ Result<std::vector<ValueId>> GraphImporter::import_call(const NodeProto& node,
   return results;
 }
 
-Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& graph,
-                                                            Scope& parent) {
+Result<std::vector<ValueId>> GraphImporter::import_subgraph(const GraphProto& graph, Scope& parent,
+                                                            const std::vector<ValueId>& inputs) {
   if (graph.sparse_initializers > 0) return unsupported("sparse initializers are not done.");
   Scope inner;
   inner.attributes = parent.attributes;
   inner.opsets = parent.opsets;
   inner.parent = &parent;
   inner.prefix = parent.prefix;
-  inner.depth = parent.depth;
+  inner.depth = parent.depth + 1;
+  if (inner.depth > kMaxCallDepth) {
+    return invalid_argument("functions and subgraphs are nested more than " +
+                            std::to_string(kMaxCallDepth) + " levels deep.");
+  }
   THORONG_RETURN_IF_ERROR(declare_initializers(graph, inner));
+  if (inputs.size() > graph.inputs.size()) {
+    return invalid_argument("the subgraph '" + graph.name + "' takes " +
+                            std::to_string(graph.inputs.size()) + " inputs, but is given " +
+                            std::to_string(inputs.size()) + ".");
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) inner.values[graph.inputs[i].name] = inputs[i];
   std::vector<std::string> outputs;
   for (const ValueInfo& output : graph.outputs) outputs.push_back(output.name);
   auto known = [&](const std::string& name) { return is_known(name, inner); };

@@ -17,7 +17,8 @@ namespace thorong::onnx {
 class GraphImporter {
  public:
   GraphImporter(const ModelProto& model, const ImportOptions& options);
-  Result<ops::Graph> run();
+  // The graph, structures of outputs and known inputs of the model.
+  Result<Model> run();
 
  private:
   // Names of one graph or function body. A subgraph sees its parent's names; a function's body does
@@ -37,13 +38,16 @@ class GraphImporter {
   Status check_operators(const std::vector<const NodeProto*>& nodes) const;
   Status declare_inputs(Scope& scope);
   Status declare_initializers(const GraphProto& graph, Scope& scope) const;
-  Status finish_outputs(Scope& scope);
+  Status finish_outputs(Scope& scope, ops::Structures& structures);
+  Status finish_output(const ValueInfo& declared, ValueId id, ops::Structures& structures);
+  void note_known_values();
   Status import_nodes(const std::vector<const NodeProto*>& nodes, Scope& scope);
   Status import_node(const NodeProto& node, Scope& scope);
   Status import_by_rule(const NodeProto& node, Scope& scope, const std::vector<ValueId>& inputs);
   Result<std::vector<ValueId>> import_call(const NodeProto& node, const FunctionProto& function,
                                            const Scope& scope, const std::vector<ValueId>& inputs);
-  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph, Scope& parent);
+  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph, Scope& parent,
+                                               const std::vector<ValueId>& inputs);
   Status define_outputs(const NodeProto& node, Scope& scope, const std::vector<ValueId>& results,
                         size_t first_value);
   Result<ValueId> lookup(const std::string& name, Scope& scope);
@@ -53,9 +57,11 @@ class GraphImporter {
 
   const ModelProto& model_;
   const ImportOptions& options_;
-  ops::Graph graph_;
+  ImportState state_;
+  ops::Graph& graph_;
   std::map<std::string, const FunctionProto*> functions_;
   size_t node_count_ = 0;
+  size_t absent_tensors_ = 0;
 };
 
 }  // namespace thorong::onnx

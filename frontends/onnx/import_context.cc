@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "thorong/ops/operator.h"
+
 namespace thorong::onnx {
 
 ops::Attributes make_attributes(
@@ -13,12 +15,13 @@ ops::Attributes make_attributes(
   return attributes;
 }
 
-ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options,
-                             int64_t version, std::string name, std::vector<ValueId> inputs,
+ImportContext::ImportContext(ImportState& state, const NodeProto& node, int64_t version,
+                             std::string name, std::vector<ValueId> inputs,
                              SubgraphImporter import_subgraph)
-    : graph_(graph),
+    : state_(state),
+      graph_(state.graph),
       node_(node),
-      options_(options),
+      options_(state.options),
       version_(version),
       name_(std::move(name)),
       inputs_(std::move(inputs)),
@@ -27,7 +30,52 @@ ImportContext::ImportContext(ops::Graph& graph, const NodeProto& node, const Imp
 
 // ---- The node ----
 
+namespace {
+
+const char* kind_name(ops::Structure::Kind kind) {
+  switch (kind) {
+    case ops::Structure::Kind::kSequence:
+      return "a sequence";
+    case ops::Structure::Kind::kText:
+      return "a tensor of strings";
+    case ops::Structure::Kind::kAbsent:
+      break;
+  }
+  return "an optional without a value";
+}
+
+}  // namespace
+
 Result<ValueId> ImportContext::input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  if (!is_object(id)) return id;
+  return invalid_argument("operand " + std::to_string(i) + " is " +
+                          kind_name(state_.objects.get(id).kind) +
+                          "; expected a tensor of numbers.");
+}
+
+Result<std::vector<ValueId>> ImportContext::sequence_input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  using Kind = ops::Structure::Kind;
+  if (is_object(id) && state_.objects.get(id).kind == Kind::kSequence)
+    return state_.objects.get(id).items;
+  return invalid_argument("operand " + std::to_string(i) + " is " +
+                          (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor") +
+                          "; expected a sequence.");
+}
+
+Result<ops::Text> ImportContext::text_input(size_t i) const {
+  THORONG_TRY(const ValueId id, any_input(i));
+  using Kind = ops::Structure::Kind;
+  if (is_object(id) && state_.objects.get(id).kind == Kind::kText)
+    return state_.objects.get(id).text;
+  return invalid_argument(
+      "operand " + std::to_string(i) + " is " +
+      (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor of numbers") +
+      "; expected a tensor of strings.");
+}
+
+Result<ValueId> ImportContext::any_input(size_t i) const {
   if (has_input(i)) return inputs_[i];
   return invalid_argument("operand " + std::to_string(i) + " is missing; " + node_.op_type +
                           " has " + std::to_string(inputs_.size()) + " operands.");
@@ -99,21 +147,37 @@ Result<std::vector<double>> ImportContext::numbers(const std::string& name) cons
   return attribute == nullptr ? std::vector<double>() : attribute->floats;
 }
 
+Result<std::vector<std::string>> ImportContext::texts(const std::string& name) const {
+  Status status;
+  const AttributeProto* attribute = typed(name, AttributeType::kStrings, status);
+  if (!status.ok()) return status;
+  return attribute == nullptr ? std::vector<std::string>() : attribute->strings;
+}
+
 // ---- Constants ----
 
+Result<std::vector<ops::Tensor>> ImportContext::known_tensors(std::span<const ValueId> ids) const {
+  return state_.known.find(ids, name_ + " (" + node_.op_type + ")");
+}
+
+Result<ops::Tensor> ImportContext::known_tensor(size_t i, const char* what) const {
+  THORONG_TRY(const ValueId id, input(i));
+  auto tensors = known_tensors({&id, 1});
+  if (tensors.ok()) return (*tensors)[0];
+  return Status(tensors.status().code(),
+                "operand " + std::to_string(i) + " (" + what +
+                    ") must be known when the model is imported: " + tensors.status().message(),
+                tensors.status().where());
+}
+
 Result<Integers> ImportContext::constant_integers(size_t i, const char* what) const {
-  THORONG_TRY(ValueId id, input(i));
-  if (!graph_.is_constant(id)) {
-    return unsupported("operand " + std::to_string(i) + " (" + what +
-                       ") must be known when the model is imported, but it "
-                       "depends on the model's inputs. Simplify the model, or make it a constant.");
-  }
-  return graph_.value(id).constant.to_int64s();
+  THORONG_TRY(const ops::Tensor tensor, known_tensor(i, what));
+  return tensor.to_int64s();
 }
 
 Result<std::vector<double>> ImportContext::constant_numbers(size_t i, const char* what) const {
-  THORONG_RETURN_IF_ERROR(constant_integers(i, what).status());
-  return graph_.value(inputs_[i]).constant.to_doubles();
+  THORONG_TRY(const ops::Tensor tensor, known_tensor(i, what));
+  return tensor.to_doubles();
 }
 
 Result<int64_t> ImportContext::constant_integer(size_t i, const char* what) const {
@@ -142,6 +206,21 @@ Result<std::vector<ValueId>> ImportContext::add_many(std::string_view op,
                                                      std::vector<ValueId> operands,
                                                      ops::Attributes attributes) {
   return graph_.add(op, std::move(operands), std::move(attributes), name_);
+}
+
+Result<std::vector<ValueId>> ImportContext::add_counted(std::string_view op,
+                                                        std::vector<ValueId> operands,
+                                                        ops::Attributes attributes,
+                                                        size_t dimension) {
+  THORONG_TRY(const auto tensors, known_tensors(operands));
+  ops::Graph known;
+  ops::Node node;
+  node.op = ops::find_operator(op);
+  node.attributes = attributes;
+  for (const ops::Tensor& tensor : tensors) node.inputs.push_back(known.add_constant("", tensor));
+  THORONG_TRY(const auto types, node.op->infer(known, node));
+  attributes.set("count", types.at(0).shape.at(dimension));
+  return add_many(op, std::move(operands), std::move(attributes));
 }
 
 Status ImportContext::check_generated(int64_t elements) const {
@@ -199,9 +278,14 @@ Result<ValueId> ImportContext::convert(ValueId x, Format to) {
 }
 
 Result<ValueId> ImportContext::saturating_convert(ValueId x, Format to) {
-  double largest = to == Format::kFloat8E4m3fn ? 448 : to == Format::kFloat8E5m2 ? 57344 : 0;
-  if (largest == 0 || !numerics::is_float(format(x)) || format(x) == to) return convert(x, to);
-  if (format(x) == Format::kFloat8E4m3fn) return convert(x, to);  // fits
+  double largest = 0;
+  if (to == Format::kFloat8E4m3fn) largest = 448;
+  if (to == Format::kFloat8E4m3fnuz) largest = 240;
+  if (to == Format::kFloat8E5m2 || to == Format::kFloat8E5m2fnuz) largest = 57344;
+  if (largest == 0 || format(x) == to) return convert(x, to);
+  if (!numerics::is_float(format(x)) || numerics::info(format(x)).bits < 16) {
+    THORONG_TRY(x, convert(x, Format::kFloat32));
+  }
   THORONG_TRY(ValueId low, scalar(format(x), -largest));
   THORONG_TRY(ValueId high, scalar(format(x), largest));
   THORONG_TRY(x, add("clamp", {low, x, high}));
@@ -313,6 +397,30 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
   return add("dot_general", {a, b},
              dot_attributes(dimensions, dimensions, static_cast<int64_t>(a_shape.size()) - 1,
                             contracting));
+}
+
+uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {
+  const uint64_t seed = state_.options.seed;
+  std::string note = "random numbers of the model: from Thorong's own generator with seed " +
+                     std::to_string(seed) + ", the same in every run; another runtime draws others";
+  if (std::find(graph_.notes.begin(), graph_.notes.end(), note) == graph_.notes.end())
+    graph_.notes.push_back(note);
+  uint64_t key = numerics::mix(seed ^ numerics::mix(own_seed + stream));
+  for (char letter : name_)
+    key = numerics::mix(key ^ static_cast<uint64_t>(static_cast<unsigned char>(letter)));
+  return key;
+}
+
+Result<ValueId> ImportContext::widen(ValueId x) {
+  bool narrow = numerics::is_float(format(x)) && numerics::byte_size(format(x)) < 4;
+  return narrow ? convert(x, Format::kFloat32) : Result<ValueId>(x);
+}
+
+Result<ValueId> ImportContext::iota(Format format, const Shape& shape, size_t dimension) {
+  return add("iota", {},
+             make_attributes({{"shape", shape},
+                              {"dimension", static_cast<int64_t>(dimension)},
+                              {"format", std::string(numerics::name(format))}}));
 }
 
 // ---- Shapes ----

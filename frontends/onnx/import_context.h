@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "frontends/onnx/importer.h"
+#include "frontends/onnx/known_values.h"
+#include "frontends/onnx/objects.h"
 #include "frontends/onnx/onnx_reader.h"
 #include "thorong/ops/graph.h"
 
@@ -46,20 +48,41 @@ const std::vector<ImportRule>& all_rules();
 ops::Attributes make_attributes(
     std::initializer_list<std::pair<const char*, ops::Attribute>> entries);
 
+// What all nodes of one import share.
+struct ImportState {
+  explicit ImportState(const ImportOptions& import_options)
+      : options(import_options), known(graph, import_options) {}
+
+  const ImportOptions& options;
+  ops::Graph graph;
+  KnownValues known;
+  Objects objects;
+};
+
 class ImportContext {
  public:
-  using SubgraphImporter = std::function<Result<std::vector<ValueId>>(const GraphProto&)>;
+  // Imports a subgraph of the node; its inputs stand for the values.
+  using SubgraphImporter =
+      std::function<Result<std::vector<ValueId>>(const GraphProto&, const std::vector<ValueId>&)>;
 
-  ImportContext(ops::Graph& graph, const NodeProto& node, const ImportOptions& options,
-                int64_t version, std::string name, std::vector<ValueId> inputs,
-                SubgraphImporter import_subgraph);
+  ImportContext(ImportState& state, const NodeProto& node, int64_t version, std::string name,
+                std::vector<ValueId> inputs, SubgraphImporter import_subgraph);
 
   // ---- The node ----
   int64_t version() const { return version_; }  // of the node's domain
   size_t input_count() const { return inputs_.size(); }
   bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i] != kNoValue; }
-  // The operand, or an error that says it is missing.
+  // The operand, or an error that says it is missing or no tensor.
   Result<ValueId> input(size_t i) const;
+  // The operand of any kind, or an error that says it is missing.
+  Result<ValueId> any_input(size_t i) const;
+  // The operand, which must be of that kind.
+  Result<std::vector<ValueId>> sequence_input(size_t i) const;
+  Result<ops::Text> text_input(size_t i) const;
+  // The operand, kNoValue when it is absent, or an error when it is no tensor.
+  Result<ValueId> tensor_or_none(size_t i) const {
+    return has_input(i) ? input(i) : Result<ValueId>(kNoValue);
+  }
   ValueId optional_input(size_t i) const { return has_input(i) ? inputs_[i] : kNoValue; }
   bool output_used(size_t i) const { return i < node_.outputs.size() && !node_.outputs[i].empty(); }
   size_t output_count() const { return node_.outputs.size(); }
@@ -71,11 +94,15 @@ class ImportContext {
 
   // ---- Attributes; a wrong type is an error ----
   bool has_attribute(const std::string& name) const { return node_.attribute(name) != nullptr; }
+  bool has_integer(const std::string& name) const {
+    return has_attribute(name) && node_.attribute(name)->type == AttributeType::kInt;
+  }
   Result<int64_t> integer(const std::string& name, int64_t fallback) const;
   Result<double> number(const std::string& name, double fallback) const;
   Result<std::string> text(const std::string& name, const std::string& fallback) const;
   Result<Integers> integers(const std::string& name, const Integers& fallback = {}) const;
   Result<std::vector<double>> numbers(const std::string& name) const;
+  Result<std::vector<std::string>> texts(const std::string& name) const;
 
   // ---- Values ----
   ops::Graph& graph() { return graph_; }
@@ -84,19 +111,29 @@ class ImportContext {
   Shape shape(ValueId id) const { return graph_.type(id).shape; }
   Format format(ValueId id) const { return graph_.type(id).format; }
   size_t rank(ValueId id) const { return graph_.type(id).shape.size(); }
-  // The elements of operand i, which must be a constant; `what` names it in the error.
+  // The elements of operand i, which must be a constant or follow from given inputs
+  // (known_values.h); `what` names it in the error.
+  Result<ops::Tensor> known_tensor(size_t i, const char* what) const;
+  // As known_tensor, of any values at once.
+  Result<std::vector<ops::Tensor>> known_tensors(std::span<const ValueId> ids) const;
   Result<Integers> constant_integers(size_t i, const char* what) const;
   Result<std::vector<double>> constant_numbers(size_t i, const char* what) const;
-  // The one element of operand i, which must be a constant.
+  // The one element of operand i.
   Result<int64_t> constant_integer(size_t i, const char* what) const;
   // Axes from operand i, or from the attribute of that name; absent: `fallback`.
   Result<Integers> integers_from(size_t i, const char* name, const Integers& fallback = {}) const;
+  // The objects of this import: sequences, absent optionals, strings.
+  Objects& objects() { return state_.objects; }
 
   // ---- Building ----
   Result<ValueId> add(std::string_view op, std::vector<ValueId> operands,
                       ops::Attributes attributes = {});
   Result<std::vector<ValueId>> add_many(std::string_view op, std::vector<ValueId> operands,
                                         ops::Attributes attributes);
+  // An operator whose attribute "count" states how large dimension `dimension` of its first result
+  // is, which depends on its operands' values: they become known.
+  Result<std::vector<ValueId>> add_counted(std::string_view op, std::vector<ValueId> operands,
+                                           ops::Attributes attributes, size_t dimension);
   Result<ValueId> constant(ops::Tensor tensor);
   Result<ValueId> constant(const ops::TensorType& type, const std::vector<double>& values);
   Result<ValueId> constant(const Shape& shape, const Integers& values);  // int64
@@ -124,15 +161,25 @@ class ImportContext {
   Result<ValueId> broadcast_in(ValueId x, const Shape& shape, const Integers& dimensions);
   Result<ValueId> reduce(const char* function, ValueId x, const Integers& axes, bool keep);
   Result<ValueId> matrix_multiply(ValueId a, ValueId b);  // numpy.matmul
+  // The key of a node's random numbers, from the seed of the run, the node's name and its own seed;
+  // the result will say that there are some.
+  uint64_t random_key(uint64_t own_seed, uint64_t stream);
+  // x in float32 when its format is a narrower float, so that steps are not rounded to it.
+  Result<ValueId> widen(ValueId x);
+  // The position along a dimension.
+  Result<ValueId> iota(Format format, const Shape& shape, size_t dimension);
 
-  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph) {
-    return import_subgraph_(graph);
+  // The subgraph's results with its inputs bound to the values.
+  Result<std::vector<ValueId>> import_subgraph(const GraphProto& graph,
+                                               const std::vector<ValueId>& inputs = {}) {
+    return import_subgraph_(graph, inputs);
   }
   Status check_generated(int64_t elements) const;
 
  private:
   const AttributeProto* typed(const std::string& name, AttributeType type, Status& status) const;
 
+  ImportState& state_;
   ops::Graph& graph_;
   const NodeProto& node_;
   const ImportOptions& options_;

@@ -13,9 +13,9 @@ namespace thorong::onnx {
 Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                            const std::string& folder, const ImportOptions& options) {
   try {
-    THORONG_TRY(ModelProto proto, read_model(bytes, std::move(owner), folder));
-    Model model;
-    THORONG_TRY(model.graph, GraphImporter(proto, options).run());
+    THORONG_TRY(ModelProto proto,
+                read_model(bytes, std::move(owner), folder, options.weights_may_be_missing));
+    THORONG_TRY(Model model, GraphImporter(proto, options).run());
     model.sha256 = sha256_hex(bytes);
     model.producer = proto.producer_name;
     if (!proto.producer_version.empty()) model.producer += " " + proto.producer_version;

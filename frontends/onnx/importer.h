@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 #include "thorong/base/file.h"
 #include "thorong/base/result.h"
 #include "thorong/ops/graph.h"
+#include "thorong/ops/structure.h"
 
 namespace thorong::onnx {
 
@@ -23,8 +25,21 @@ struct ImportOptions {
   std::map<std::string, int64_t> dims;
   // Types of inputs that were given; they bind symbolic dimensions.
   std::map<std::string, ops::TensorType> input_types;
+  // Values of inputs that were given, for what must be known while the model is imported; and those
+  // that are no tensors.
+  std::map<std::string, ops::Tensor> input_values;
+  ops::Structures input_structures;
+  // Runs a part of the model: inputs parallel to the graph's. Absent: by the reference.
+  std::function<Result<std::vector<ops::Tensor>>(const ops::Graph&,
+                                                 const std::vector<ops::Tensor>&)>
+      compute;
+  // Of random numbers that the model draws.
+  uint64_t seed = 0;
   // Inputs will be random: nothing else can bind a dimension, and the error says so.
   bool random_inputs_need_dims = false;
+
+  // Only shapes are wanted: external data files need not be there.
+  bool weights_may_be_missing = false;
 
   // Bounds for hostile models; the defaults are far above what real models need.
   int64_t fold_limit = int64_t{1} << 20;  // elements of a folded constant
@@ -39,6 +54,9 @@ struct Model {
   std::string format = "onnx";
   std::shared_ptr<const MappedFile> file;  // null when imported from bytes
   std::vector<std::pair<std::string, ops::TensorType>> inputs;
+  ops::Structures output_structures;
+  // Inputs whose values decided sizes, branches or trip counts: the graph is right for these alone.
+  std::map<std::string, ops::Tensor> known_inputs;
   std::string producer;  // "pytorch 2.4.0"
   int64_t opset = 0;     // of the default domain
   std::vector<std::shared_ptr<const MappedFile>>

@@ -2,6 +2,7 @@
 // Binds each symbolic dimension once and reports who contradicts whom.
 #include "frontends/onnx/input_types.h"
 
+#include <algorithm>
 #include <set>
 
 namespace thorong::onnx {
@@ -149,7 +150,90 @@ Status check_declarations(const std::vector<const ValueInfo*>& inputs,
   return ok_status();
 }
 
+// The given structure of an input, of the kind that it needs.
+const ops::Structure* given_structure(const ImportOptions& options, const std::string& name) {
+  auto found = options.input_structures.find(name);
+  return found == options.input_structures.end() ? nullptr : &found->second;
+}
+
+Result<InputParts> split_sequence(const ValueInfo& input, const ImportOptions& options) {
+  InputParts parts{input.name, {}, ops::Structure{ops::Structure::Kind::kSequence, 0, {}}};
+  const ops::Structure* given = given_structure(options, input.name);
+  if (given != nullptr && given->kind != ops::Structure::Kind::kSequence)
+    return invalid_argument("the model declares a sequence; give a list of arrays.");
+  int64_t count = given != nullptr ? given->count : 0;
+  if (given == nullptr) {
+    while (options.input_types.contains(ops::item_name(input.name, count))) ++count;
+    if (count == 0) {
+      return failed_precondition("the model declares a sequence; give its tensors as " +
+                                 ops::item_name(input.name, 0) + ", " +
+                                 ops::item_name(input.name, 1) + ", ...");
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    ValueInfo item = input.element ? *input.element : ValueInfo{};
+    item.name = ops::item_name(input.name, i);
+    item.shape.clear();
+    item.has_shape = false;  // the items may differ, whatever names their dimensions have
+    if (!item.is_tensor || item.element_type == kStringDataType)
+      return unsupported("sequences of anything but tensors of numbers are not done.");
+    parts.tensors.push_back(std::move(item));
+  }
+  parts.structure->count = count;
+  return parts;
+}
+
+Result<InputParts> split_input(const ValueInfo& input, const ImportOptions& options) {
+  using Kind = ops::Structure::Kind;
+  if (input.is_sequence) return split_sequence(input, options);
+  const ops::Structure* given = given_structure(options, input.name);
+  if (input.is_optional) {
+    const bool some = options.input_types.contains(input.name) ||
+                      options.input_types.contains(ops::item_name(input.name, 0)) ||
+                      (given != nullptr && given->kind != Kind::kAbsent);
+    if (!some || !input.element) return InputParts{input.name, {}, ops::Structure{}};
+    ValueInfo value = *input.element;
+    value.name = input.name;
+    return split_input(value, options);
+  }
+  if (given != nullptr && given->kind == Kind::kSequence)
+    return invalid_argument("the model declares a tensor, and a list of arrays was given.");
+  if (given != nullptr && given->kind == Kind::kAbsent)
+    return invalid_argument("the model declares a tensor that is not optional; give an array.");
+  const bool is_text = input.is_tensor && input.element_type == kStringDataType;
+  if (is_text && given == nullptr)
+    return failed_precondition("the model declares strings; give them (random ones are not made).");
+  if (is_text) return InputParts{input.name, {}, *given};
+  if (given != nullptr)
+    return invalid_argument("the model declares numbers, and strings were given.");
+  return InputParts{input.name, {input}, std::nullopt};
+}
+
 }  // namespace
+
+Result<std::vector<InputParts>> split_inputs(const std::vector<const ValueInfo*>& inputs,
+                                             const ImportOptions& options) {
+  std::vector<InputParts> all;
+  for (const ValueInfo* input : inputs) {
+    auto parts = split_input(*input, options);
+    if (!parts.ok()) return parts.status().at("input \"" + input->name + "\"");
+    all.push_back(std::move(*parts));
+  }
+  for (const auto& [name, structure] : options.input_structures) {
+    const bool known = std::any_of(all.begin(), all.end(),
+                                   [&](const InputParts& parts) { return parts.name == name; });
+    if (!known) return not_found("the model has no such input.", "input \"" + name + "\"");
+  }
+  return all;
+}
+
+Result<ops::Text> text_of(const TensorProto& tensor) {
+  if (ops::element_count(tensor.dims) != static_cast<int64_t>(tensor.strings.size())) {
+    return invalid_argument("the tensor of strings of shape " + ops::to_string(tensor.dims) +
+                            " holds " + std::to_string(tensor.strings.size()) + " strings.");
+  }
+  return ops::Text{tensor.dims, tensor.strings};
+}
 
 Result<std::vector<ops::TensorType>> bind_input_types(const std::vector<const ValueInfo*>& inputs,
                                                       const ImportOptions& options) {

@@ -3,6 +3,8 @@
 // were given, and by each other.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "frontends/onnx/importer.h"
@@ -10,7 +12,22 @@
 
 namespace thorong::onnx {
 
-// Types parallel to `inputs`.
+// One declared input: a tensor, or a structure with its tensors.
+struct InputParts {
+  std::string name;
+  std::vector<ValueInfo> tensors;
+  std::optional<ops::Structure> structure;
+};
+
+// Sequences become one tensor an item, named as ops::item_name does; optionals become their value
+// or nothing.
+Result<std::vector<InputParts>> split_inputs(const std::vector<const ValueInfo*>& inputs,
+                                             const ImportOptions& options);
+
+// The strings of a tensor of strings; an error when their number is not the shape's.
+Result<ops::Text> text_of(const TensorProto& tensor);
+
+// Types parallel to `inputs`, which are tensors.
 Result<std::vector<ops::TensorType>> bind_input_types(const std::vector<const ValueInfo*>& inputs,
                                                       const ImportOptions& options);
 

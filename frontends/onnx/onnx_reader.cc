@@ -12,6 +12,7 @@ namespace thorong::onnx {
 namespace {
 
 constexpr int kMaxGraphDepth = 32;
+constexpr int kMaxTypeDepth = 8;
 
 struct Parser {
   std::shared_ptr<const void> owner;
@@ -70,6 +71,43 @@ void parse_tensor_type(std::string_view bytes, ValueInfo& info) {
   }
 }
 
+void parse_type(std::string_view bytes, ValueInfo& info, int depth);
+
+// The element of a sequence or optional type.
+void parse_element_type(std::string_view bytes, ValueInfo& info, int depth) {
+  ValueInfo element;
+  for (Fields fields(bytes); fields.next();) {
+    if (fields.tag() == 1)
+      parse_type(fields.bytes(), element, depth + 1);
+    else
+      fields.skip();
+  }
+  info.element = std::make_shared<const ValueInfo>(std::move(element));
+}
+
+void parse_type(std::string_view bytes, ValueInfo& info, int depth) {
+  if (depth > kMaxTypeDepth) {
+    throw Malformed{"types are nested deeper than " + std::to_string(kMaxTypeDepth) + " levels"};
+  }
+  for (Fields type(bytes); type.next();) {
+    switch (type.tag()) {
+      case 1:
+        parse_tensor_type(type.bytes(), info);
+        break;
+      case 4:
+        info.is_sequence = true;
+        parse_element_type(type.bytes(), info, depth);
+        break;
+      case 9:
+        info.is_optional = true;
+        parse_element_type(type.bytes(), info, depth);
+        break;
+      default:
+        type.skip();
+    }
+  }
+}
+
 ValueInfo parse_value_info(std::string_view bytes) {
   ValueInfo info;
   for (Fields fields(bytes); fields.next();) {
@@ -78,12 +116,7 @@ ValueInfo parse_value_info(std::string_view bytes) {
         info.name = fields.text();
         break;
       case 2:
-        for (Fields type(fields.bytes()); type.next();) {
-          if (type.tag() == 1)
-            parse_tensor_type(type.bytes(), info);
-          else
-            type.skip();
-        }
+        parse_type(fields.bytes(), info, 0);
         break;
       default:
         fields.skip();
@@ -389,8 +422,28 @@ Result<ops::Format> format_of_data_type(int32_t data_type) {
       return Format::kBfloat16;
     case 17:
       return Format::kFloat8E4m3fn;
+    case 18:
+      return Format::kFloat8E4m3fnuz;
     case 19:
       return Format::kFloat8E5m2;
+    case 20:
+      return Format::kFloat8E5m2fnuz;
+    case 21:
+      return Format::kUint4;
+    case 22:
+      return Format::kInt4;
+    case 23:
+      return Format::kFloat4E2m1fn;
+    case 24:
+      return Format::kFloat8E8m0fnu;
+    case 25:
+      return Format::kUint2;
+    case 26:
+      return Format::kInt2;
+    case 27:
+      return Format::kFloat6E2m3fn;
+    case 28:
+      return Format::kFloat6E3m2fn;
     default:
       break;
   }
@@ -399,7 +452,7 @@ Result<ops::Format> format_of_data_type(int32_t data_type) {
   }
   return unsupported(
       "tensors of element type " + data_type_name(data_type) +
-      " are not done here; convert them to a float or to an integer of 8 to 64 bits.");
+      " are not done here; convert them to a float or to an integer of up to 64 bits.");
 }
 
 const AttributeProto* NodeProto::attribute(const std::string& attribute_name) const {
@@ -418,8 +471,8 @@ std::string NodeProto::display_name() const {
 }
 
 Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                              const std::string& folder) {
-  Parser parser{std::move(owner), ExternalFiles(folder)};
+                              const std::string& folder, bool weights_may_be_missing) {
+  Parser parser{std::move(owner), ExternalFiles(folder, weights_may_be_missing)};
   return guarded<ModelProto>("an ONNX model", bytes,
                              [&](std::string_view view) { return parser.model(view); });
 }

@@ -26,6 +26,7 @@ struct TensorProto {
   std::string name;
   std::vector<int64_t> dims;
   int32_t data_type = 0;
+  std::vector<std::string> strings;  // of a tensor of strings
   Result<ops::Tensor> data = invalid_argument("the tensor was not read.");
 };
 
@@ -37,7 +38,9 @@ struct Dimension {
 
 struct ValueInfo {
   std::string name;
-  bool is_tensor = false;  // false: sequence, map, optional, sparse or no type at all
+  bool is_tensor = false;  // false: sequence, optional, or map, sparse tensor or no type at all
+  bool is_sequence = false, is_optional = false;
+  std::shared_ptr<const ValueInfo> element;  // of a sequence or optional
   int32_t element_type = 0;
   bool has_shape = false;
   std::vector<Dimension> shape;
@@ -123,11 +126,13 @@ struct ModelProto {
 // type.
 Result<ops::Format> format_of_data_type(int32_t data_type);
 std::string data_type_name(int32_t data_type);
+inline constexpr int32_t kStringDataType = 8;
 
 // `owner` keeps `bytes` alive; tensors that are views hold it. `folder` is where external data may
 // lie; empty: nowhere.
+// weights_may_be_missing: external data files need not be there; their tensors are then absent.
 Result<ModelProto> read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                              const std::string& folder);
+                              const std::string& folder, bool weights_may_be_missing = false);
 
 // Reads a file that holds one TensorProto, as ONNX test data sets do.
 Result<ops::Tensor> read_tensor_pb(const std::string& path);

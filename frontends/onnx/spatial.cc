@@ -32,6 +32,12 @@ void same_padding(Window& window, const Shape& input) {
   }
 }
 
+Integers with_batch(const Integers& spatial, int64_t fill) {
+  Integers all{fill, fill};
+  all.insert(all.end(), spatial.begin(), spatial.end());
+  return all;
+}
+
 }  // namespace
 
 Result<Integers> spatial_list(const ImportContext& c, const char* name, size_t count,
@@ -89,6 +95,17 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input) {
     window.high[i] = std::max<int64_t>(0, (positions - 1) * stride + extent - size - window.low[i]);
   }
   return window;
+}
+
+Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
+                              const Window& window) {
+  return c.add("reduce_window", {x},
+               make_attributes({{"function", std::string(function)},
+                                {"window_dimensions", with_batch(window.kernel, 1)},
+                                {"window_strides", with_batch(window.strides, 1)},
+                                {"window_dilations", with_batch(window.dilations, 1)},
+                                {"padding_low", with_batch(window.low, 0)},
+                                {"padding_high", with_batch(window.high, 0)}}));
 }
 
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w) {

@@ -23,7 +23,15 @@ Result<Window> read_window(const ImportContext& c, const Shape& input, const Int
 // As above, for the pools: kernel_shape is read, and ceil_mode widens `high`.
 Result<Window> read_pool_window(const ImportContext& c, const Shape& input);
 
+// The elements under each position of a pool's window, combined by `function`.
+Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
+                              const Window& window);
+
 // What Conv says with its attributes, without a bias.
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w);
+// What AveragePool says with its attributes.
+Result<ValueId> average_pool(ImportContext& c, ValueId x);
+// What Gemm says with its operands and attributes.
+Result<ValueId> general_product(ImportContext& c);
 
 }  // namespace thorong::onnx

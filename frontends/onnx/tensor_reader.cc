@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TensorProto to ops::Tensor. Raw and external data become views; typed fields are decoded into
-// memory of their own.
+// TensorProto to ops::Tensor. Raw and external data become views; typed fields, and elements of
+// less than 8 bits, which ONNX packs and Thorong holds one to a byte, are decoded into memory of
+// their own.
 #include "frontends/onnx/tensor_reader.h"
 
 #include <charconv>
@@ -22,7 +23,7 @@ struct RawFields {
   std::vector<double> doubles;    // float_data or double_data
   std::vector<int64_t> integers;  // int32_data, int64_data or uint64_data
   std::string_view raw;
-  bool has_raw = false, has_strings = false, is_external = false, is_segment = false;
+  bool has_raw = false, is_external = false, is_segment = false;
   std::map<std::string, std::string> external;
 };
 
@@ -65,8 +66,7 @@ void parse_fields(std::string_view bytes, TensorProto& tensor, RawFields& raw) {
         fields.append_integers(raw.integers);
         break;
       case 6:
-        raw.has_strings = true;
-        fields.skip();
+        tensor.strings.push_back(fields.text());
         break;
       case 8:
         tensor.name = fields.text();
@@ -100,6 +100,39 @@ Result<int64_t> parse_count(const std::string& text, const char* what) {
   return value;
 }
 
+// Bytes of a tensor's raw data.
+int64_t raw_bytes(const ops::TensorType& type) {
+  const int64_t bits = numerics::info(type.format).bits;
+  return bits >= 8 ? static_cast<int64_t>(type.bytes()) : (type.elements() * bits + 7) / 8;
+}
+
+// Elements of 2, 4 or 6 bits from a stream whose first bits are the low bits of the first byte.
+ops::Tensor unpack(const ops::TensorType& type, const std::byte* packed) {
+  const auto bits = static_cast<size_t>(numerics::info(type.format).bits);
+  const auto bytes = static_cast<size_t>(raw_bytes(type));
+  const auto count = static_cast<size_t>(type.elements());
+  std::byte* to = nullptr;
+  ops::Tensor tensor = ops::Tensor::allocate(type, &to);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t first = i * bits / 8;
+    auto window = std::to_integer<unsigned>(packed[first]);
+    if (first + 1 < bytes) window |= std::to_integer<unsigned>(packed[first + 1]) << 8;
+    to[i] = static_cast<std::byte>(window >> (i * bits % 8) & ((1U << bits) - 1));
+  }
+  return tensor;
+}
+
+// Raw data at an address that `owner` keeps alive.
+ops::Tensor raw_tensor(const ops::TensorType& type, const std::byte* data,
+                       std::shared_ptr<const void> owner) {
+  if (numerics::info(type.format).bits < 8) return unpack(type, data);
+  ops::Tensor tensor;
+  tensor.type = type;
+  tensor.data = data;
+  tensor.owner = std::move(owner);
+  return tensor;
+}
+
 Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields& raw,
                                     ExternalFiles& external) {
   auto location = raw.external.find("location");
@@ -108,7 +141,7 @@ Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields
         "the tensor says that its data is external, but gives no \"location\".");
   }
   int64_t offset = 0;
-  auto length = static_cast<int64_t>(type.bytes());
+  const int64_t length = raw_bytes(type);
   if (auto entry = raw.external.find("offset"); entry != raw.external.end()) {
     THORONG_TRY(offset, parse_count(entry->second, "offset"));
   }
@@ -121,7 +154,11 @@ Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields
                               std::to_string(length) + " bytes.");
     }
   }
-  THORONG_TRY(auto file, external.open(location->second));
+  auto opened = external.open(location->second);
+  const bool missing = opened.status().code() == Code::kNotFound ||
+                       opened.status().code() == Code::kFailedPrecondition;
+  if (missing && external.may_be_missing()) return ops::Tensor::absent_values(type);
+  THORONG_TRY(auto file, std::move(opened));
   auto size = static_cast<int64_t>(file->bytes().size());
   if (offset > size || length > size - offset) {
     return out_of_range("external data file \"" + location->second + "\" has " +
@@ -129,11 +166,7 @@ Result<ops::Tensor> external_tensor(const ops::TensorType& type, const RawFields
                         std::to_string(offset) + " to " + std::to_string(offset + length) +
                         ". Is the file complete?");
   }
-  ops::Tensor tensor;
-  tensor.type = type;
-  tensor.data = file->bytes().data() + offset;
-  tensor.owner = file;
-  return tensor;
+  return raw_tensor(type, file->bytes().data() + offset, file);
 }
 
 template <typename T>
@@ -143,15 +176,22 @@ void store_as(std::byte* to, size_t index, int64_t value) {
 }
 
 // Typed fields: floats in float_data/double_data; everything else, sixteen-bit and eight-bit floats
-// too, as integers.
+// too, as integers; of elements of 2 and 4 bits a packed byte each.
 Result<ops::Tensor> typed_tensor(const ops::TensorType& type, const RawFields& raw) {
-  auto count = static_cast<size_t>(type.elements());
+  const int bits = numerics::info(type.format).bits;
+  const bool packed = bits == 2 || bits == 4;
+  auto count = static_cast<size_t>(packed ? raw_bytes(type) : type.elements());
   bool in_doubles = type.format == Format::kFloat32 || type.format == Format::kFloat64;
   size_t found = in_doubles ? raw.doubles.size() : raw.integers.size();
   if (found != count) {
     return invalid_argument("the tensor of shape " + ops::to_string(type.shape) + " needs " +
-                            std::to_string(count) + " elements, but the file holds " +
-                            std::to_string(found) + ".");
+                            std::to_string(count) + (packed ? " packed bytes" : " elements") +
+                            ", but the file holds " + std::to_string(found) + ".");
+  }
+  if (packed) {
+    std::vector<std::byte> bytes;
+    for (int64_t value : raw.integers) bytes.push_back(static_cast<std::byte>(value & 0xFF));
+    return unpack(type, bytes.data());
   }
   std::byte* to = nullptr;
   ops::Tensor tensor = ops::Tensor::allocate(type, &to);
@@ -164,7 +204,7 @@ Result<ops::Tensor> typed_tensor(const ops::TensorType& type, const RawFields& r
     } else {
       switch (numerics::byte_size(type.format)) {
         case 1:
-          store_as<uint8_t>(to, i, raw.integers[i]);
+          store_as<uint8_t>(to, i, raw.integers[i] & ((1 << bits) - 1));
           break;
         case 2:
           store_as<uint16_t>(to, i, raw.integers[i]);
@@ -201,17 +241,13 @@ Result<ops::Tensor> decode(const TensorProto& header, const RawFields& raw,
     return ops::Tensor::allocate(type, &unused);
   }
   if (!raw.has_raw) return typed_tensor(type, raw);
-  if (raw.raw.size() != type.bytes()) {
+  if (static_cast<int64_t>(raw.raw.size()) != raw_bytes(type)) {
     return invalid_argument("the tensor of shape " + ops::to_string(type.shape) + " and type " +
                             std::string(numerics::name(type.format)) + " needs " +
-                            std::to_string(type.bytes()) + " bytes, but its raw data has " +
+                            std::to_string(raw_bytes(type)) + " bytes, but its raw data has " +
                             std::to_string(raw.raw.size()) + ".");
   }
-  ops::Tensor tensor;
-  tensor.type = type;
-  tensor.owner = owner;
-  tensor.data = reinterpret_cast<const std::byte*>(raw.raw.data());
-  return tensor;
+  return raw_tensor(type, reinterpret_cast<const std::byte*>(raw.raw.data()), owner);
 }
 
 }  // namespace

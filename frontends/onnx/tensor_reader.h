@@ -15,12 +15,16 @@ namespace thorong::onnx {
 // External data files of one model: opened once, only inside the model's folder.
 class ExternalFiles {
  public:
-  explicit ExternalFiles(std::string folder) : folder_(std::move(folder)) {}
+  // may_be_missing: tensors in files that are not there have a type and no values.
+  explicit ExternalFiles(std::string folder, bool may_be_missing = false)
+      : folder_(std::move(folder)), may_be_missing_(may_be_missing) {}
+  bool may_be_missing() const { return may_be_missing_; }
   Result<std::shared_ptr<const MappedFile>> open(const std::string& location);
   std::vector<std::shared_ptr<const MappedFile>> files() const;
 
  private:
   std::string folder_;
+  bool may_be_missing_ = false;
   std::map<std::string, std::shared_ptr<const MappedFile>> open_;
 };
 

@@ -20,6 +20,7 @@
 #include "tensors.h"
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/runtime/accuracy.h"
 #include "thorong/runtime/session.h"
 #include "thorong/version.h"
 
@@ -47,16 +48,20 @@ auto run_interruptibly(Function work) {
   return value_or_throw(std::move(*result));
 }
 
-Program compile_file(const std::string& path, const nb::dict& given, Inputs inputs) {
+Program compile_file(const std::string& path, const nb::dict& given, Inputs inputs,
+                     const nb::dict& structures) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
+  options.structures = read_structures(structures);
   return {run_interruptibly(
       [&](const std::atomic<bool>*) { return runtime::compile_file(path, options); })};
 }
 
-Program compile_bytes(const nb::bytes& model, const nb::dict& given, Inputs inputs) {
+Program compile_bytes(const nb::bytes& model, const nb::dict& given, Inputs inputs,
+                      const nb::dict& structures) {
   runtime::Options options = read_options(given);
   options.inputs = std::move(inputs);
+  options.structures = read_structures(structures);
   std::span bytes(static_cast<const std::byte*>(model.data()), model.size());
   return {run_interruptibly(
       [&](const std::atomic<bool>*) { return runtime::compile_bytes(bytes, options); })};
@@ -67,6 +72,15 @@ std::unique_ptr<Executable> load(const Program& program) {
   executable->core = run_interruptibly(
       [&](const std::atomic<bool>*) { return runtime::Executable::load(program.core); });
   return executable;
+}
+
+report::Accuracy measure_accuracy(const Program& program, const Inputs& inputs,
+                                  const std::vector<std::string>& names) {
+  const auto modes = value_or_throw(runtime::accuracy_modes(names));
+  return run_interruptibly([&](const std::atomic<bool>* interrupted) {
+    return runtime::measure_accuracy(
+        *program.core, inputs, modes, [](const std::string&) {}, interrupted);
+  });
 }
 
 std::string describe_operand(const isa::Program& tiles, const isa::Instruction& instruction,
@@ -141,6 +155,7 @@ NB_MODULE(_core, module) {
       .def_prop_ro("outputs", [](const Program& p) { return p.core->outputs; })
       .def("load", load);
   nb::class_<Executable>(module, "Executable").def("execute", execute);
+  module.def("measure_accuracy", measure_accuracy);
   module.def("compile_file", compile_file);
   module.def("compile_bytes", compile_bytes);
   module.def(

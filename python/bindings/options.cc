@@ -93,6 +93,8 @@ void read_option(const std::string& name, nb::handle value, runtime::Options& op
     options.seed = get<uint64_t>(name, value, "an integer of at least 0");
   } else if (name == "timing_only") {
     options.timing_only = get<bool>(name, value, "True or False");
+  } else if (name == "cache") {
+    options.cache = value.is_none() ? "" : word(name, value, "a folder");
   } else if (name == "threads") {
     options.threads = in_range(name, value, 0, 4096);
   } else if (name == "repeat") {

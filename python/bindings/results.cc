@@ -9,7 +9,9 @@
 #include <string_view>
 
 #include "errors.h"
+#include "tensors.h"
 #include "thorong/base/file.h"
+#include "thorong/report/accuracy.h"
 #include "thorong/report/report.h"
 #include "thorong/report/units.h"
 
@@ -125,6 +127,10 @@ std::vector<std::pair<std::string, std::string>> summary(const Result& result) {
 }  // namespace
 
 void bind_results(nb::module_& module) {
+  nb::class_<report::Accuracy>(module, "Accuracy")
+      .def("to_json", &report::to_accuracy_json)
+      .def("to_html", &report::to_accuracy_html)
+      .def("to_table", [](const report::Accuracy& a) { return report::to_accuracy_table(a, 20, false); });
   nb::class_<Result>(module, "Result")
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())
@@ -146,6 +152,8 @@ void bind_results(nb::module_& module) {
       .def("headline", &report::headline)
       .def("summary", summary)
       .def("outputs", outputs)
+      .def("output_structures",
+           [](const Result& r) { return write_structures(r.output_structures); })
       .def("timeline", timeline)
       .def("tiles", tiles)
       .def("tile_names", tile_names)

@@ -45,6 +45,38 @@ OutputBytes to_bytes(const ops::Tensor& tensor) {
 
 }  // namespace
 
+ops::Structures read_structures(const nb::dict& given) {
+  using Kind = ops::Structure::Kind;
+  ops::Structures structures;
+  for (auto [name, value] : given) {
+    ops::Structure& structure = structures[nb::cast<std::string>(name)];
+    if (value.is_none()) continue;
+    if (nb::try_cast<int64_t>(value, structure.count)) {
+      structure.kind = Kind::kSequence;
+      continue;
+    }
+    structure.kind = Kind::kText;
+    structure.text.shape = nb::cast<std::vector<int64_t>>(value[nb::int_(0)]);
+    structure.text.strings = nb::cast<std::vector<std::string>>(value[nb::int_(1)]);
+  }
+  return structures;
+}
+
+nb::dict write_structures(const ops::Structures& structures) {
+  using Kind = ops::Structure::Kind;
+  nb::dict all;
+  for (const auto& [name, structure] : structures) {
+    nb::str key(name.c_str(), name.size());
+    if (structure.kind == Kind::kSequence)
+      all[key] = structure.count;
+    else if (structure.kind == Kind::kText)
+      all[key] = nb::make_tuple(structure.text.shape, structure.text.strings);
+    else
+      all[key] = nb::none();
+  }
+  return all;
+}
+
 void bind_tensors(nb::module_& module) {
   nb::class_<ops::Tensor>(module, "Tensor")
       .def_static("from_bytes", from_bytes)

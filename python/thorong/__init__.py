@@ -8,6 +8,7 @@ Tells what comes out, how long it takes, how much energy it needs and what it co
     print(result.latency_s, result.energy_j, result.outputs)
 """
 
+from ._accuracy import Accuracy, accuracy
 from ._core import version as __version__
 from ._errors import (
     Error,
@@ -26,6 +27,7 @@ from ._result import Result
 from ._session import Device, Executable, Program, Signature, chips, compile, run
 
 __all__ = [
+    "Accuracy",
     "Device",
     "Error",
     "Executable",
@@ -43,6 +45,7 @@ __all__ = [
     "Signature",
     "Unsupported",
     "__version__",
+    "accuracy",
     "chips",
     "compile",
     "run",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         repeat: int
         schedule: Literal["vendor", "best"]
         against: Literal["reference"] | None
+        cache: str | os.PathLike[str] | None
 
     class RunOptions(CompileOptions, total=False):
         """Keywords of `thorong.run`."""
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 COMPILE = (
     "dims", "auto_cast", "auto_cast_type", "rounding", "seed", "timing_only", "threads", "repeat", "schedule",
-    "against", "assume",
+    "against", "assume", "cache",
 )  # fmt: skip
 RUN = (*COMPILE, "out", "report", "trace")
 _OF_THE_CALL = ("chip", "inputs")
@@ -78,4 +79,6 @@ def for_core(chip: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[s
     elif given.get("dims", 0) is None:
         del given["dims"]
     given["assume"] = assumptions(given.get("assume"))
+    cache = given.get("cache") or os.environ.get("THORONG_CACHE")
+    given["cache"] = os.fspath(cache) if cache else None
     return given

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import to_array
+from ._arrays import to_array, to_values
 
 
 class _Outputs(dict[str, NDArray[Any]]):
@@ -108,8 +108,16 @@ class Result:
 
     @cached_property
     def outputs(self) -> dict[str, NDArray[Any]]:
-        """The outputs by name, in the model's shapes and types (ml_dtypes for bf16 and fp8); empty with timing_only."""
-        return _Outputs(zip(self._figures["outputs"], map(to_array, self._core.outputs())))
+        """The outputs by name, in the model's shapes and types (ml_dtypes for bf16 and fp8); empty with timing_only.
+
+        A sequence is a list of arrays, an optional without a value None, and strings an array of objects.
+        """
+        tensors = dict(zip(self._unique_names(), map(to_array, self._core.outputs())))
+        return _Outputs(to_values(tensors, self._core.output_structures()) if tensors or not self.timing_only else {})
+
+    def _unique_names(self) -> list[str]:
+        """The tensors' names as the JSON has them: a second equal one is numbered."""
+        return [name for name, output in self._figures["outputs"].items() if "shape" in output and "strings" not in output]
 
     @cached_property
     def rank_outputs(self) -> list[dict[str, NDArray[Any]]]:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, _options
-from ._arrays import dtype_of, to_tensors
-from ._errors import InvalidArgument
+from ._arrays import Structure, dtype_of, to_tensors
+from ._errors import FailedPrecondition, InvalidArgument
 from ._result import Result
 
 if TYPE_CHECKING:
@@ -103,7 +103,14 @@ class Executable:
         Example:
             >>> executable({"x": numpy.ones((8, 64), numpy.float32)}).outputs["y"]
         """
-        return Result(self._core.execute(to_tensors(inputs)))
+        tensors, structures = to_tensors(inputs)
+        for name, structure in structures.items():
+            if structure != self.program._structures.get(name, structure):
+                raise FailedPrecondition(
+                    "the program was compiled for another number of tensors or other strings. Compile it with these.",
+                    f"inputs['{name}']",
+                )
+        return Result(self._core.execute(tensors))
 
     def __repr__(self) -> str:
         return f"<thorong.Executable of {self.program!r}>"
@@ -117,9 +124,10 @@ class Program:
         inputs, outputs: their signatures in the model's order.
     """
 
-    def __init__(self, core: _core.Program, name: str) -> None:
+    def __init__(self, core: _core.Program, name: str, structures: dict[str, Structure]) -> None:
         self._core = core
         self._name = name
+        self._structures = structures
         self.chip = core.chip
         self.inputs = _signatures(core.inputs)
         self.outputs = _signatures(core.outputs)
@@ -166,7 +174,9 @@ def compile(
     Args:
         model: an ONNX file's path, its bytes, or an onnx.ModelProto.
         chip: a name of `thorong.chips()`, or a chip file (.yaml).
-        inputs: arrays whose shapes bind the model's symbolic dimensions; their values are not used.
+        inputs: arrays whose shapes bind the model's symbolic dimensions. Their values are used only where sizes,
+            branches or trip counts depend on them; the program is then for these values, and says so when it is
+            executed with others. A list is a sequence, None an absent optional, an array of objects strings.
         **options: those of `run`, without out, report and trace.
 
     Returns:
@@ -182,14 +192,15 @@ def compile(
         >>> program.load()({"x": numpy.ones((8, 64), numpy.float32)}).latency_s
     """
     _options.check_names("compile", options, _options.COMPILE)
-    given, tensors = _options.for_core(chip, options), to_tensors(inputs)
+    given = _options.for_core(chip, options)
+    tensors, structures = to_tensors(inputs)
     if hasattr(model, "SerializeToString"):
         model = model.SerializeToString()
     if isinstance(model, (str, os.PathLike)):
         path = os.fspath(model)
-        return Program(_core.compile_file(path, given, tensors), path)
+        return Program(_core.compile_file(path, given, tensors, structures), path, structures)
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return Program(_core.compile_bytes(bytes(model), given, tensors), "a model of bytes")
+        return Program(_core.compile_bytes(bytes(model), given, tensors, structures), "a model of bytes", structures)
     raise TypeError(f"model wants a path, bytes or an onnx.ModelProto, found {type(model).__name__}")
 
 
@@ -205,8 +216,9 @@ def run(
     Args:
         model: an ONNX file's path, its bytes, or an onnx.ModelProto.
         chip: a name of `thorong.chips()`, or a chip file (.yaml).
-        inputs: arrays by input name, with the model's shapes and element types (ml_dtypes for bf16 and fp8). Missing
-            ones are random values from the seed.
+        inputs: arrays by input name, with the model's shapes and element types (ml_dtypes for bf16 and fp8); a list for a
+            sequence, None for an absent optional, an array of objects for strings. Missing ones are random values from
+            the seed.
         **options: the command's, in snake case:
             assume: for this run, other values of the chip's figures: {"tensor.min_issue_cycles": 128}; names as
                 `Result.assumed` has them, values as in the chip file ("128 cycles"). `Result.assumptions` says what
@@ -222,6 +234,8 @@ def run(
             schedule: "vendor" (the overlap that the vendor's compiler reaches) or "best" (all that dependencies allow).
             against: "reference" also computes the operators' plain meaning in fp32; see `Result.errors`.
             out: a folder for the outputs as NAME.npy.
+            cache: a folder that keeps compiled programs, up to 2 GiB, found again by their content; $THORONG_CACHE names
+                one for every run.
             report: a file for the HTML report.
             trace: a file for the Perfetto trace, .json or .json.gz.
 

@@ -133,8 +133,8 @@ def mismatched_shapes(folder: Path) -> Path:
 
 
 def old_opset(folder: Path) -> Path:
-    """Opset 3."""
-    return save_graph_unchecked(folder, 3)
+    """Opset 0."""
+    return save_graph_unchecked(folder, 0)
 
 
 def future_opset(folder: Path) -> Path:

@@ -209,7 +209,9 @@ def test_bfloat16_goes_in_and_comes_out(tmp_path: Path) -> None:
 
 def test_inputs_that_are_not_arrays(model: Path) -> None:
     """A clear error that names the input."""
-    for value, error in (([1.0], package.Unsupported), (None, package.Unsupported), ("text", TypeError)):
+    wrong = [([1.0], TypeError), ("text", TypeError), (None, package.InvalidArgument)]
+    wrong += [([np.ones(3, np.float32)], package.InvalidArgument), (np.array(["a"]), package.InvalidArgument)]
+    for value, error in wrong:
         with pytest.raises(error, match="x"):
             package.run(model, inputs={"x": value})
     with pytest.raises(package.Unsupported, match="complex64"):
@@ -304,4 +306,4 @@ def test_a_machine_fault_says_where(tmp_path: Path) -> None:
 def test_a_bug_is_an_internal_error() -> None:
     """A failed check of the core unwinds and does not end the process."""
     with pytest.raises(package.InternalError, match="bug in Thorong"):
-        package._core.compile_file("m.onnx", {"no_such_option": 1}, {})
+        package._core.compile_file("m.onnx", {"no_such_option": 1}, {}, {})

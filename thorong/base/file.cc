@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -69,6 +70,14 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
   }
   ::close(descriptor);
   return std::shared_ptr<const MappedFile>(std::move(file));
+}
+
+std::shared_ptr<const void> zero_pages(size_t bytes) {
+  bytes = std::max<size_t>(bytes, 1);
+  void* pages =
+      ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) return nullptr;
+  return {pages, [bytes](const void* start) { ::munmap(const_cast<void*>(start), bytes); }};
 }
 
 MappedFile::~MappedFile() {

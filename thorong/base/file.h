@@ -32,6 +32,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Zeros without memory of their own, for data that is not there: pages of which none is written.
+// Null where the address space has no room.
+std::shared_ptr<const void> zero_pages(size_t bytes);
+
 // Writes `parts` one after the other to a temporary file beside `path`, syncs and renames it. On
 // any error nothing of it is left. The file keeps its mode if there is one. A symbolic link stays
 // one; a device or a pipe is written to directly. Error: io with the system's reason.

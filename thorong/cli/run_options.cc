@@ -45,6 +45,12 @@ void RunOptions::add_to(CLI::App& command) {
                   "(TensorProto). Repeatable; missing inputs are seeded random values")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
+  command
+      .add_option("--cache", options.cache,
+                  "Keeps compiled programs in a folder, up to 2 GiB, and finds them again by their "
+                  "content; $THORONG_CACHE names one for every run")
+      ->type_name("DIR")
+      ->envname("THORONG_CACHE");
   command.add_option("--dim", dims, "Binds a symbolic dimension. Repeatable")
       ->type_name("NAME=N")
       ->allow_extra_args(false);

@@ -3,7 +3,10 @@
 // of every lowering.
 #include "thorong/compiler/codegen.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <limits>
 
 #include "thorong/compiler/elementwise_emitter.h"
 #include "thorong/ops/tensor_iteration.h"
@@ -17,24 +20,46 @@ Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups,
       options_(options),
       builder_(core),
       consumers_(graph.values.size()),
-      last_group_(graph.values.size(), -1) {
+      base_(graph.values.size()),
+      last_group_(graph.values.size(), -1),
+      dying_(groups.size() + 1) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     for (ValueId v : graph.nodes[n].inputs) {
       if (v >= 0) consumers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
     }
   }
-  for (size_t g = 0; g < groups.size(); ++g) {
-    auto read = [&](int n) {
-      for (ValueId v : graph.nodes[static_cast<size_t>(n)].inputs) {
-        if (v >= 0) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(g);
-      }
-    };
-    if (groups[g].anchor >= 0) read(groups[g].anchor);
-    for (int n : groups[g].elementwise) read(n);
-  }
-  for (ValueId v : graph.outputs)
-    last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups.size());
+  find_lifetimes();
   weights_bound_ = find_weights_bound();
+}
+
+// Once for all values: graphs that were unrolled have very many, and as many live at once.
+void Codegen::find_lifetimes() {
+  for (size_t v = 0; v < base_.size(); ++v) base_[v] = static_cast<ValueId>(v);
+  for (const Node& node : graph_.nodes) {  // in topological order
+    if (is_view(node)) base_[static_cast<size_t>(node.outputs[0])] = base_of(node.inputs[0]);
+  }
+  std::vector<int> end(base_.size(), 0);  // base value -> last group that writes or reads it
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto visit = [&](int n) {
+      const Node& node = graph_.nodes[static_cast<size_t>(n)];
+      for (ValueId v : node.inputs) {
+        if (v >= 0) last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(g);
+        if (v >= 0) end[static_cast<size_t>(base_of(v))] = static_cast<int>(g);
+      }
+      for (ValueId v : node.outputs) end[static_cast<size_t>(base_of(v))] = static_cast<int>(g);
+    };
+    if (groups_[g].anchor >= 0) visit(groups_[g].anchor);
+    for (int n : groups_[g].elementwise) visit(n);
+  }
+  for (ValueId v : graph_.outputs) {
+    last_group_[static_cast<size_t>(base_of(v))] = static_cast<int>(groups_.size());
+    end[static_cast<size_t>(base_of(v))] = static_cast<int>(groups_.size());
+  }
+  for (size_t v = 0; v < base_.size(); ++v) {
+    if (graph_.is_constant(base_[v])) continue;
+    dying_[static_cast<size_t>(end[static_cast<size_t>(base_[v])])].push_back(
+        static_cast<ValueId>(v));
+  }
 }
 
 // Whether loading the weights takes longer than the work on them: the products themselves, and at
@@ -56,14 +81,6 @@ bool Codegen::find_weights_bound() const {
 }
 
 bool Codegen::is_view(const Node& node) const { return is_view_operator(node); }
-
-ValueId Codegen::base_of(ValueId value) const {
-  while (true) {
-    int producer = graph_.value(value).producer;
-    if (producer < 0 || !is_view(graph_.nodes[static_cast<size_t>(producer)])) return value;
-    value = graph_.nodes[static_cast<size_t>(producer)].inputs[0];
-  }
-}
 
 const ops::Tensor* Codegen::constant(ValueId value) const {
   return graph_.is_constant(value) ? &graph_.value(value).constant : nullptr;
@@ -181,8 +198,27 @@ void Codegen::begin_operator(const Group& group, const Node& first) {
     builder_.current_operator().flops += flops;
     return;
   }
-  builder_.begin_operator({first.name, text, path, flops});
+  builder_.begin_operator({first.name, text, path, flops, graph_.value(group.result).name});
   if (first.copy_of >= 0) copies_[{first.copy_of, text + path}] = builder_.operator_index();
+}
+
+// The strips of one operator choose alike.
+void Codegen::explain(const std::string& choice) {
+  std::string& text = builder_.current_operator().choice;
+  if (text.find(choice) == std::string::npos) text += (text.empty() ? "" : "; ") + choice;
+}
+
+// Where the group's result went.
+void Codegen::explain_place(const Group& group) {
+  const auto placed = placed_.find(group.result);
+  if (placed == placed_.end() || output_buffers_.contains(group.result)) return;
+  const Shape& shape = graph_.type(group.result).shape;
+  const int pdim = placed->second.pdim;
+  if (pdim >= 0 && static_cast<size_t>(pdim) < shape.size()) {
+    explain(fmt::format("dimension {} ({}) of the result on the partitions", pdim,
+                        shape[static_cast<size_t>(pdim)]));
+  }
+  explain(placed->second.sbuf ? "result stays in SBUF" : "result goes to HBM");
 }
 
 Status Codegen::run_group(const Group& group) {
@@ -198,9 +234,14 @@ Status Codegen::run_group(const Group& group) {
         allocate(graph_.type(group.result).shape, -1, storage_format(group.result), "empty");
     return ok_status();
   }
-  if (group.by_reference) return run_reference(group);
-  if (group.anchor < 0) return find_lowering("elementwise")->lower(*this, group, first);
-  Status status = find_lowering(first.op->name)->lower(*this, group, first);
+  if (group.by_reference) {
+    explain("no tiles for it: its plain meaning on whole tensors");
+    return run_reference(group);
+  }
+  const char* op = group.anchor < 0 ? "elementwise" : first.op->name.c_str();
+  Status status = find_lowering(op)->lower(*this, group, first);
+  if (status.ok() && !nothing) explain_place(group);
+  if (group.anchor < 0) return status;
   return status.at(first.name.empty() ? first.op->name : "node '" + first.name + "'");
 }
 
@@ -338,26 +379,25 @@ Status Codegen::finish_box(const Group& group, const Box& box,
 void Codegen::release_after(size_t g) {
   for (const auto& [key, cached] : row_cache_) builder_.release(cached.first);
   row_cache_.clear();
-  auto dead = [&](ValueId v) {
-    return last_group_[static_cast<size_t>(base_of(v))] <= static_cast<int>(g);
-  };
   std::set<BufferId> freed;
-  auto drop = [&](auto& map, auto key_value) {
-    for (auto it = map.begin(); it != map.end();) {
-      ValueId v = key_value(it->first);
-      if (!dead(v) || graph_.is_constant(base_of(v))) {
-        ++it;
-        continue;
-      }
-      const isa::Buffer& buffer =
-          builder_.program().buffers[static_cast<size_t>(it->second.buffer)];
-      bool owned = buffer.role == isa::BufferRole::kScratch && !in_place_.contains(v);
-      if (owned && freed.insert(it->second.buffer).second) builder_.release(it->second.buffer);
-      it = map.erase(it);
-    }
+  auto release = [&](ValueId v, BufferId id) {
+    const isa::Buffer& buffer = builder_.program().buffers[static_cast<size_t>(id)];
+    bool owned = buffer.role == isa::BufferRole::kScratch && !in_place_.contains(v);
+    if (owned && freed.insert(id).second) builder_.release(id);
   };
-  drop(placed_, [](ValueId v) { return v; });
-  drop(variants_, [](const auto& key) { return key.first; });
+  for (ValueId v : dying_[g]) {
+    auto it = placed_.find(v);
+    if (it == placed_.end()) continue;
+    release(v, it->second.buffer);
+    placed_.erase(it);
+  }
+  for (ValueId v : dying_[g]) {
+    auto it = variants_.lower_bound({v, {std::numeric_limits<int>::min(), Format{}}});
+    while (it != variants_.end() && it->first.first == v) {
+      release(v, it->second.buffer);
+      it = variants_.erase(it);
+    }
+  }
   // Layouts of constants that were brought into SBUF (broadcast rows) live for one group.
   for (auto it = variants_.begin(); it != variants_.end();) {
     bool constant_row = graph_.is_constant(base_of(it->first.first)) && it->second.sbuf;
@@ -388,13 +428,14 @@ void Codegen::release_original(ValueId value) {
   for (int n : group.elementwise) count(n);
   if (reads != 1) return;
   std::set<BufferId> freed;
-  for (auto it = placed_.begin(); it != placed_.end();) {
-    bool same = base_of(it->first) == base;
-    bool scratch = builder_.program().buffers[static_cast<size_t>(it->second.buffer)].role ==
-                   isa::BufferRole::kScratch;
-    if (same && scratch && freed.insert(it->second.buffer).second)
-      builder_.release(it->second.buffer);
-    it = same && scratch ? placed_.erase(it) : std::next(it);
+  for (ValueId v : dying_[group_index_]) {
+    auto it = base_of(v) == base ? placed_.find(v) : placed_.end();
+    if (it == placed_.end()) continue;
+    BufferId buffer = it->second.buffer;
+    if (builder_.program().buffers[static_cast<size_t>(buffer)].role != isa::BufferRole::kScratch)
+      continue;
+    if (freed.insert(buffer).second) builder_.release(buffer);
+    placed_.erase(it);
   }
 }
 

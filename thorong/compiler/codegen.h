@@ -94,6 +94,9 @@ class Codegen {
     return placed.ok() && placed->sbuf ? placed->pdim : -1;
   }
 
+  // What a lowering chose for the present operator, as people read it ("rhs stationary ...").
+  void explain(const std::string& choice);
+
   // The program is bound by the loading of its weights: DMA is dear and the engines wait.
   bool weights_bound() const { return weights_bound_; }
 
@@ -138,11 +141,13 @@ class Codegen {
   void release_after(size_t group_index);
   void release_original(ValueId value);
   void begin_operator(const Group& group, const Node& first);
+  void explain_place(const Group& group);
   bool joins(ValueId value) const;  // whether a concatenate is all that reads it
   std::optional<Placed> place_in_join(ValueId value, int pdim);
   Placed place_result(ValueId value, int pdim);
 
-  ValueId base_of(ValueId value) const;
+  void find_lifetimes();
+  ValueId base_of(ValueId value) const { return base_[static_cast<size_t>(value)]; }
   bool find_weights_bound() const;
   bool is_view(const Node& node) const;
 
@@ -151,7 +156,9 @@ class Codegen {
   CompileOptions options_;
   TileBuilder builder_;
   std::vector<std::vector<int>> consumers_;  // value -> nodes
+  std::vector<ValueId> base_;                // value -> value behind the views
   std::vector<int> last_group_;              // base value -> last group that reads it
+  std::vector<std::vector<ValueId>> dying_;  // group -> values, ascending, that end with it
   std::map<ValueId, Placed> placed_;
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed>
       variants_;  // other layouts and formats of a value

@@ -110,6 +110,22 @@ TEST(LoweringChoices, ShortRowsOfASoftmaxAreDoneTogether) {
   EXPECT_GE(count(rows, Opcode::activation), 4);  // one a row: they find the sum on the way
 }
 
+TEST(LoweringChoices, WeightsTimesTheirBroadcastScaleAreWeights) {
+  Model model;
+  ValueId scale = model.add(
+      "broadcast_in_dim", std::vector<ValueId>{model.constant({32})},
+      ops::make_attributes({{"shape", Shape{32, 16, 3, 3}}, {"broadcast_dimensions", Shape{0}}}));
+  ValueId w = model.add("multiply", std::vector<ValueId>{model.constant({32, 16, 3, 3}), scale});
+  ValueId y = model.add(
+      "convolution", std::vector<ValueId>{model.input({1, 16, 8, 8}), w},
+      ops::make_attributes(
+          {{"strides", Shape{1, 1}}, {"padding_low", Shape{1, 1}}, {"padding_high", Shape{1, 1}}}));
+  auto program = model.compiled(y);
+  EXPECT_EQ(count(program, Opcode::custom_op), 0);
+  EXPECT_EQ(count(program, Opcode::tensor_tensor), 0);
+  EXPECT_GT(count(program, Opcode::nc_matmul), 0);
+}
+
 TEST(LoweringChoices, SmallProductsShareBanksOverAllBatchDimensions) {
   Model model;
   ValueId a = model.input({16, 8, 64, 8}), b = model.input({16, 8, 64, 8});

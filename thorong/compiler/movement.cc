@@ -47,7 +47,8 @@ Result<Placed> Codegen::place(ValueId value) {
     THORONG_RETURN_IF_ERROR(copy_to_hbm(in, dense));
     variants_[{node.inputs[0], {-3 - static_cast<int>(value), in.format}}] =
         dense;  // freed with its base
-    view = try_view(node, dense, shape, block());
+    view = ops::element_count(shape) == 0 ? dense_hbm(dense.buffer, in.format, shape)
+                                          : try_view(node, dense, shape, block());
     THORONG_CHECK(view.has_value(), "a dense tensor in HBM can be viewed in any shape");
   }
   placed_[value] = *view;

@@ -8,7 +8,7 @@ bool accepts_rows(const Graph& graph, const Node& node) {
   auto rank = static_cast<int64_t>(type.shape.size());
   int64_t axis = node.attributes.integer("axis", -1);
   if (axis < 0) axis += rank;
-  bool floats = numerics::is_float(type.format) && type.format != Format::kFloat64;
+  bool floats = numerics::is_engine_float(type.format);
   return rank >= 2 && axis == rank - 1 && floats && type.shape.back() <= kLongestRow;
 }
 

@@ -37,7 +37,10 @@ class Search {
       : graph_(graph), core_(core), generate_(generate) {}
 
   Result<isa::Program> run() {
-    THORONG_TRY(Candidate whole, compile(graph_));
+    Candidate whole;
+    THORONG_TRY(whole.generated, generate_(graph_));
+    if (whole.generated.spilled.empty()) return std::move(whole.generated.program);
+    take_time(whole);
     double moved = 2 * bytes(graph_, whole.generated.spilled) / core_.hbm_core_bytes_per_s;
     if (moved < kWorthSearching * whole.time_s) return std::move(whole.generated.program);
     Region widest = widest_region(graph_, whole.generated.spilled);
@@ -65,10 +68,14 @@ class Search {
   Result<Candidate> compile(const Graph& graph) {
     Candidate candidate;
     THORONG_TRY(candidate.generated, generate_(graph));
+    take_time(candidate);
+    return candidate;
+  }
+
+  void take_time(Candidate& candidate) const {
     int64_t end =
         sim::simulate_timing(candidate.generated.program, core_, sim::Schedule::kVendor).end_ps;
     candidate.time_s = static_cast<double>(end) * 1e-12;
-    return candidate;
   }
 
   static double bytes(const Graph& graph, const std::vector<ValueId>& values) {

@@ -190,6 +190,8 @@ struct OperatorInfo {
   std::string op;
   std::string path;  // tile, gpsimd, host
   double flops = 0;
+  std::string result{};  // the program's name for what it makes; empty where it has none
+  std::string choice{};  // what the compiler chose for it, for people
 };
 
 struct Program {

@@ -2,9 +2,10 @@
 // Arrays of any format to fp32 and back: widen and narrow.
 //
 // Vectorised: all floats narrowing, 16-bit floats and tfloat32 widening, integers of 8 and 16 bits
-// both ways. 8-bit floats widen through a table of 256 values. Integers of 32 and 64 bits, and
-// float64, go element by element. Random bits of the stochastic rounding are made a block at a
-// time; bit i of the stream depends on key and element number only.
+// both ways. 8-bit floats widen through a table of 256 values; formats that only ONNX has go
+// through tables both ways (narrow_formats.cc). Integers of 32 and 64 bits, and float64, go element
+// by element. Random bits of the stochastic rounding are made a block at a time; bit i of the
+// stream depends on key and element number only.
 #include "thorong/base/check.h"
 #include "thorong/numerics/format.h"
 #include "thorong/numerics/format_table.h"
@@ -293,18 +294,6 @@ HWY_EXPORT(random_kernel);
 
 constexpr size_t kBlock = 512;
 
-template <Format kFormat>
-void widen_by_table(const char* source, float* destination, size_t n) {
-  static const auto kTable = [] {
-    std::array<float, 256> table{};
-    for (uint32_t code = 0; code < 256; ++code) {
-      table[code] = internal::decode_small_float(internal::constant_info(kFormat), code);
-    }
-    return table;
-  }();
-  for (size_t i = 0; i < n; ++i) destination[i] = kTable[static_cast<unsigned char>(source[i])];
-}
-
 template <typename T>
 void widen_scalar(const char* source, float* destination, size_t n) {
   for (size_t i = 0; i < n; ++i) {
@@ -387,28 +376,22 @@ void widen(Format from, const void* source, float* destination, size_t n) {
       return widen_scalar<uint32_t>(bytes, destination, n);
     case Format::kUint64:
       return widen_scalar<uint64_t>(bytes, destination, n);
-    case Format::kFloat8E4m3:
-      return widen_by_table<Format::kFloat8E4m3>(bytes, destination, n);
-    case Format::kFloat8E4m3fn:
-      return widen_by_table<Format::kFloat8E4m3fn>(bytes, destination, n);
-    case Format::kFloat8E5m2:
-      return widen_by_table<Format::kFloat8E5m2>(bytes, destination, n);
-    case Format::kFloat8E3m4:
-      return widen_by_table<Format::kFloat8E3m4>(bytes, destination, n);
     case Format::kBool:
       for (size_t i = 0; i < n; ++i) destination[i] = bytes[i] != 0 ? 1.0F : 0.0F;
       return;
     default:
+      if (byte_size(from) == 1 && from != Format::kInt8 && from != Format::kUint8)
+        return internal::widen_by_table(from, bytes, destination, n);
       HWY_DYNAMIC_DISPATCH(widen_kernel)(from, bytes, destination, n);
   }
 }
 
 void round_in_place(Format to, float* values, size_t n) {
-  if (info(to).kind != 'N') {
+  if (info(to).kind == 'F') {
     HWY_DYNAMIC_DISPATCH(round_kernel)(to, values, n);
     return;
   }
-  // Its top exponent is of finite values, which the vector code does not know.
+  // The top exponent is of finite values, which the vector code does not know.
   std::array<unsigned char, 1024> codes;
   for (size_t i = 0; i < n; i += codes.size()) {
     const size_t count = std::min(codes.size(), n - i);
@@ -437,6 +420,7 @@ void narrow(Format to, const float* source, void* destination, size_t n, const R
     default:
       break;
   }
+  if (internal::narrows_by_table(to)) return internal::narrow_by_table(to, source, bytes, n);
   if (rounding.mode == RoundingMode::kStochastic && is_float(to)) {
     narrow_stochastic(to, source, bytes, n, rounding);
   } else {

@@ -84,6 +84,11 @@ Whole load_whole(Format format, const void* data, size_t index) {
       return {false, load<uint32_t>(data, index)};
     case Format::kUint64:
       return {false, load<uint64_t>(data, index)};
+    case Format::kInt2:
+    case Format::kInt4:
+    case Format::kUint2:
+    case Format::kUint4:
+      return from_signed(internal::decode_small_integer(info(format), load<uint8_t>(data, index)));
     default:
       return {false, load<uint8_t>(data, index) != 0 ? uint64_t{1} : uint64_t{0}};
   }
@@ -109,6 +114,16 @@ void store_integer(Format format, void* data, size_t index, const Cast& cast) {
       return store(data, index, cast.template operator()<uint32_t>());
     case Format::kUint64:
       return store(data, index, cast.template operator()<uint64_t>());
+    case Format::kInt2:
+    case Format::kInt4:
+      return store(
+          data, index,
+          internal::encode_small_integer(info(format), cast.template operator()<int8_t>()));
+    case Format::kUint2:
+    case Format::kUint4:
+      return store(
+          data, index,
+          internal::encode_small_integer(info(format), cast.template operator()<uint8_t>()));
     default:
       THORONG_CHECK(false, "not an integer format");
   }
@@ -157,13 +172,31 @@ uint64_t make_key(uint64_t seed, uint32_t chip, uint32_t core, uint64_t instruct
   return mix(mix(mix(seed) ^ place) ^ instruction_count);
 }
 
+int internal::decode_small_integer(const FormatInfo& format, uint32_t code) {
+  const int values = 1 << format.bits;
+  const int value = static_cast<int>(code) & (values - 1);
+  return format.kind == 'S' && value >= values / 2 ? value - values : value;
+}
+
+uint8_t internal::encode_small_integer(const FormatInfo& format, int value) {
+  const int values = 1 << format.bits;
+  const int low = format.kind == 'S' ? -values / 2 : 0;
+  return static_cast<uint8_t>(std::clamp(value, low, low + values - 1) & (values - 1));
+}
+
 float internal::decode_small_float(const FormatInfo& format, uint32_t code) {
   const uint32_t mantissa_mask = (1U << format.mantissa_bits) - 1;
   const uint32_t exponent_mask = (1U << format.exponent_bits) - 1;
   const uint32_t mantissa = code & mantissa_mask;
   const uint32_t exponent = code >> format.mantissa_bits & exponent_mask;
   const float sign = (code >> (format.bits - 1) & 1U) != 0 ? -1.0F : 1.0F;
-  if (exponent == exponent_mask) {
+  if (format.kind == 'E') {
+    if (code == exponent_mask) return std::numeric_limits<float>::quiet_NaN();
+    return std::ldexp(1.0F, static_cast<int>(code) - format.bias);
+  }
+  if (format.kind == 'Z' && code == 1U << (format.bits - 1))
+    return -std::numeric_limits<float>::quiet_NaN();
+  if (exponent == exponent_mask && (format.kind == 'F' || format.kind == 'N')) {
     const bool nan = format.kind == 'N' ? mantissa == mantissa_mask : mantissa != 0;
     if (nan) return std::copysign(std::numeric_limits<float>::quiet_NaN(), sign);
     if (format.kind == 'F') return sign * std::numeric_limits<float>::infinity();

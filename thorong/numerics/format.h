@@ -27,11 +27,17 @@ struct FormatInfo {
 };
 
 const FormatInfo& info(Format format);
-inline size_t byte_size(Format format) { return static_cast<size_t>(info(format).bits) / 8; }
+inline size_t byte_size(Format format) { return (static_cast<size_t>(info(format).bits) + 7) / 8; }
 inline std::string_view name(Format format) { return info(format).name; }
-inline bool is_float(Format format) { return info(format).kind == 'F' || info(format).kind == 'N'; }
 inline bool is_integer(Format format) {
   return info(format).kind == 'S' || info(format).kind == 'U';
+}
+inline bool is_float(Format format) { return !is_integer(format) && info(format).kind != 'B'; }
+// Whether engines of the chips compute with it: the floats of at most 32 bits that the vendor
+// documents. The others (float64, and what only ONNX and ml_dtypes have) are left to gpsimd.
+inline bool is_engine_float(Format format) {
+  const char kind = info(format).kind;
+  return (kind == 'F' || kind == 'N') && info(format).bits <= 32;
 }
 std::optional<Format> parse_format(std::string_view name);
 // Number of formats; enumerators count from zero.
@@ -61,8 +67,10 @@ void widen(Format from, const void* source, float* destination, size_t n);
 
 // destination[i] = source[i] rounded to `to`, i < n. Floats: RNE or stochastic (adds uniform bits
 // below the last kept bit, then truncates); overflow gives infinity where the format has it, else
-// NaN for kFloat8E4m3fn as ml_dtypes does; subnormals are kept; NaN stays NaN. Integers: round to
-// nearest even, then saturate; NaN gives 0. bool: x != 0.
+// NaN for kFloat8E4m3fn as ml_dtypes does; subnormals are kept; NaN stays NaN. Kinds Z, O and E are
+// always rounded to nearest (E: ties up), as ml_dtypes does: O saturates and NaN becomes a zero of
+// the other sign; E gives NaN for what is not above 0. Integers: round to nearest even, then
+// saturate; NaN gives 0. bool: x != 0.
 void narrow(Format to, const float* source, void* destination, size_t n,
             const Rounding& rounding = {});
 

@@ -22,6 +22,17 @@ const Format kShortFloats[] = {Format::kTfloat32,   Format::kBfloat16,     Forma
                                Format::kFloat8E4m3, Format::kFloat8E4m3fn, Format::kFloat8E5m2,
                                Format::kFloat8E3m4};
 
+// Those that are never rounded stochastically.
+const Format kTableFloats[] = {Format::kFloat8E4m3fnuz, Format::kFloat8E5m2fnuz,
+                               Format::kFloat8E8m0fnu,  Format::kFloat6E2m3fn,
+                               Format::kFloat6E3m2fn,   Format::kFloat4E2m1fn};
+
+std::vector<Format> narrow_floats() {
+  std::vector<Format> formats(std::begin(kShortFloats), std::end(kShortFloats));
+  formats.insert(formats.end(), std::begin(kTableFloats), std::end(kTableFloats));
+  return formats;
+}
+
 Rounding stochastic(uint64_t key, uint64_t first = 0) {
   return {RoundingMode::kStochastic, key, first};
 }
@@ -49,7 +60,7 @@ std::vector<float> round_trip(Format format, const std::vector<float>& in,
 }
 
 TEST(Table, IsConsistent) {
-  EXPECT_EQ(format_count(), 18);
+  EXPECT_EQ(format_count(), 28);
   for (int i = 0; i < format_count(); ++i) {
     const auto format = static_cast<Format>(i);
     EXPECT_EQ(parse_format(name(format)), format);
@@ -60,7 +71,7 @@ TEST(Table, IsConsistent) {
 
 TEST(Narrow, KeepsEveryExactValueInBothModes) {
   testing::for_each_target([&](const std::string&) {
-    for (const Format format : kShortFloats) {
+    for (const Format format : narrow_floats()) {
       const std::vector<float> values = all_values(format);
       for (const Rounding& rounding : {Rounding{}, stochastic(1), stochastic(2, 77)}) {
         const std::vector<float> back = round_trip(format, values, rounding);
@@ -184,6 +195,26 @@ TEST(Integers, RoundSaturateAndMapNanToZero) {
   });
 }
 
+TEST(Integers, OfFewBitsStandInTheLowBitsOfAByte) {
+  EXPECT_EQ(narrowed_integers<uint8_t>(Format::kInt4, {-1.0F, -8.5F, 7.6F, 2.5F, -3.0F, NAN}),
+            (std::vector<uint8_t>{15, 8, 7, 2, 13, 0}));
+  EXPECT_EQ(narrowed_integers<uint8_t>(Format::kUint4, {-1.0F, 15.4F, 16.0F, 1e9F}),
+            (std::vector<uint8_t>{0, 15, 15, 15}));
+  EXPECT_EQ(narrowed_integers<uint8_t>(Format::kInt2, {-1.0F, -2.0F, 1.0F, 5.0F}),
+            (std::vector<uint8_t>{3, 2, 1, 1}));
+  const std::vector<int32_t> words = {-9, -2, 1, 3, 99};
+  std::vector<uint8_t> codes(words.size());
+  convert(Format::kInt32, words.data(), Format::kUint2, codes.data(), words.size());
+  EXPECT_EQ(codes, (std::vector<uint8_t>{0, 0, 1, 3, 3}));
+  convert(Format::kInt32, words.data(), Format::kInt4, codes.data(), words.size());
+  EXPECT_EQ(codes, (std::vector<uint8_t>{8, 14, 1, 3, 7}));
+  std::vector<int64_t> back(words.size());
+  convert(Format::kInt4, codes.data(), Format::kInt64, back.data(), back.size());
+  EXPECT_EQ(back, (std::vector<int64_t>{-8, -2, 1, 3, 7}));
+  store_from_double(Format::kInt4, codes.data(), 0, -3.9);  // toward zero
+  EXPECT_EQ(load_as_double(Format::kInt4, codes.data(), 0), -3.0);
+}
+
 TEST(Convert, IntegersAndDoubles) {
   const std::vector<int64_t> whole = {-5, 300, int64_t{1} << 62, -(int64_t{1} << 40)};
   std::vector<uint8_t> bytes(4);
@@ -211,7 +242,7 @@ TEST(StoreFromDouble, RoundsOnce) {
   EXPECT_EQ(code, 0x3F80);
   store_from_double(Format::kFloat16, &code, 0, -1e300);
   EXPECT_EQ(code, 0xFC00);
-  for (const Format format : kShortFloats) {
+  for (const Format format : narrow_floats()) {
     if (info(format).bits > 16) continue;
     const size_t count = size_t{1} << info(format).bits;
     for (uint32_t i = 0; i < count; ++i) {
@@ -224,9 +255,7 @@ TEST(StoreFromDouble, RoundsOnce) {
 }
 
 TEST(RoundInPlace, IsNarrowThenWiden) {
-  for (const Format format :
-       {Format::kTfloat32, Format::kBfloat16, Format::kFloat16, Format::kFloat8E4m3,
-        Format::kFloat8E4m3fn, Format::kFloat8E5m2, Format::kFloat8E3m4}) {
+  for (const Format format : narrow_floats()) {
     std::vector<float> values = testing::covering_values(100'003);
     std::vector<std::byte> codes(values.size() * 4);
     std::vector<float> expected(values.size());

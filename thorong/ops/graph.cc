@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "thorong/base/file.h"
 #include "thorong/ops/operator_support.h"
 
 namespace thorong::ops {
@@ -40,6 +41,7 @@ Status check_operands(const Graph& graph, const OperatorSpec& op,
 }
 
 bool folds(const Graph& graph, const Node& node, const Types& types) {
+  if (!node.op->folds) return false;
   int64_t elements = 0, operand_elements = 0;
   for (const ValueId id : node.inputs) {
     if (id == kNoValue) continue;
@@ -56,10 +58,17 @@ bool folds(const Graph& graph, const Node& node, const Types& types) {
 
 // Replaces the node that would define the new values by their constants.
 Status fold(Graph& graph, const Node& node) {
-  std::vector<Tensor> inputs;
-  for (const ValueId id : node.inputs)
+  std::vector<Tensor> inputs, results;
+  bool absent = false;
+  for (const ValueId id : node.inputs) {
     inputs.push_back(id == kNoValue ? Tensor{} : graph.value(id).constant);
-  THORONG_TRY(std::vector<Tensor> results, evaluate_node(graph, node, inputs));
+    absent = absent || inputs.back().absent;
+  }
+  if (absent) {
+    for (const ValueId id : node.outputs) results.push_back(Tensor::absent_values(graph.type(id)));
+  } else {
+    THORONG_TRY(results, evaluate_node(graph, node, inputs));
+  }
   for (size_t i = 0; i < results.size(); ++i) {
     Value& value = graph.value(node.outputs[i]);
     value.constant = std::move(results[i]);
@@ -98,6 +107,16 @@ Tensor Tensor::allocate(TensorType type, std::byte** writable) {
   tensor.owner = std::shared_ptr<const void>(memory, [memory](const void*) { std::free(memory); });
   tensor.data = static_cast<const std::byte*>(memory);
   if (writable != nullptr) *writable = static_cast<std::byte*>(memory);
+  return tensor;
+}
+
+Tensor Tensor::absent_values(TensorType type) {
+  Tensor tensor;
+  tensor.owner = zero_pages(type.bytes());
+  if (!tensor.owner) throw OutOfMemory(type.bytes(), "a tensor " + to_string(type));
+  tensor.data = static_cast<const std::byte*>(tensor.owner.get());
+  tensor.type = std::move(type);
+  tensor.absent = true;
   return tensor;
 }
 

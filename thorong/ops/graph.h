@@ -39,6 +39,7 @@ struct Tensor {
   TensorType type;
   std::shared_ptr<const void> owner;  // keeps `data` alive
   const std::byte* data = nullptr;    // may be unaligned in a mapped file
+  bool absent = false;  // its values are not there (a model timed without its weights): zeros
 
   explicit operator bool() const { return data != nullptr; }
   size_t bytes() const { return type.bytes(); }
@@ -49,6 +50,8 @@ struct Tensor {
   // New zero-filled memory (64-byte aligned); *writable receives the address to fill. Throws
   // OutOfMemory.
   static Tensor allocate(TensorType type, std::byte** writable);
+  // Zeros in place of values that are not there, without memory. Throws OutOfMemory.
+  static Tensor absent_values(TensorType type);
   // From values, converted to the type's format.
   static Tensor from_doubles(TensorType type, const std::vector<double>& values);
   static Tensor from_int64s(const std::vector<int64_t>& values);  // int64 [n]

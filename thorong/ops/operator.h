@@ -61,6 +61,9 @@ struct OperatorSpec {
                        std::span<std::byte* const> outputs)>
       reference;
   std::function<Work(const Graph&, const Node&)> work;  // empty: elements of the output
+  // Whether a node of constants is computed while the graph is built. Random numbers are not:
+  // making them costs time.
+  bool folds = true;
   // Rewrites the node into other operators; appends them to `into` (operand ids are valid there)
   // and returns the new outputs.
   std::function<Result<std::vector<ValueId>>(Graph& into, const Node&)> decompose;

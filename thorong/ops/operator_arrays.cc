@@ -51,6 +51,14 @@ std::vector<T> load_integers(const Tensor& tensor) {
     case Format::kUint64:
       load_cast<uint64_t>(tensor, values);
       break;
+    case Format::kInt2:
+    case Format::kInt4:
+    case Format::kUint2:
+    case Format::kUint4:
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<T>(
+            static_cast<int64_t>(numerics::load_as_double(tensor.type.format, tensor.data, i)));
+      break;
     case Format::kBool:
       for (size_t i = 0; i < values.size(); ++i)
         values[i] = tensor.data[i] != std::byte{0} ? T{1} : T{0};
@@ -94,6 +102,14 @@ void store_integers(const TensorType& type, const std::vector<T>& values, std::b
     case Format::kInt64:
     case Format::kUint64:
       store_cast<uint64_t>(values, out);
+      break;
+    case Format::kInt2:
+    case Format::kUint2:
+      for (size_t i = 0; i < values.size(); ++i) out[i] = std::byte(values[i] & 3);
+      break;
+    case Format::kInt4:
+    case Format::kUint4:
+      for (size_t i = 0; i < values.size(); ++i) out[i] = std::byte(values[i] & 15);
       break;
     case Format::kBool:
       for (size_t i = 0; i < values.size(); ++i) out[i] = std::byte{values[i] != 0};

@@ -2,7 +2,7 @@
 // Runs the cases of ops/operators/*.test. A case is a block of lines between empty lines; `#`
 // starts a comment.
 //   op NAME                        the operator
-//   attr KEY VALUE                 12, 1.5, [1, 2] or a word
+//   attr KEY VALUE                 12, 1.5, [1, 2], [1.0, 2.5] or a word
 //   in FORMAT[DIMS] VALUES         an operand: numbers, nan, inf, true, false; `iota`; `fill V`;
 //   `in none`: absent const FORMAT[DIMS] VALUES      an operand that must be a constant out
 //   FORMAT[DIMS] VALUES        a result, one line each tolerance T                    |found -
@@ -60,8 +60,9 @@ Tensor make_tensor(const TensorType& type, const std::vector<std::string>& words
   if (!integers) return Tensor::from_doubles(type, numbers);
   std::byte* writable = nullptr;
   Tensor tensor = Tensor::allocate(type, &writable);
-  for (size_t i = 0; i < whole.size();
-       ++i) {  // the low bytes are the value in every integer format
+  const int bits = numerics::info(type.format).bits;
+  for (size_t i = 0; i < whole.size(); ++i) {  // the low bits are the value in every integer format
+    if (bits < 8) whole[i] &= (1 << bits) - 1;
     std::copy_n(reinterpret_cast<const std::byte*>(&whole[i]), numerics::byte_size(type.format),
                 writable + i * numerics::byte_size(type.format));
   }
@@ -100,7 +101,14 @@ Tensor parse_tensor(std::istringstream& line) {
 Attribute parse_attribute(std::string text) {
   if (text.front() == '[') {
     std::vector<int64_t> list;
+    std::vector<double> numbers;
+    const bool fractions = text.find('.') != std::string::npos;
     std::stringstream entries(text.substr(1, text.size() - 2));
+    if (fractions) {
+      for (std::string entry; std::getline(entries, entry, ',');)
+        numbers.push_back(std::stod(entry));
+      return numbers;
+    }
     for (std::string entry; std::getline(entries, entry, ',');) list.push_back(std::stoll(entry));
     return list;
   }

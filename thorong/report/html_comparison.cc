@@ -17,9 +17,6 @@
 namespace thorong::report {
 namespace {
 
-constexpr std::string_view kScript =
-    "document.documentElement.setAttribute('data-thorong-ready','true')";
-
 struct Figure {
   const char* title;
   const char* remark;
@@ -173,7 +170,7 @@ std::string to_comparison_html(std::span<const Result> results) {
   for (const Figure& figure : kFigures) page.body += figure_section(figure, results);
   page.body += "</div>\n" + energy_parts(results) + table_html(results);
   page.data.emplace_back("thorong-result", to_comparison_json(results));
-  page.script = kScript;
+  page.script = kReadyScript;
   if (!results.empty()) page.version = results.front().thorong_version;
   return page_html(page);
 }

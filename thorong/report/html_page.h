@@ -9,6 +9,10 @@
 
 namespace thorong::report {
 
+// Of a page without interaction: says that it is there.
+inline constexpr std::string_view kReadyScript =
+    "document.documentElement.setAttribute('data-thorong-ready','true')";
+
 struct Page {
   std::string title;                                           // plain text, escaped by the frame
   std::string eyebrow;                                         // HTML above the title

@@ -145,6 +145,7 @@ Json operators_json(const Result& result) {
                     {"flops", use.flops},
                     {"hbm_bytes", use.hbm_bytes},
                     {"roofline_s", use.roofline_s},
+                    {"choice", use.choice},
                     {"instructions", use.instructions}});
   }
   return json;
@@ -194,6 +195,17 @@ Json outputs_json(const Result& result) {
         {"dtype", std::string(numerics::name(output.type.format))},
         {"sha256", text_or_null(output.sha256)},
         {"file", text_or_null(output.file)}};
+  }
+  for (const auto& [name, structure] : result.output_structures) {
+    Json& entry = json[unused_key(json, name)];
+    if (structure.kind == ops::Structure::Kind::kSequence)
+      entry = {{"sequence", structure.count}};
+    else if (structure.kind == ops::Structure::Kind::kText)
+      entry = {{"shape", structure.text.shape},
+               {"dtype", "string"},
+               {"strings", structure.text.strings}};
+    else
+      entry = {{"absent", true}};
   }
   return json;
 }
@@ -301,8 +313,10 @@ nlohmann::ordered_json result_json(const Result& result) {
   if (result.assumptions) json["assumptions"] = assumptions_json(result);
   json["expected_error"] = expected_error_json(result.expected_error);
   json["hints"] = result.hints;
-  json["wall"] = {
-      {"import_s", result.import_s}, {"compile_s", result.compile_s}, {"run_s", result.run_s}};
+  json["wall"] = {{"import_s", result.import_s},
+                  {"compile_s", result.compile_s},
+                  {"run_s", result.run_s},
+                  {"from_cache", result.from_cache}};
   return json;
 }
 

@@ -28,7 +28,7 @@ struct Descriptor {
 
 // As np.save writes them. ml_dtypes' formats are raw bytes; float8_e5m2 too, because the '<f1' that
 // np.save writes for it is refused by np.load.
-constexpr std::array<Descriptor, 18> kDescriptors = {{{"<f4", Format::kFloat32},
+constexpr std::array<Descriptor, 14> kDescriptors = {{{"<f4", Format::kFloat32},
                                                       {"<f8", Format::kFloat64},
                                                       {"<f4", Format::kTfloat32},
                                                       {"<f2", Format::kFloat16},
@@ -41,17 +41,14 @@ constexpr std::array<Descriptor, 18> kDescriptors = {{{"<f4", Format::kFloat32},
                                                       {"<u2", Format::kUint16},
                                                       {"<u4", Format::kUint32},
                                                       {"<u8", Format::kUint64},
-                                                      {"<V2", Format::kBfloat16},
-                                                      {"<V1", Format::kFloat8E4m3},
-                                                      {"<V1", Format::kFloat8E4m3fn},
-                                                      {"<V1", Format::kFloat8E5m2},
-                                                      {"<V1", Format::kFloat8E3m4}}};
+                                                      {"<V2", Format::kBfloat16}}};
+constexpr std::string_view kRawByte = "<V1";  // every other format
 
 std::string_view descriptor(Format format) {
   for (const Descriptor& entry : kDescriptors) {
     if (entry.format == format) return entry.text;
   }
-  return "|V1";
+  return kRawByte;
 }
 
 struct Header {

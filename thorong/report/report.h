@@ -21,6 +21,14 @@ std::string to_table(const Result& result, bool color);
 // The shortest useful profile: the answer, how busy the engines were, what they waited for.
 std::string to_brief(const Result& result, bool color);
 
+// `thorong explain`: for each operator what the compiler chose, what bounds it, its roofline.
+struct ExplainOptions {
+  size_t most = 20;  // operators; 0: all
+  bool program_order = false;
+};
+std::string to_explanation(const Result& result, const ExplainOptions& options, bool color);
+std::string to_explanation_json(const Result& result, const ExplainOptions& options);
+
 // `thorong compare`: one column a chip. baselines: extra text lines under the table.
 std::string to_comparison_table(std::span<const Result> results, bool color);
 std::string to_comparison_json(std::span<const Result> results);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "thorong/ops/graph.h"
+#include "thorong/ops/structure.h"
 
 namespace thorong::report {
 
@@ -55,6 +56,7 @@ struct OperatorUse {
   std::string engine;  // the engine that was busy longest
   std::string path;    // tile, gpsimd, host
   std::string bound;   // tensor vector scalar gpsimd dma hbm dependency host
+  std::string choice{};  // what the compiler chose for it, for people
   // For the roofline and "by how much":
   double flops = 0;  // 2 x multiply-adds, plus other operations
   double hbm_bytes = 0;
@@ -216,6 +218,7 @@ struct Result {
   std::vector<WaitUse> waits;              // the most expensive first
   std::vector<CriticalUse> critical_path;  // the longest first
   std::vector<Output> outputs;
+  ops::Structures output_structures;  // outputs that are no tensors
   std::map<std::string, OutputError> errors;  // with --against reference
   std::vector<std::string> random_inputs;
   std::vector<std::string> not_modelled;
@@ -224,6 +227,7 @@ struct Result {
   std::optional<ExpectedError> expected_error;
   std::vector<std::string> hints;  // "--auto-cast matmult would ..."
   double import_s = 0, compile_s = 0, run_s = 0;
+  bool from_cache = false;  // the program was compiled by an earlier run
 
   Roofline roofline;
   std::vector<std::string> instruction_names;

@@ -165,7 +165,7 @@ void add_operators(const Program& program, report::Result& result) {
   for (size_t i = 0; i < sums.size(); ++i) {
     const isa::OperatorInfo& info = program.tiles.operators[i];
     report::OperatorUse& use = result.operators[i];
-    use.name = info.name, use.op = info.op, use.path = info.path;
+    use.name = info.name, use.op = info.op, use.path = info.path, use.choice = info.choice;
     // The compiler knows an operator's work; of a kernel's line only its products are counted.
     use.flops = program.model_format == "nki" ? sums[i].product_flops : info.flops;
     for (double joules : use.energy_by) use.energy_j += joules;
@@ -364,6 +364,14 @@ void add_not_modelled(const Program& program, const Used& used, report::Result& 
   result.not_modelled = program.chip.not_modelled;
   result.not_modelled.insert(result.not_modelled.end(), used.notes.begin(), used.notes.end());
   for (const std::string& note : program.graph.notes) result.not_modelled.push_back(note);
+  const double needed = static_cast<double>(program.tiles.hbm_bytes) + program.core.microcode_bytes;
+  if (needed > program.core.hbm_bytes) {
+    result.not_modelled.insert(
+        result.not_modelled.begin(),
+        fmt::format("the model does not fit: it needs {:.1f} GB of device memory and the chip has "
+                    "{:.1f} GB; the figures are those of a chip with enough",
+                    needed / 1e9, program.core.hbm_bytes / 1e9));
+  }
   if (!program.core.fp32_operands) {
     result.not_modelled.push_back(
         "This chip has no fp32 matrix product: float32 operands of matmuls and convolutions are "
@@ -446,6 +454,7 @@ report::Result describe(const Program& program) {
   result.rounding = options.stochastic_rounding ? "stochastic" : "rne";
   result.seed = options.seed, result.timing_only = options.timing_only;
   result.import_s = program.import_s, result.compile_s = program.compile_s;
+  result.from_cache = program.from_cache;
   add_operators(program, result);
   describe_waits(program, result);
   add_totals(program, result);

@@ -137,7 +137,7 @@ class Walk {
 
 // The largest integer of a format, as far as it is not beyond kLargest.
 int64_t largest(numerics::Format format) {
-  size_t bits = 8 * numerics::byte_size(format);
+  const int bits = numerics::info(format).bits;
   if (bits >= 32) return kLargest;
   bool is_signed = numerics::info(format).kind == 'S';
   return (int64_t{1} << (is_signed ? bits - 1 : bits)) - 1;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "thorong/base/file.h"
@@ -14,6 +15,7 @@
 #include "thorong/ops/operator.h"
 #include "thorong/runtime/explain_fault.h"
 #include "thorong/runtime/inputs.h"
+#include "thorong/runtime/program_cache.h"
 
 namespace thorong::runtime {
 namespace {
@@ -62,6 +64,47 @@ Result<int64_t> end_without_assumptions(const Program& program,
   return sim::simulate_timing(tiles, core, options.schedule).end_ps;
 }
 
+compiler::CompileOptions compile_options(const Options& options) {
+  return {options.auto_cast, options.auto_cast_type, options.timing_only};
+}
+
+std::vector<Signature> signatures(const ops::Graph& graph, const std::vector<ops::ValueId>& values,
+                                  const std::vector<std::string>& names) {
+  std::vector<Signature> all;
+  for (size_t i = 0; i < values.size(); ++i) {
+    all.push_back({names.empty() ? graph.value(values[i]).name : names[i], graph.type(values[i])});
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
+                                                     const ops::Graph& graph) {
+  auto program = std::make_shared<Program>();
+  program->options = options;
+  program->options.inputs.clear();
+  THORONG_TRY(program->chip, chip::load(options.chip, options.assumptions));
+  program->core = isa::core_parameters(program->chip);
+  program->graph = graph;
+  program->inputs = signatures(graph, graph.inputs, {});
+  program->outputs = signatures(graph, graph.outputs, graph.output_names);
+  THORONG_TRY(program->tiles, compiler::compile(graph, program->core, compile_options(options)));
+  program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
+  return std::shared_ptr<const Program>(std::move(program));
+}
+
+Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& graph,
+                                          const std::vector<ops::Tensor>& inputs) {
+  Options with_values = options;
+  with_values.timing_only = false;
+  THORONG_TRY(auto program, compile_graph(with_values, graph));
+  THORONG_TRY(auto executable, Executable::load(program));
+  return executable->compute(inputs, options.interrupted);
+}
+
+namespace {
+
 Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> imported,
                                                      const Options& options, double import_s,
                                                      const std::string& path) {
@@ -79,16 +122,23 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
     program->inputs.push_back(
         {program->graph.value(v).name, program->graph.type(v), ranges[program->inputs.size()]});
   }
-  for (size_t i = 0; i < program->graph.outputs.size(); ++i) {
-    program->outputs.push_back(
-        {program->graph.output_names[i], program->graph.type(program->graph.outputs[i])});
+  program->outputs =
+      signatures(program->graph, program->graph.outputs, program->graph.output_names);
+  program->output_structures = std::move(model.output_structures);
+  program->known_inputs = std::move(model.known_inputs);
+  const ProgramCache cache(options.cache);
+  const std::string key = cache.key(program->graph, program->chip, compile_options(options));
+  if (auto found = cache.find(key)) {
+    program->tiles = std::move(*found);
+    program->from_cache = true;
+  } else {
+    THORONG_TRY(program->tiles,
+                compiler::compile(program->graph, program->core, compile_options(options)));
+    cache.store(key, program->tiles);
   }
-  compiler::CompileOptions compile_options{options.auto_cast, options.auto_cast_type,
-                                           options.timing_only};
-  THORONG_TRY(program->tiles, compiler::compile(program->graph, program->core, compile_options));
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
   if (!options.assumptions.empty())
-    program->chip_end_ps = end_without_assumptions(*program, compile_options);
+    program->chip_end_ps = end_without_assumptions(*program, compile_options(options));
   program->model_path = path;
   program->model_sha256 = model.sha256;
   program->model_format = model.format;
@@ -105,9 +155,16 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
 onnx::ImportOptions import_options(const Options& options) {
   onnx::ImportOptions import;
   import.dims = options.dims;
+  import.weights_may_be_missing = options.timing_only;
+  import.seed = options.seed;
   for (const auto& [name, tensor] : options.inputs) import.input_types[name] = tensor.type;
-  return import;
-}
+  import.input_values = options.inputs;
+  import.input_structures = options.structures;
+  import.compute = [options](const ops::Graph& part, const std::vector<ops::Tensor>& inputs) {
+    return run_part(options, part, inputs);
+};
+return import;
+}  // namespace
 
 report::OutputError compare(const ops::Tensor& value, const ops::Tensor& reference) {
   report::OutputError error;
@@ -130,6 +187,29 @@ report::OutputError compare(const ops::Tensor& value, const ops::Tensor& referen
   }
   error.rms = n > 0 ? std::sqrt(squares / static_cast<double>(n)) : 0;
   return error;
+}
+
+}  // namespace thorong::runtime
+
+namespace {
+
+// The given inputs with those that the program was made for, which no other values may replace.
+Result<std::map<std::string, ops::Tensor>> with_known_inputs(
+    const Program& program, std::map<std::string, ops::Tensor> given) {
+  for (const auto& [name, known] : program.known_inputs) {
+    const ops::Tensor& tensor = given.emplace(name, known).first->second;
+    if (tensor.type.shape == known.type.shape && tensor.bytes() == known.bytes() &&
+        (tensor.data == known.data || std::memcmp(tensor.data, known.data, known.bytes()) == 0))
+      continue;
+    return failed_precondition(
+        fmt::format(
+            "the values of input '{}' decide sizes, branches or trip counts of this program, "
+            "and they are not those that it was compiled for. Compile the model with these "
+            "inputs.",
+            name),
+        "--input");
+  }
+  return given;
 }
 
 }  // namespace
@@ -245,12 +325,28 @@ std::vector<ops::Tensor> Executable::read_outputs() {
   return outputs;
 }
 
+Status Executable::run(const std::vector<ops::Tensor>& inputs,
+                       const std::atomic<bool>* interrupted) {
+  THORONG_RETURN_IF_ERROR(write_inputs(inputs));
+  const Status ran = machine_->run(program_->tiles, interrupted);
+  if (ran.code() == Code::kMachineFault && !faults().empty())
+    return explain_fault(ran, faults().front().operator_name, *program_);
+  return ran;
+}
+
+Result<std::vector<ops::Tensor>> Executable::compute(const std::vector<ops::Tensor>& inputs,
+                                                     const std::atomic<bool>* interrupted) {
+  THORONG_RETURN_IF_ERROR(run(inputs, interrupted));
+  return read_outputs();
+}
+
 Result<report::Result> Executable::execute(const std::map<std::string, ops::Tensor>& given,
                                            const std::atomic<bool>* interrupted) {
   const Options& options = program_->options;
   if (interrupted == nullptr) interrupted = options.interrupted;
   report::Result result = describe(*program_);
-  THORONG_TRY(auto inputs, complete_inputs(program_->inputs, given, options.seed,
+  THORONG_TRY(auto completed, with_known_inputs(*program_, given));
+  THORONG_TRY(auto inputs, complete_inputs(program_->inputs, completed, options.seed,
                                            options.timing_only, &result.random_inputs));
   Stopwatch first;
   double shortest = 0;
@@ -258,15 +354,12 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
       machine_->executed();  // repetitions are the same run, random bits included
   for (int i = 0; i < std::max(1, options.repeat) && !options.timing_only; ++i) {
     Stopwatch watch;
-    THORONG_RETURN_IF_ERROR(write_inputs(inputs));
     machine_->set_executed(executed);
-    const Status ran = machine_->run(program_->tiles, interrupted);
-    if (ran.code() == Code::kMachineFault && !faults().empty())
-      return explain_fault(ran, faults().front().operator_name, *program_);
-    THORONG_RETURN_IF_ERROR(ran);
+    THORONG_RETURN_IF_ERROR(run(inputs, interrupted));
     double seconds = watch.seconds();
     shortest = i == 0 ? seconds : std::min(shortest, seconds);
   }
+  result.output_structures = program_->output_structures;
   result.run_s = options.timing_only ? first.seconds() : shortest;
   size_t tensor_bytes =
       program_->graph.initializer_bytes + static_cast<size_t>(program_->peak_live_bytes);

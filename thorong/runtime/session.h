@@ -27,7 +27,8 @@ namespace thorong::runtime {
 struct Options {
   std::string chip = "trainium1";  // a shipped chip's name or a file
   std::vector<chip::Assumption> assumptions;
-  std::map<std::string, ops::Tensor> inputs;
+  std::map<std::string, ops::Tensor> inputs;  // a sequence's tensors as NAME[0], NAME[1], ...
+  ops::Structures structures;                 // inputs that are no tensors
   std::map<std::string, int64_t> dims;
   compiler::AutoCast auto_cast = compiler::AutoCast::kNone;
   numerics::Format auto_cast_type = numerics::Format::kBfloat16;
@@ -35,6 +36,7 @@ struct Options {
   bool stochastic_rounding = false;
   uint64_t seed = 0;
   bool timing_only = false;
+  std::string cache;  // a folder for compiled programs (program_cache.h); empty: none
   bool against_reference = false;
   int threads = 0;  // 0: all
   int repeat = 1;
@@ -64,8 +66,12 @@ struct Program {
   // With assumptions: the end with the chip file's own figures, or why it has none.
   Result<int64_t> chip_end_ps = int64_t{0};
   std::vector<Signature> inputs, outputs;
+  ops::Structures output_structures;
+  // Inputs whose values decided sizes, branches or trip counts: the program is right for these.
+  std::map<std::string, ops::Tensor> known_inputs;
   std::string model_path, model_sha256, model_format;
   double import_s = 0, compile_s = 0;
+  bool from_cache = false;
   std::vector<std::shared_ptr<const MappedFile>> files;
   int64_t peak_live_bytes = 0;  // of intermediate tensors, for host_overhead_bytes
 };
@@ -91,12 +97,16 @@ class Executable {
   // own.
   Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs,
                                  const std::atomic<bool>* interrupted = nullptr);
+  // The outputs alone; inputs parallel to the program's.
+  Result<std::vector<ops::Tensor>> compute(const std::vector<ops::Tensor>& inputs,
+                                           const std::atomic<bool>* interrupted = nullptr);
   const Program& program() const { return *program_; }
   // What stopped the last execution when its error was kMachineFault.
   const std::vector<sim::Fault>& faults() const { return machine_->faults(); }
 
  private:
   explicit Executable(std::shared_ptr<const Program> program);
+  Status run(const std::vector<ops::Tensor>& inputs, const std::atomic<bool>* interrupted);
   Status write_inputs(const std::vector<ops::Tensor>& inputs);
   std::vector<ops::Tensor> read_outputs();
 
@@ -104,6 +114,12 @@ class Executable {
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<sim::Machine> machine_;
 };
+
+// A graph that is no file's: compiled, and its outputs alone; inputs parallel to the graph's.
+Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
+                                                     const ops::Graph& graph);
+Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& graph,
+                                          const std::vector<ops::Tensor>& inputs);
 
 Result<report::Result> run_file(const std::string& path, const Options& options);
 

@@ -10,13 +10,14 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace thorong::sim {
 
 class AddressSpace {
  public:
   AddressSpace(int64_t begin, int64_t end) : begin_(begin), end_(end) {
-    free_[begin] = {end - begin, 0};
+    free_.push_back({begin, end - begin, 0});
   }
 
   std::optional<int64_t> allocate_first_fit(int64_t bytes) {
@@ -49,16 +50,17 @@ class AddressSpace {
     bytes = round(bytes);
     std::optional<int64_t> best;
     int64_t best_stamp = 0;
-    for (auto first = free_.begin(); first != free_.end(); ++first) {
-      int64_t stamp = 0, at = first->first;
-      auto it = first;
-      while (it != free_.end() && it->first == at && at - first->first < bytes) {
-        stamp = std::max(stamp, it->second.stamp);
-        at += it->second.bytes;
-        ++it;
+    for (size_t first = 0; first < free_.size(); ++first) {
+      if (best && best_stamp == 0) break;  // nothing is older
+      const int64_t begin = free_[first].address;
+      int64_t stamp = 0, at = begin;
+      for (size_t i = first; i < free_.size() && free_[i].address == at && at - begin < bytes;
+           ++i) {
+        stamp = std::max(stamp, free_[i].stamp);
+        at += free_[i].bytes;
       }
-      if (at - first->first < bytes || (best && stamp >= best_stamp)) continue;
-      best = first->first, best_stamp = stamp;
+      if (at - begin < bytes || (best && stamp >= best_stamp)) continue;
+      best = begin, best_stamp = stamp;
     }
     if (!best) return std::nullopt;
     return take(*best, bytes);
@@ -97,7 +99,7 @@ class AddressSpace {
     auto it = used_.find(address);
     if (it == used_.end()) return;
     in_use_ -= it->second;
-    free_[address] = {it->second, ++clock_};
+    insert({address, it->second, ++clock_});
     used_.erase(it);
     constexpr size_t kMostPieces = 256;
     if (free_.size() > kMostPieces) merge_neighbours();
@@ -117,7 +119,7 @@ class AddressSpace {
 
  private:
   struct Piece {
-    int64_t bytes, stamp;  // when it was given back; 0: never used
+    int64_t address, bytes, stamp;  // when it was given back; 0: never used
   };
 
   static int64_t round(int64_t bytes) { return (std::max<int64_t>(1, bytes) + 63) / 64 * 64; }
@@ -126,34 +128,43 @@ class AddressSpace {
     used_[at] = bytes;
     in_use_ += bytes;
     peak_ = std::max(peak_, in_use_);
-    auto it = std::prev(free_.upper_bound(at));
-    while (it != free_.end() && it->first < at + bytes) {
-      auto [begin, piece] = *it;
-      it = free_.erase(it);
-      if (begin < at) free_[begin] = {at - begin, piece.stamp};
-      if (int64_t end = begin + piece.bytes; end > at + bytes)
-        free_[at + bytes] = {end - at - bytes, piece.stamp};
-    }
+    auto first = std::prev(piece_after(at)), last = first;
+    const Piece low = *first;
+    Piece high = low;
+    for (; last != free_.end() && last->address < at + bytes; ++last) high = *last;
+    auto place = free_.erase(first, last);
+    if (const int64_t end = high.address + high.bytes; end > at + bytes)
+      place = free_.insert(place, {at + bytes, end - at - bytes, high.stamp});
+    if (low.address < at) free_.insert(place, {low.address, at - low.address, low.stamp});
     return at;
   }
 
+  // The first free piece behind the address.
+  std::vector<Piece>::iterator piece_after(int64_t address) {
+    return std::upper_bound(free_.begin(), free_.end(), address,
+                            [](int64_t a, const Piece& piece) { return a < piece.address; });
+  }
+
+  void insert(const Piece& piece) { free_.insert(piece_after(piece.address), piece); }
+
   void merge_neighbours() {
-    for (auto it = free_.begin(); it != free_.end();) {
-      auto next = std::next(it);
-      if (next == free_.end() || it->first + it->second.bytes != next->first) {
-        it = next;
-        continue;
+    size_t kept = 0;
+    for (size_t i = 1; i < free_.size(); ++i) {
+      Piece& before = free_[kept];
+      if (before.address + before.bytes == free_[i].address) {
+        before.bytes += free_[i].bytes;
+        before.stamp = std::max(before.stamp, free_[i].stamp);
+      } else {
+        free_[++kept] = free_[i];
       }
-      it->second = {it->second.bytes + next->second.bytes,
-                    std::max(it->second.stamp, next->second.stamp)};
-      free_.erase(next);
     }
+    if (!free_.empty()) free_.resize(kept + 1);
   }
 
   int64_t begin_, end_, clock_ = 0;
   std::map<int64_t, int64_t> used_;  // address -> bytes
-  std::map<int64_t, Piece>
-      free_;  // address -> piece; neighbours that were given back at different times stay apart
+  std::vector<Piece> free_;  // by address; neighbours that were given back at different times stay
+                             // apart
   int64_t in_use_ = 0, peak_ = 0;
 };
 

@@ -28,6 +28,14 @@ struct Access {
   bool write = false;
 };
 
+// Of one buffer. Reads mostly come again in the order in which they came before, so the place of
+// the next one is a good guess.
+struct Accesses {
+  std::vector<Access> writes, reads;
+  size_t next_read = 0;
+  size_t size() const { return writes.size() + reads.size(); }
+};
+
 constexpr int64_t kEverything = int64_t{1} << 60;
 
 // Bytes up to `high` that buffer `id` used last.
@@ -134,9 +142,13 @@ class Tracker {
         continue;
       }
       if (old.id != id) live_[static_cast<size_t>(old.id)] = false;
-      for (const Access& a : accesses_[static_cast<size_t>(old.id)]) {
+      const Accesses& before = accesses_[static_cast<size_t>(old.id)];
+      for (const auto* records : {&before.writes, &before.reads}) {
         if (old.id == id) break;  // its own records say more
-        last[static_cast<size_t>(a.queue)] = std::max(last[static_cast<size_t>(a.queue)], a.count);
+        for (const Access& a : *records) {
+          int32_t& count = last[static_cast<size_t>(a.queue)];
+          count = std::max(count, a.count);
+        }
       }
       it = map.erase(it);
       if (begin < low) map[begin] = {low, old.id};
@@ -144,7 +156,7 @@ class Tracker {
     }
     for (size_t q = 0; q < isa::kQueues; ++q) {
       if (last[q] > 0)
-        accesses_[static_cast<size_t>(id)].push_back(
+        accesses_[static_cast<size_t>(id)].writes.push_back(
             {{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
     }
     map[low] = {high, id};
@@ -152,41 +164,69 @@ class Tracker {
   }
 
   void access(isa::BufferId id, const Range& range, Queue queue, int32_t count, bool write) {
+    // Nobody writes a constant, and its address is its own.
+    if (program_.buffers[static_cast<size_t>(id)].role == isa::BufferRole::kConstant) return;
     if (!live_[static_cast<size_t>(id)]) open(id);
-    auto& records = accesses_[static_cast<size_t>(id)];
-    for (const Access& record : records) {
-      if ((write || record.write) && overlaps(record.range, range)) need(record);
+    Accesses& records = accesses_[static_cast<size_t>(id)];
+    for (const Access& record : records.writes) {
+      if (overlaps(record.range, range)) need(record);
     }
-    std::erase_if(records, [&](const Access& record) {
-      bool same = record.queue == queue && !record.write && !write && equal(record.range, range);
-      return same || (write && covers(range, record.range));
-    });
-    records.push_back({range, queue, count, write});
+    if (!write) {
+      read(records, {range, queue, count, false});
+    } else {
+      for (const Access& record : records.reads) {
+        if (overlaps(record.range, range)) need(record);
+      }
+      auto covered = [&](const Access& record) { return covers(range, record.range); };
+      std::erase_if(records.writes, covered);
+      std::erase_if(records.reads, covered);
+      records.writes.push_back({range, queue, count, true});
+    }
     constexpr size_t kMaxRecords = 256;
     if (records.size() > kMaxRecords) coarsen(records);
   }
 
-  // Too many records: keep one conservative write a queue.
-  static void coarsen(std::vector<Access>& records) {
-    std::array<Access, isa::kQueues> merged{};
-    for (const Access& r : records) {
-      Access& m = merged[static_cast<size_t>(r.queue)];
-      if (m.count == 0) {
-        m = r;
-        continue;
-      }
-      m.range = hull(m.range, r.range);
-      m.count = std::max(m.count, r.count), m.write = m.write || r.write;
+  // The same read again takes the place of the earlier one.
+  static void read(Accesses& records, const Access& access) {
+    std::vector<Access>& reads = records.reads;
+    auto same = [&](const Access& record) {
+      return record.queue == access.queue && equal(record.range, access.range);
+    };
+    auto found = reads.begin() + static_cast<std::ptrdiff_t>(
+                                     records.next_read < reads.size() ? records.next_read : 0);
+    if (found == reads.end() || !same(*found))
+      found = std::find_if(reads.begin(), reads.end(), same);
+    if (found == reads.end()) {
+      reads.push_back(access);
+      return;
     }
-    records.clear();
+    found->count = access.count;
+    records.next_read = static_cast<size_t>(found - reads.begin()) + 1;
+  }
+
+  // Too many records: keep one conservative access a queue.
+  static void coarsen(Accesses& records) {
+    std::array<Access, isa::kQueues> merged{};
+    for (const auto* list : {&records.writes, &records.reads}) {
+      for (const Access& r : *list) {
+        Access& m = merged[static_cast<size_t>(r.queue)];
+        if (m.count == 0) {
+          m = r;
+          continue;
+        }
+        m.range = hull(m.range, r.range);
+        m.count = std::max(m.count, r.count), m.write = m.write || r.write;
+      }
+    }
+    records = {};
     for (const Access& m : merged) {
-      if (m.count > 0) records.push_back(m);
+      if (m.count > 0) (m.write ? records.writes : records.reads).push_back(m);
     }
   }
 
   Program& program_;
   Waits waits_;
-  std::vector<std::vector<Access>> accesses_;
+  std::vector<Accesses> accesses_;
   std::vector<bool> live_;
   std::array<std::map<int64_t, Piece>, 3> by_address_;  // by first byte
   Counts needed_{};

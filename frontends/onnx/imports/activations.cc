@@ -12,7 +12,7 @@ struct Entry {
 };
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr Entry kEntries[] = {
+constexpr Entry kActivations[] = {
     {"LeakyRelu", "leaky_relu", 0.01, kNone, kNone},
     {"Elu", "elu", 1, kNone, kNone},
     {"Selu", "selu", 1.67326319217681884765625, kNone, 1.05070102214813232421875},
@@ -60,14 +60,27 @@ Status import_bias_gelu(ImportContext& c, const NodeProto& node) {
   return c.set_output(0, c.add(node.op_type == "FastGelu" ? "gelu_tanh" : "gelu", {x}));
 }
 
-// x sigmoid(alpha x); Swish is the same with alpha 1.
+// x sigmoid(alpha x)
+Result<ValueId> swish(ImportContext& c, ValueId x, double alpha) {
+  if (alpha == 1) return c.add("silu", {x});
+  THORONG_TRY(ValueId scaled, c.add_scalar("multiply", x, alpha));
+  THORONG_TRY(ValueId gate, c.add("logistic", {scaled}));
+  return c.add("multiply", {x, gate});
+}
+
 Status import_quick_gelu(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(double alpha, c.number("alpha", node.op_type == "Swish" ? 1.0 : 1.702));
-  if (alpha == 1) return c.set_output(0, c.add("silu", {x}));
-  THORONG_TRY(ValueId scaled, c.add_scalar("multiply", x, alpha));
-  THORONG_TRY(ValueId gate, c.add("logistic", {scaled}));
-  return c.set_output(0, c.add("multiply", {x, gate}));
+  return c.set_output(0, swish(c, x, alpha));
+}
+
+// Swish(A) B
+Status import_swiglu(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(ValueId a, c.input(0));
+  THORONG_TRY(ValueId b, c.input(1));
+  THORONG_TRY(double alpha, c.number("alpha", 1));
+  THORONG_TRY(ValueId gate, swish(c, a, alpha));
+  return c.set_output(0, c.add("multiply", {gate, b}));
 }
 
 Result<ValueId> bound_scalar(ImportContext& c, size_t i, const char* name, Format format) {
@@ -111,7 +124,7 @@ Status import_shrink(ImportContext& c, const NodeProto&) {
 
 std::vector<ImportRule> import_rules_activations() {
   std::vector<ImportRule> rules;
-  for (const Entry& entry : kEntries) {
+  for (const Entry& entry : kActivations) {
     auto import = [&entry](ImportContext& c, const NodeProto&) {
       return import_parameters(c, entry);
     };
@@ -124,6 +137,7 @@ std::vector<ImportRule> import_rules_activations() {
   rules.push_back({kMicrosoft, "BiasGelu", 1, kAnyVersion, import_bias_gelu});
   rules.push_back({kMicrosoft, "QuickGelu", 1, kAnyVersion, import_quick_gelu});
   rules.push_back({"", "Swish", 24, kAnyVersion, import_quick_gelu});
+  rules.push_back({"", "SwiGLU", 28, kAnyVersion, import_swiglu});
   rules.push_back({"", "Clip", 6, kAnyVersion, import_clip});
   rules.push_back({"", "Shrink", 9, kAnyVersion, import_shrink});
   return rules;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operators whose results are known at import: Constant, Shape, Size, ConstantOfShape, Range,
-// EyeLike, NonZero.
+// EyeLike.
 #include <algorithm>
 #include <cmath>
 
 #include "frontends/onnx/import_context.h"
+#include "frontends/onnx/input_types.h"
 
 namespace thorong::onnx {
 namespace {
@@ -13,6 +14,15 @@ Status import_constant(ImportContext& c, const NodeProto& node) {
   if (node.attributes.size() != 1)
     return invalid_argument("expected one attribute that holds the value.");
   const AttributeProto& value = node.attributes[0];
+  if (value.name == "value_string") return c.set_output(0, c.objects().add_text({{}, {value.s}}));
+  if (value.name == "value_strings") {
+    const auto count = static_cast<int64_t>(value.strings.size());
+    return c.set_output(0, c.objects().add_text({{count}, value.strings}));
+  }
+  if (value.name == "value" && value.tensor && value.tensor->data_type == kStringDataType) {
+    THORONG_TRY(ops::Text text, text_of(*value.tensor));
+    return c.set_output(0, c.objects().add_text(std::move(text)));
+  }
   if (value.name == "value" && value.tensor) {
     if (!value.tensor->data.ok()) return value.tensor->data.status();
     return c.set_output(0, c.constant(*value.tensor->data));
@@ -96,11 +106,6 @@ Status import_eye_like(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.constant({format, shape}, values));
 }
 
-Status import_non_zero(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId x, c.input(0));
-  return c.set_output(0, c.add("non_zero", {x}));
-}
-
 }  // namespace
 
 std::vector<ImportRule> import_rules_constants() {
@@ -109,8 +114,7 @@ std::vector<ImportRule> import_rules_constants() {
           {"", "Size", 1, kAnyVersion, import_size},
           {"", "ConstantOfShape", 9, kAnyVersion, import_constant_of_shape},
           {"", "Range", 11, kAnyVersion, import_range},
-          {"", "EyeLike", 9, kAnyVersion, import_eye_like},
-          {"", "NonZero", 9, kAnyVersion, import_non_zero}};
+          {"", "EyeLike", 9, kAnyVersion, import_eye_like}};
 }
 
 }  // namespace thorong::onnx

@@ -10,14 +10,12 @@ struct BinaryEntry {
   const char* op;  // or the direction of a comparison
 };
 
-constexpr BinaryEntry kArithmetic[] = {{"Add", "add"},    {"Sub", "subtract"}, {"Mul", "multiply"},
-                                       {"Div", "divide"}, {"And", "and"},      {"Or", "or"},
-                                       {"Xor", "xor"}};
-constexpr BinaryEntry kComparisons[] = {{"Equal", "EQ"},
-                                        {"Less", "LT"},
-                                        {"LessOrEqual", "LE"},
-                                        {"Greater", "GT"},
-                                        {"GreaterOrEqual", "GE"}};
+constexpr BinaryEntry kArithmetic[] = {
+    {"Add", "add"}, {"Sub", "subtract"}, {"Mul", "multiply"}, {"Div", "divide"}};
+// On booleans; with the prefix Bitwise on integers.
+constexpr BinaryEntry kBits[] = {{"And", "and"}, {"Or", "or"}, {"Xor", "xor"}};
+constexpr BinaryEntry kComparisons[] = {
+    {"Less", "LT"}, {"LessOrEqual", "LE"}, {"Greater", "GT"}, {"GreaterOrEqual", "GE"}};
 constexpr BinaryEntry kVariadic[] = {
     {"Sum", "add"}, {"Mean", "add"}, {"Max", "maximum"}, {"Min", "minimum"}};
 
@@ -55,6 +53,28 @@ Status import_variadic(ImportContext& c, const NodeProto& node, const char* op) 
     THORONG_TRY(result, c.add_scalar("divide", result, static_cast<double>(operands.size())));
   }
   return c.set_output(0, result);
+}
+
+Status import_bits(ImportContext& c, const NodeProto& node, const char* op) {
+  THORONG_TRY(auto operands, broadcast_pair(c));
+  Format format = c.format(operands[0]);
+  bool bitwise = node.op_type.starts_with("Bitwise");
+  if (bitwise ? !numerics::is_integer(format) : format != Format::kBool) {
+    return invalid_argument(node.op_type + (bitwise ? " wants integers" : " wants booleans") +
+                            ", found " + std::string(numerics::name(format)) + ".");
+  }
+  return c.set_output(0, c.add(op, operands));
+}
+
+Status import_bit_shift(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(auto operands, broadcast_pair(c));
+  THORONG_TRY(std::string direction, c.text("direction", ""));
+  if (direction == "LEFT") return c.set_output(0, c.add("shift_left", operands));
+  if (direction != "RIGHT")
+    return invalid_argument("direction must be LEFT or RIGHT, found \"" + direction + "\".");
+  bool is_signed = numerics::info(c.format(operands[0])).kind == 'S';
+  return c.set_output(
+      0, c.add(is_signed ? "shift_right_arithmetic" : "shift_right_logical", operands));
 }
 
 // The result has the base's format. An integer base with a float exponent is computed in the
@@ -109,6 +129,14 @@ std::vector<ImportRule> import_rules_elementwise_binary() {
     };
     rules.push_back({"", entry.op_type, 7, kAnyVersion, import});
   }
+  for (const BinaryEntry& entry : kBits) {
+    const char* op = entry.op;
+    auto import = [op](ImportContext& c, const NodeProto& node) {
+      return import_bits(c, node, op);
+    };
+    rules.push_back({"", entry.op_type, 7, kAnyVersion, import});
+    rules.push_back({"", std::string("Bitwise") + entry.op_type, 18, kAnyVersion, import});
+  }
   for (const BinaryEntry& entry : kComparisons) {
     const char* direction = entry.op;
     auto import = [direction](ImportContext& c, const NodeProto&) -> Status {
@@ -126,6 +154,7 @@ std::vector<ImportRule> import_rules_elementwise_binary() {
   }
   rules.push_back({"", "Pow", 7, kAnyVersion, import_pow});
   rules.push_back({"", "Mod", 10, kAnyVersion, import_mod});
+  rules.push_back({"", "BitShift", 11, kAnyVersion, import_bit_shift});
   rules.push_back({"", "Where", 9, kAnyVersion, import_where});
   rules.push_back({"", "PRelu", 7, kAnyVersion, import_prelu});
   return rules;

@@ -5,13 +5,6 @@
 namespace thorong::onnx {
 namespace {
 
-Result<ValueId> index_along(ImportContext& c, const Shape& shape, size_t dimension, Format format) {
-  return c.add("iota", {},
-               make_attributes({{"shape", shape},
-                                {"dimension", static_cast<int64_t>(dimension)},
-                                {"format", std::string(numerics::name(format))}}));
-}
-
 // Keeps row + k <= column (upper) or row + k >= column (lower).
 Status import_trilu(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
@@ -25,8 +18,8 @@ Status import_trilu(ImportContext& c, const NodeProto&) {
     return invalid_argument("the input must have rank 2 or more, found " + ops::to_string(shape) +
                             ".");
   Shape matrix(shape.end() - 2, shape.end());
-  THORONG_TRY(ValueId row, index_along(c, matrix, 0, Format::kInt64));
-  THORONG_TRY(ValueId column, index_along(c, matrix, 1, Format::kInt64));
+  THORONG_TRY(ValueId row, c.iota(Format::kInt64, matrix, 0));
+  THORONG_TRY(ValueId column, c.iota(Format::kInt64, matrix, 1));
   THORONG_TRY(ValueId offset, c.constant(Shape{}, Integers{k}));
   THORONG_TRY(offset, c.broadcast_in(offset, matrix, {}));
   THORONG_TRY(ValueId shifted, c.add("add", {row, offset}));
@@ -55,7 +48,7 @@ Status import_one_hot(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId raised, c.add_scalar("add", indices, static_cast<double>(depth)));
   THORONG_TRY(indices, c.add("select", {is_negative, raised, indices}));
   THORONG_TRY(indices, c.broadcast_in(indices, shape, dimensions));
-  THORONG_TRY(ValueId number, index_along(c, shape, dimension, Format::kInt64));
+  THORONG_TRY(ValueId number, c.iota(Format::kInt64, shape, dimension));
   THORONG_TRY(ValueId is_on, c.compare("EQ", indices, number));
   std::vector<ValueId> choices{is_on};
   for (int64_t i : {1, 0}) {

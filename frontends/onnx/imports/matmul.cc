@@ -2,7 +2,7 @@
 // MatMul, Gemm and their relatives, as dot_general.
 #include <algorithm>
 
-#include "frontends/onnx/import_context.h"
+#include "frontends/onnx/spatial.h"
 
 namespace thorong::onnx {
 namespace {
@@ -13,8 +13,39 @@ Status import_matmul(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.matrix_multiply(a, b));
 }
 
-// alpha A' B' + beta C; a transposed operand is contracted over its other dimension.
 Status import_gemm(ImportContext& c, const NodeProto&) {
+  return c.set_output(0, general_product(c));
+}
+
+// A factor of FusedMatMul as [batch..., rows, columns]: `transposed` exchanges the last two
+// dimensions; `leading` says that the first dimension stands behind the batch ones.
+Result<ValueId> fused_factor(ImportContext& c, size_t i, const char* transposed,
+                             const char* leading) {
+  THORONG_TRY(ValueId x, c.input(i));
+  THORONG_TRY(int64_t exchanges, c.integer(transposed, 0));
+  THORONG_TRY(int64_t moves, c.integer(leading, 0));
+  Integers order = counting(c.rank(x));
+  if (order.size() < 2) return x;
+  if (moves != 0) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  if (exchanges != 0) std::swap(order[order.size() - 1], order[order.size() - 2]);
+  return c.transpose(x, order);
+}
+
+Status import_fused_matmul(ImportContext& c, const NodeProto&) {
+  THORONG_TRY(ValueId a, fused_factor(c, 0, "transA", "transBatchA"));
+  THORONG_TRY(ValueId b, fused_factor(c, 1, "transB", "transBatchB"));
+  THORONG_TRY(double alpha, c.number("alpha", 1));
+  THORONG_TRY(ValueId y, c.matrix_multiply(a, b));
+  if (alpha != 1) {
+    THORONG_TRY(y, c.add_scalar("multiply", y, alpha));
+  }
+  return c.set_output(0, y);
+}
+
+}  // namespace
+
+// alpha A' B' + beta C; a transposed operand is contracted over its other dimension.
+Result<ValueId> general_product(ImportContext& c) {
   THORONG_TRY(ValueId a, c.input(0));
   THORONG_TRY(ValueId b, c.input(1));
   if (c.rank(a) != 2 || c.rank(b) != 2) return invalid_argument("A and B must be matrices.");
@@ -32,72 +63,19 @@ Status import_gemm(ImportContext& c, const NodeProto&) {
   if (alpha != 1) {
     THORONG_TRY(y, c.add_scalar("multiply", y, alpha));
   }
-  if (!c.has_input(2) || beta == 0) return c.set_output(0, y);
-  ValueId bias = c.optional_input(2);
+  if (!c.has_input(2) || beta == 0) return y;
+  THORONG_TRY(ValueId bias, c.input(2));
   if (beta != 1) {
     THORONG_TRY(bias, c.add_scalar("multiply", bias, beta));
   }
   THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
-  return c.set_output(0, c.add("add", {y, bias}));
+  return c.add("add", {y, bias});
 }
-
-// x with its last two dimensions exchanged.
-Result<ValueId> transposed(ImportContext& c, ValueId x) {
-  Integers permutation = counting(c.rank(x));
-  if (permutation.size() < 2) return x;
-  std::swap(permutation[permutation.size() - 1], permutation[permutation.size() - 2]);
-  return c.transpose(x, permutation);
-}
-
-Status import_fused_matmul(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId a, c.input(0));
-  THORONG_TRY(ValueId b, c.input(1));
-  THORONG_TRY(int64_t batch_a, c.integer("transBatchA", 0));
-  THORONG_TRY(int64_t batch_b, c.integer("transBatchB", 0));
-  if (batch_a != 0 || batch_b != 0) return unsupported("transBatchA and transBatchB are not done.");
-  THORONG_TRY(int64_t trans_a, c.integer("transA", 0));
-  THORONG_TRY(int64_t trans_b, c.integer("transB", 0));
-  THORONG_TRY(double alpha, c.number("alpha", 1));
-  if (trans_a != 0) {
-    THORONG_TRY(a, transposed(c, a));
-  }
-  if (trans_b != 0) {
-    THORONG_TRY(b, transposed(c, b));
-  }
-  THORONG_TRY(ValueId y, c.matrix_multiply(a, b));
-  if (alpha != 1) {
-    THORONG_TRY(y, c.add_scalar("multiply", y, alpha));
-  }
-  return c.set_output(0, y);
-}
-
-// x - zero point in int32. A list of zero points is one a row (A) or one a column (B).
-Result<ValueId> without_zero_point(ImportContext& c, ValueId x, ValueId zero, bool rows) {
-  THORONG_TRY(ValueId wide, c.convert(x, Format::kInt32));
-  if (zero == kNoValue) return wide;
-  THORONG_TRY(zero, c.convert(zero, Format::kInt32));
-  if (rows && c.rank(zero) == 1 && c.shape(zero)[0] != 1) {
-    THORONG_TRY(zero, c.reshape(zero, {c.shape(zero)[0], 1}));
-  }
-  THORONG_TRY(zero, c.broadcast_to(zero, c.shape(wide)));
-  return c.add("subtract", {wide, zero});
-}
-
-Status import_matmul_integer(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId a, c.input(0));
-  THORONG_TRY(ValueId b, c.input(1));
-  THORONG_TRY(a, without_zero_point(c, a, c.optional_input(2), true));
-  THORONG_TRY(b, without_zero_point(c, b, c.optional_input(3), false));
-  return c.set_output(0, c.matrix_multiply(a, b));
-}
-
-}  // namespace
 
 std::vector<ImportRule> import_rules_matmul() {
   return {{"", "MatMul", 1, kAnyVersion, import_matmul},
           {"", "Gemm", 7, kAnyVersion, import_gemm},
-          {kMicrosoft, "FusedMatMul", 1, kAnyVersion, import_fused_matmul},
-          {"", "MatMulInteger", 10, kAnyVersion, import_matmul_integer}};
+          {kMicrosoft, "FusedMatMul", 1, kAnyVersion, import_fused_matmul}};
 }
 
 }  // namespace thorong::onnx

@@ -5,11 +5,44 @@
 namespace thorong::onnx {
 namespace {
 
+Result<ValueId> mean_of(ImportContext& c, ValueId x, const Integers& axes, bool keep) {
+  Shape shape = c.shape(x);
+  THORONG_TRY(ValueId sum, c.reduce("add", x, axes, keep));
+  double count = static_cast<double>(ops::element_count(shape)) /
+                 static_cast<double>(ops::element_count(c.shape(sum)));
+  return c.add_scalar("divide", sum, count);
+}
+
+// Training: mean and variance of x [N, C, ...] take the place of operands 3 and 4, which become the
+// running ones of outputs 1 and 2 with a weight of `momentum`.
+Status use_batch_statistics(ImportContext& c, std::vector<ValueId>& operands) {
+  THORONG_TRY(double momentum, c.number("momentum", 0.9));
+  THORONG_TRY(ValueId x, c.widen(operands[0]));
+  Integers axes = counting(c.rank(x));
+  if (axes.size() < 2) return invalid_argument("in training the input must be [N, C, ...].");
+  axes.erase(axes.begin() + 1);
+  THORONG_TRY(ValueId mean, mean_of(c, x, axes, false));
+  THORONG_TRY(ValueId wide, c.broadcast_in(mean, c.shape(x), {1}));
+  THORONG_TRY(ValueId centred, c.add("subtract", {x, wide}));
+  THORONG_TRY(ValueId square, c.add("square", {centred}));
+  THORONG_TRY(ValueId variance, mean_of(c, square, axes, false));
+  const ValueId own[] = {mean, variance};
+  for (size_t i = 0; i < 2; ++i) {
+    THORONG_TRY(ValueId before, c.input(3 + i));
+    Format format = c.format(before);
+    THORONG_TRY(before, c.convert(before, c.format(x)));
+    THORONG_TRY(before, c.add_scalar("multiply", before, momentum));
+    THORONG_TRY(ValueId now, c.add_scalar("multiply", own[i], 1 - momentum));
+    THORONG_TRY(now, c.add("add", {before, now}));
+    THORONG_RETURN_IF_ERROR(c.set_output(1 + i, c.convert(now, format)));
+    THORONG_TRY(operands[3 + i], c.convert(own[i], c.format(operands[0])));
+  }
+  return ok_status();
+}
+
 Status import_batch_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(int64_t training, c.integer("training_mode", 0));
-  if (training != 0)
-    return unsupported("training_mode 1 is not done; export the model for inference.");
-  for (size_t i = 1; i < c.output_count(); ++i)
+  for (size_t i = training != 0 ? 3 : 1; i < c.output_count(); ++i)
     THORONG_RETURN_IF_ERROR(c.refuse_output(i, "training statistics"));
   std::vector<ValueId> operands;
   for (size_t i = 0; i < 5; ++i) {
@@ -19,6 +52,7 @@ Status import_batch_norm(ImportContext& c, const NodeProto&) {
     }
     operands.push_back(operand);
   }
+  if (training != 0) THORONG_RETURN_IF_ERROR(use_batch_statistics(c, operands));
   if (c.rank(operands[0]) == 1) {
     THORONG_TRY(operands[0], c.reshape(operands[0], {c.shape(operands[0])[0], 1}));
   }
@@ -71,23 +105,15 @@ Status import_lrn(ImportContext& c, const NodeProto&) {
             make_attributes({{"size", size}, {"alpha", alpha}, {"beta", beta}, {"bias", bias}})));
 }
 
-Result<ValueId> mean_of(ImportContext& c, ValueId x, const Integers& axes) {
-  Shape shape = c.shape(x);
-  THORONG_TRY(ValueId sum, c.reduce("add", x, axes, true));
-  double count = static_cast<double>(ops::element_count(shape)) /
-                 static_cast<double>(ops::element_count(c.shape(sum)));
-  return c.add_scalar("divide", sum, count);
-}
-
 // (x - mean) / (standard deviation + 1e-9)
 Status import_mean_variance_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(Integers axes, c.integers("axes", {0, 2, 3}));
-  THORONG_TRY(ValueId mean, mean_of(c, x, axes));
+  THORONG_TRY(ValueId mean, mean_of(c, x, axes, true));
   THORONG_TRY(mean, c.broadcast_to(mean, c.shape(x)));
   THORONG_TRY(ValueId centred, c.add("subtract", {x, mean}));
   THORONG_TRY(ValueId square, c.add("square", {centred}));
-  THORONG_TRY(ValueId variance, mean_of(c, square, axes));
+  THORONG_TRY(ValueId variance, mean_of(c, square, axes, true));
   THORONG_TRY(ValueId deviation, c.add("sqrt", {variance}));
   THORONG_TRY(deviation, c.add_scalar("add", deviation, 1e-9));
   THORONG_TRY(deviation, c.broadcast_to(deviation, c.shape(x)));

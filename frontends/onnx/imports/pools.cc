@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MaxPool, AveragePool, LpPool and their global forms.
+// AveragePool, LpPool and the global pools.
 #include <algorithm>
 #include <cmath>
 
@@ -7,30 +7,6 @@
 
 namespace thorong::onnx {
 namespace {
-
-Integers with_batch(const Integers& spatial, int64_t fill) {
-  Integers all{fill, fill};
-  all.insert(all.end(), spatial.begin(), spatial.end());
-  return all;
-}
-
-Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
-                              const Window& window) {
-  return c.add("reduce_window", {x},
-               make_attributes({{"function", std::string(function)},
-                                {"window_dimensions", with_batch(window.kernel, 1)},
-                                {"window_strides", with_batch(window.strides, 1)},
-                                {"window_dilations", with_batch(window.dilations, 1)},
-                                {"padding_low", with_batch(window.low, 0)},
-                                {"padding_high", with_batch(window.high, 0)}}));
-}
-
-Status import_max_pool(ImportContext& c, const NodeProto&) {
-  THORONG_RETURN_IF_ERROR(c.refuse_output(1, "Indices"));
-  THORONG_TRY(ValueId x, c.input(0));
-  THORONG_TRY(Window window, read_pool_window(c, c.shape(x)));
-  return c.set_output(0, reduce_window(c, "maximum", x, window));
-}
 
 // How many elements of [begin, end) the windows of one dimension cover, by position.
 std::vector<double> window_counts(const Window& window, size_t i, int64_t begin, int64_t end,
@@ -75,19 +51,7 @@ Result<ValueId> reciprocal_counts(ImportContext& c, const Shape& input, const Sh
 
 Status import_average_pool(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
-  Shape input = c.shape(x);
-  THORONG_TRY(Integers kernel, c.integers("kernel_shape"));
-  THORONG_TRY(Window declared, read_window(c, input, kernel));
-  THORONG_TRY(Window window, read_pool_window(c, input));
-  THORONG_TRY(int64_t include_pad, c.integer("count_include_pad", 0));
-  THORONG_TRY(ValueId sum, reduce_window(c, "add", x, window));
-  Shape output = c.shape(sum);
-  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high,
-                                                include_pad != 0, c.format(x)));
-  Integers dimensions = counting(c.rank(factor));
-  for (int64_t& dimension : dimensions) dimension += 2;
-  THORONG_TRY(factor, c.broadcast_in(factor, output, dimensions));
-  return c.set_output(0, c.add("multiply", {sum, factor}));
+  return c.set_output(0, average_pool(c, x));
 }
 
 // (sum |x|^p)^(1/p) given |x|^p summed by `sum`.
@@ -139,9 +103,24 @@ Status import_global_pool(ImportContext& c, const NodeProto& node) {
 
 }  // namespace
 
+Result<ValueId> average_pool(ImportContext& c, ValueId x) {
+  Shape input = c.shape(x);
+  THORONG_TRY(Integers kernel, c.integers("kernel_shape"));
+  THORONG_TRY(Window declared, read_window(c, input, kernel));
+  THORONG_TRY(Window window, read_pool_window(c, input));
+  THORONG_TRY(int64_t include_pad, c.integer("count_include_pad", 0));
+  THORONG_TRY(ValueId sum, reduce_window(c, "add", x, window));
+  Shape output = c.shape(sum);
+  THORONG_TRY(ValueId factor, reciprocal_counts(c, input, output, window, declared.high,
+                                                include_pad != 0, c.format(x)));
+  Integers dimensions = counting(c.rank(factor));
+  for (int64_t& dimension : dimensions) dimension += 2;
+  THORONG_TRY(factor, c.broadcast_in(factor, output, dimensions));
+  return c.add("multiply", {sum, factor});
+}
+
 std::vector<ImportRule> import_rules_pools() {
-  return {{"", "MaxPool", 1, kAnyVersion, import_max_pool},
-          {"", "AveragePool", 7, kAnyVersion, import_average_pool},
+  return {{"", "AveragePool", 7, kAnyVersion, import_average_pool},
           {"", "LpPool", 2, kAnyVersion, import_lp_pool},
           {"", "GlobalAveragePool", 1, kAnyVersion, import_global_pool},
           {"", "GlobalMaxPool", 1, kAnyVersion, import_global_pool},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // QuantizeLinear and its relatives, with their float arithmetic made explicit.
-#include "frontends/onnx/spatial.h"
+#include "frontends/onnx/quantized.h"
 
 namespace thorong::onnx {
 namespace {
@@ -14,12 +14,15 @@ Result<ValueId> spread(ImportContext& c, ValueId parameter, const Shape& shape, 
     return c.broadcast_in(parameter, shape, {});
   }
   THORONG_TRY(size_t dimension, resolve_axis(axis, shape.size()));
-  if (own.size() == 1 && block == 0)
+  if (own.size() == 1 && block == 0 && own[0] == shape[dimension])
     return c.broadcast_in(parameter, shape, {static_cast<int64_t>(dimension)});
-  bool fits = block > 0 && own.size() == shape.size() && own[dimension] * block >= shape[dimension];
-  if (!fits) {
-    return invalid_argument("the scale or zero point " + ops::to_string(own) +
-                            " does not fit the input " + ops::to_string(shape) + ".");
+  Shape blocks = shape;
+  if (block > 0) blocks[dimension] = (shape[dimension] + block - 1) / block;
+  if (block == 0 || own != blocks) {
+    return invalid_argument(
+        "the scale or zero point " + ops::to_string(own) + " does not fit the input " +
+        ops::to_string(shape) + ": expected one number, one an index of axis " +
+        std::to_string(dimension) + ", or with block_size B one a block of B of them.");
   }
   THORONG_RETURN_IF_ERROR(c.check_generated(shape[dimension]));
   Integers indices;
@@ -28,12 +31,12 @@ Result<ValueId> spread(ImportContext& c, ValueId parameter, const Shape& shape, 
   return c.broadcast_to(parameter, shape);
 }
 
-struct Layout {
+struct QuantizedLayout {
   int64_t axis = 1, block = 0;
 };
 
-Result<Layout> read_layout(const ImportContext& c) {
-  Layout layout;
+Result<QuantizedLayout> read_layout(const ImportContext& c) {
+  QuantizedLayout layout;
   THORONG_TRY(layout.axis, c.integer("axis", 1));
   THORONG_TRY(layout.block, c.integer("block_size", 0));
   if (layout.block < 0 || layout.block > int64_t{1} << 31)
@@ -41,65 +44,53 @@ Result<Layout> read_layout(const ImportContext& c) {
   return layout;
 }
 
-double lowest_of(Format format) {
-  if (numerics::info(format).kind != 'S') return 0;
-  return -static_cast<double>(int64_t{1} << (numerics::info(format).bits - 1));
-}
-
-double highest_of(Format format) {
-  int bits = numerics::info(format).bits - (numerics::info(format).kind == 'S' ? 1 : 0);
-  return static_cast<double>((int64_t{1} << bits) - 1);
-}
-
-// saturate(round(x / scale) + zero point), halves to even.
-Result<ValueId> quantize(ImportContext& c, ValueId x, ValueId scale, ValueId zero, Format format) {
-  THORONG_TRY(ValueId y, c.add("divide", {x, scale}));
-  if (!numerics::is_integer(format)) {
-    THORONG_TRY(int64_t saturate, c.integer("saturate", 1));
-    return saturate != 0 ? c.saturating_convert(y, format) : c.convert(y, format);
+// The format that an attribute names; `fallback` where it is absent or 0.
+Result<Format> declared_format(const ImportContext& c, const char* name, Format fallback) {
+  THORONG_TRY(int64_t declared, c.integer(name, 0));
+  if (declared == 0) return fallback;
+  if (declared < 0 || declared > 1000) {
+    return invalid_argument(std::string(name) +
+                            " is not an ONNX type: " + std::to_string(declared) + ".");
   }
-  THORONG_TRY(y, c.add("round_nearest_even", {y}));
-  if (zero != kNoValue) {
-    THORONG_TRY(y, c.add("add", {y, zero}));
-  }
-  THORONG_TRY(ValueId low, c.scalar(c.format(y), lowest_of(format)));
-  THORONG_TRY(ValueId high, c.scalar(c.format(y), highest_of(format)));
-  THORONG_TRY(y, c.add("clamp", {low, y, high}));
-  return c.convert(y, format);
+  return format_of_data_type(static_cast<int32_t>(declared));
 }
 
 Status import_quantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId scale, c.input(1));
-  THORONG_TRY(Layout layout, read_layout(c));
+  THORONG_TRY(QuantizedLayout layout, read_layout(c));
   Shape shape = c.shape(x);
-  Format work = c.format(x) == Format::kInt32 ? Format::kFloat32 : c.format(x);
-  Format format = Format::kUint8;
   ValueId zero = c.optional_input(2);
-  THORONG_TRY(int64_t declared, c.integer("output_dtype", 0));
-  if (zero != kNoValue) {
-    format = c.format(zero);
-    THORONG_TRY(zero, c.convert(zero, work));
-    THORONG_TRY(zero, spread(c, zero, shape, layout.axis, layout.block));
-  } else if (declared != 0) {
-    THORONG_TRY(format, format_of_data_type(static_cast<int32_t>(declared)));
+  THORONG_TRY(Format format, declared_format(c, "output_dtype",
+                                             zero == kNoValue ? Format::kUint8 : c.format(zero)));
+  if (zero != kNoValue && c.format(zero) != format) {
+    return invalid_argument("output_dtype is " + std::string(numerics::name(format)) +
+                            ", but the zero point is " +
+                            std::string(numerics::name(c.format(zero))) + ".");
   }
-  if (numerics::info(format).bits > 16)
-    return unsupported("only types of up to 16 bits are quantized to.");
-  THORONG_TRY(x, c.convert(x, work));
-  THORONG_TRY(scale, c.convert(scale, work));
+  // The division is done in the scale's format; those of scales that are no plain floats in fp32.
+  THORONG_TRY(Format precision, declared_format(c, "precision", c.format(scale)));
+  if (!numerics::is_float(precision) || numerics::info(precision).bits < 16)
+    precision = Format::kFloat32;
+  THORONG_TRY(x, c.convert(x, precision));
+  THORONG_TRY(scale, c.convert(scale, precision));
   THORONG_TRY(scale, spread(c, scale, shape, layout.axis, layout.block));
-  return c.set_output(0, quantize(c, x, scale, zero, format));
+  THORONG_TRY(ValueId y, c.add("divide", {x, scale}));
+  if (zero != kNoValue) {
+    THORONG_TRY(zero, c.convert(zero, wide_enough(precision)));
+    THORONG_TRY(zero, spread(c, zero, shape, layout.axis, layout.block));
+  }
+  return c.set_output(0, quantize(c, y, zero, format));
 }
 
 // (x - zero point) scale
 Status import_dequantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId scale, c.input(1));
-  THORONG_TRY(Layout layout, read_layout(c));
+  THORONG_TRY(QuantizedLayout layout, read_layout(c));
   Shape shape = c.shape(x);
-  Format format = c.format(scale);
-  Format work = format == Format::kFloat64 ? format : Format::kFloat32;
+  THORONG_TRY(Format format, declared_format(c, "output_dtype", c.format(scale)));
+  Format work = wide_enough(format);
   THORONG_TRY(x, c.convert(x, work));
   if (c.has_input(2)) {
     THORONG_TRY(ValueId zero, c.convert(c.optional_input(2), work));
@@ -122,7 +113,11 @@ Status import_dynamic_quantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(low, c.add_scalar("minimum", low, 0));
   THORONG_TRY(high, c.add_scalar("maximum", high, 0));
   THORONG_TRY(ValueId range, c.add("subtract", {high, low}));
+  THORONG_TRY(ValueId nothing, c.full_like(range, 0));
+  THORONG_TRY(ValueId one, c.full_like(range, 1));
+  THORONG_TRY(ValueId empty, c.compare("EQ", range, nothing));
   THORONG_TRY(ValueId scale, c.add_scalar("divide", range, 255));
+  THORONG_TRY(scale, c.add("select", {empty, one, scale}));  // all zeros: as ONNX Runtime
   THORONG_TRY(ValueId offset, c.add("divide", {low, scale}));
   THORONG_TRY(offset, c.add("negate", {offset}));
   THORONG_TRY(ValueId least, c.scalar(c.format(x), 0));
@@ -131,73 +126,16 @@ Status import_dynamic_quantize(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId zero, c.add("round_nearest_even", {offset}));
   THORONG_TRY(ValueId wide_scale, c.broadcast_in(scale, shape, {}));
   THORONG_TRY(ValueId wide_zero, c.broadcast_in(zero, shape, {}));
-  THORONG_RETURN_IF_ERROR(c.set_output(0, quantize(c, x, wide_scale, wide_zero, Format::kUint8)));
+  THORONG_TRY(ValueId y, c.add("divide", {x, wide_scale}));
+  THORONG_RETURN_IF_ERROR(c.set_output(0, quantize(c, y, wide_zero, Format::kUint8)));
   THORONG_RETURN_IF_ERROR(c.set_output(1, scale));
   return c.set_output(2, c.convert(zero, Format::kUint8));
-}
-
-// Operands i, i + 1, i + 2 are a quantized tensor, its scale and its zero point: the real numbers
-// that they stand for. A list of scales lies along `axis`.
-Result<ValueId> real_operand(ImportContext& c, size_t i, int64_t axis) {
-  THORONG_TRY(ValueId x, c.input(i));
-  THORONG_TRY(ValueId scale, c.input(i + 1));
-  THORONG_TRY(ValueId zero, c.input(i + 2));
-  Shape shape = c.shape(x);
-  Format format = c.format(scale);
-  THORONG_TRY(x, c.convert(x, format));
-  THORONG_TRY(zero, c.convert(zero, format));
-  THORONG_TRY(zero, spread(c, zero, shape, axis, 0));
-  THORONG_TRY(scale, spread(c, scale, shape, axis, 0));
-  THORONG_TRY(x, c.add("subtract", {x, zero}));
-  return c.add("multiply", {x, scale});
-}
-
-// y quantized with operands i (scale) and i + 1 (zero point).
-Status set_quantized(ImportContext& c, ValueId y, size_t i) {
-  THORONG_TRY(ValueId scale, c.input(i));
-  THORONG_TRY(ValueId zero, c.input(i + 1));
-  Format format = c.format(zero);
-  THORONG_TRY(y, c.convert(y, c.format(scale)));
-  if (!numerics::is_integer(format) || numerics::info(format).bits > 16) {
-    return unsupported("only integers of up to 16 bits are quantized to.");
-  }
-  THORONG_TRY(zero, c.convert(zero, c.format(scale)));
-  THORONG_TRY(scale, spread(c, scale, c.shape(y), 1, 0));
-  THORONG_TRY(zero, spread(c, zero, c.shape(y), 1, 0));
-  return c.set_output(0, quantize(c, y, scale, zero, format));
-}
-
-// The product of the real numbers, quantized again.
-Status import_qlinear_matmul(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId a, real_operand(c, 0, -2));
-  THORONG_TRY(ValueId b, real_operand(c, 3, -1));
-  THORONG_TRY(ValueId y, c.matrix_multiply(a, b));
-  return set_quantized(c, y, 6);
-}
-
-// The convolution of the real numbers, quantized again; the bias has the scale x_scale w_scale.
-Status import_qlinear_conv(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId x, real_operand(c, 0, 1));
-  THORONG_TRY(ValueId w, real_operand(c, 3, 0));
-  THORONG_TRY(ValueId y, convolve(c, x, w));
-  if (c.has_input(8)) {
-    THORONG_TRY(ValueId bias, c.convert(c.optional_input(8), c.format(y)));
-    THORONG_TRY(ValueId x_scale, spread(c, c.optional_input(1), c.shape(bias), 0, 0));
-    THORONG_TRY(ValueId w_scale, spread(c, c.optional_input(4), c.shape(bias), 0, 0));
-    THORONG_TRY(bias, c.add("multiply", {bias, x_scale}));
-    THORONG_TRY(bias, c.add("multiply", {bias, w_scale}));
-    THORONG_TRY(bias, c.broadcast_in(bias, c.shape(y), {1}));
-    THORONG_TRY(y, c.add("add", {y, bias}));
-  }
-  return set_quantized(c, y, 6);
 }
 
 }  // namespace
 
 std::vector<ImportRule> import_rules_quantize() {
-  return {{"", "QLinearMatMul", 10, kAnyVersion, import_qlinear_matmul},
-          {"", "QLinearConv", 10, kAnyVersion, import_qlinear_conv},
-          {"", "QuantizeLinear", 10, kAnyVersion, import_quantize},
+  return {{"", "QuantizeLinear", 10, kAnyVersion, import_quantize},
           {kMicrosoft, "QuantizeLinear", 1, kAnyVersion, import_quantize},
           {"", "DequantizeLinear", 10, kAnyVersion, import_dequantize},
           {kMicrosoft, "DequantizeLinear", 1, kAnyVersion, import_dequantize},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Reduce family, ArgMax and ArgMin, TopK, CumSum.
+// The Reduce family, ArgMax and ArgMin, TopK, CumSum, CumProd.
 #include "frontends/onnx/import_context.h"
 
 namespace thorong::onnx {
@@ -120,13 +120,13 @@ Status import_top_k(ImportContext& c, const NodeProto&) {
   return c.set_output(1, results[1]);
 }
 
-Status import_cumsum(ImportContext& c, const NodeProto&) {
+Status import_cumulative(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(int64_t axis, c.constant_integer(1, "axis"));
   THORONG_TRY(size_t dimension, resolve_axis(axis, c.rank(x)));
   THORONG_TRY(int64_t exclusive, c.integer("exclusive", 0));
   THORONG_TRY(int64_t reverse, c.integer("reverse", 0));
-  return c.set_output(0, c.add("cumsum", {x},
+  return c.set_output(0, c.add(node.op_type == "CumSum" ? "cumsum" : "cumprod", {x},
                                make_attributes({{"axis", static_cast<int64_t>(dimension)},
                                                 {"exclusive", int64_t{exclusive != 0}},
                                                 {"reverse", int64_t{reverse != 0}}})));
@@ -144,7 +144,8 @@ std::vector<ImportRule> import_rules_reductions() {
   rules.push_back({"", "ArgMax", 1, kAnyVersion, import_arg});
   rules.push_back({"", "ArgMin", 1, kAnyVersion, import_arg});
   rules.push_back({"", "TopK", 1, kAnyVersion, import_top_k});
-  rules.push_back({"", "CumSum", 11, kAnyVersion, import_cumsum});
+  rules.push_back({"", "CumSum", 11, kAnyVersion, import_cumulative});
+  rules.push_back({"", "CumProd", 26, kAnyVersion, import_cumulative});
   return rules;
 }
 

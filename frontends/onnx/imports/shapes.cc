@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Expand, Tile, Identity, Dropout.
+// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Expand, Tile.
 #include <algorithm>
 
 #include "frontends/onnx/import_context.h"
@@ -126,25 +126,6 @@ Status import_tile(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.reshape(repeated, merged));
 }
 
-Status import_identity(ImportContext& c, const NodeProto&) { return c.set_output(0, c.input(0)); }
-
-Status import_dropout(ImportContext& c, const NodeProto&) {
-  THORONG_TRY(ValueId x, c.input(0));
-  if (c.has_input(2)) {
-    THORONG_TRY(int64_t training, c.constant_integer(2, "training_mode"));
-    bool drops = true;
-    if (c.has_input(1)) {
-      THORONG_TRY(auto ratio, c.constant_numbers(1, "ratio"));
-      drops = ratio.size() != 1 || ratio[0] != 0;
-    }
-    if (training != 0 && drops)
-      return unsupported("training_mode is not done; export the model for inference.");
-  }
-  THORONG_RETURN_IF_ERROR(c.set_output(0, x));
-  if (!c.output_used(1)) return ok_status();
-  return c.set_output(1, c.full(c.version() < 10 ? c.format(x) : Format::kBool, c.shape(x), 1));
-}
-
 }  // namespace
 
 std::vector<ImportRule> import_rules_shapes() {
@@ -154,9 +135,7 @@ std::vector<ImportRule> import_rules_shapes() {
           {"", "Unsqueeze", 1, kAnyVersion, import_unsqueeze},
           {"", "Transpose", 1, kAnyVersion, import_transpose},
           {"", "Expand", 8, kAnyVersion, import_expand},
-          {"", "Tile", 6, kAnyVersion, import_tile},
-          {"", "Identity", 1, kAnyVersion, import_identity},
-          {"", "Dropout", 7, kAnyVersion, import_dropout}};
+          {"", "Tile", 6, kAnyVersion, import_tile}};
 }
 
 }  // namespace thorong::onnx

@@ -14,10 +14,7 @@ Result<ValueId> hardmax(ImportContext& c, ValueId x, int64_t axis) {
   Integers dimensions = counting(shape.size());
   dimensions.erase(dimensions.begin() + axis);
   THORONG_TRY(best, c.broadcast_in(best, shape, dimensions));
-  THORONG_TRY(ValueId index, c.add("iota", {},
-                                   make_attributes({{"shape", shape},
-                                                    {"dimension", axis},
-                                                    {"format", std::string("int64")}})));
+  THORONG_TRY(ValueId index, c.iota(Format::kInt64, shape, static_cast<size_t>(axis)));
   THORONG_TRY(ValueId is_best, c.compare("EQ", index, best));
   return c.convert(is_best, c.format(x));
 }

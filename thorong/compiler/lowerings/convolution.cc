@@ -19,6 +19,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "thorong/compiler/window.h"
 
 namespace thorong::compiler {
@@ -50,6 +52,14 @@ class Convolution {
               window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
               channels_ * window_.kernel[window_.kernel.size() - 2] <= rows_;
     make_steps();
+    codegen_.explain(
+        fmt::format("channels on the partitions{}, {} products of shifted windows add up in PSUM "
+                    "for each of {} "
+                    "blocks of output channels, {}",
+                    stacks_       ? " with the kernel's rows stacked"
+                    : groups_ > 1 ? ", groups block-diagonal"
+                                  : "",
+                    steps_.size(), (outputs_ + columns_ - 1) / columns_, numerics::name(format_)));
     THORONG_RETURN_IF_ERROR(prepare_weights());
     THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, 1));
     return blocks();
@@ -425,8 +435,7 @@ class Convolution {
 
 bool accepts(const Graph& graph, const Node& node) {
   Format x = graph.type(node.inputs[0]).format;
-  bool floats =
-      numerics::is_float(x) && x != Format::kFloat64 && graph.type(node.inputs[1]).format == x;
+  bool floats = numerics::is_engine_float(x) && graph.type(node.inputs[1]).format == x;
   // Other dilated inputs were rewritten before (passes/dilate_inputs.cc).
   if (window_of(graph, node).spreads() && !takes_spread_input(graph, node)) return false;
   return floats && graph.is_constant(node.inputs[1]) && !combines_nothing(graph, node) &&
@@ -434,7 +443,11 @@ bool accepts(const Graph& graph, const Node& node) {
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
-  if (is_depthwise(codegen.graph(), node)) return lower_depthwise(codegen, group, node);
+  if (is_depthwise(codegen.graph(), node)) {
+    codegen.explain(
+        "depthwise: channels on the partitions, one multiply-add a tap beside the tensor engine");
+    return lower_depthwise(codegen, group, node);
+  }
   return Convolution(codegen, group, node).run();
 }
 

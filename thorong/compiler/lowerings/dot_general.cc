@@ -7,112 +7,16 @@
 // share each moving tile. Which side is stationary follows the modelled tensor cycles and what the
 // readers of the result want on their partitions.
 #include "thorong/compiler/lowering.h"
+#include "thorong/compiler/product_plan.h"
 
 namespace thorong::compiler {
 namespace {
 
-struct Side {
-  ValueId value = -1;
-  std::vector<int64_t> batch, contract, free;
-  std::vector<int> out;  // output dimension of each free dimension
-};
-
-struct Plan {
-  Side stationary, moving;
-  int d = -1;  // free dimension of `stationary` on the output's partitions; -1: none
-  int d_out = -1;
-  size_t k = 0;  // which contracting pair is on the partitions
-};
-
-std::pair<Side, Side> sides(const Graph& graph, const Node& node) {
-  Side lhs, rhs;
-  lhs.value = node.inputs[0], rhs.value = node.inputs[1];
-  lhs.batch = node.attributes.integers("lhs_batching_dimensions");
-  rhs.batch = node.attributes.integers("rhs_batching_dimensions");
-  lhs.contract = node.attributes.integers("lhs_contracting_dimensions");
-  rhs.contract = node.attributes.integers("rhs_contracting_dimensions");
-  int out = static_cast<int>(lhs.batch.size());
-  for (Side* side : {&lhs, &rhs}) {
-    auto rank = static_cast<int64_t>(graph.type(side->value).shape.size());
-    for (int64_t d = 0; d < rank; ++d) {
-      auto has = [&](const std::vector<int64_t>& list) {
-        return std::find(list.begin(), list.end(), d) != list.end();
-      };
-      if (has(side->batch) || has(side->contract)) continue;
-      side->free.push_back(d);
-      side->out.push_back(out++);
-    }
-  }
-  return {lhs, rhs};
-}
-
-// Tensor cycles a batch index and K block if dimension i of `stationary` is on the partitions (i <
-// 0: one column).
-double cycles(const Codegen& codegen, const Graph& graph, const Side& stationary, int i,
-              const Side& moving) {
-  double columns = std::min(codegen.core().columns, codegen.core().rows), others = 1, m = 1, n = 1;
-  for (size_t f = 0; f < stationary.free.size(); ++f) {
-    auto size = static_cast<double>(
-        graph.type(stationary.value).shape[static_cast<size_t>(stationary.free[f])]);
-    (static_cast<int>(f) == i ? m : others) *= size;
-  }
-  for (int64_t f : moving.free)
-    n *= static_cast<double>(graph.type(moving.value).shape[static_cast<size_t>(f)]);
-  double blocks = std::ceil(m / columns), chunks = std::ceil(n / codegen.core().moving_max_columns);
-  double chunk = std::ceil(n / chunks);
-  return others * blocks * chunks *
-         std::max(std::min(codegen.core().tensor_min_issue_cycles, std::min(m, columns)), chunk);
-}
-
-Plan choose(Codegen& codegen, const Group& group, const Node& node) {
-  const Graph& graph = codegen.graph();
-  auto [lhs, rhs] = sides(graph, node);
-  struct Candidate {
-    const Side* stationary;
-    const Side* moving;
-    int i;
-    double cost;
-  };
-  std::vector<Candidate> candidates;
-  for (auto [s, m] : {std::pair{&lhs, &rhs}, std::pair{&rhs, &lhs}}) {
-    for (int i = 0; i < static_cast<int>(s->free.size()); ++i)
-      candidates.push_back({s, m, i, cycles(codegen, graph, *s, i, *m)});
-    if (s->free.empty()) candidates.push_back({s, m, -1, cycles(codegen, graph, *s, -1, *m)});
-  }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return a.cost < b.cost; });
-  std::vector<int> dims;
-  for (const Candidate& c : candidates) {
-    if (c.i >= 0) dims.push_back(c.stationary->out[static_cast<size_t>(c.i)]);
-  }
-  const Candidate* best = &candidates[0];
-  constexpr double kWorthRelayout = 1.6;  // a result in the readers' layout saves its transposition
-  if (!dims.empty()) {
-    int want = codegen.preferred_pdim(group.result, dims);
-    for (const Candidate& c : candidates) {
-      bool wanted = c.i >= 0 && c.stationary->out[static_cast<size_t>(c.i)] == want;
-      if (wanted && c.cost <= kWorthRelayout * candidates[0].cost) best = &c;
-    }
-  }
-  Plan plan{*best->stationary, *best->moving, -1, -1, 0};
-  if (best->i >= 0) {
-    plan.d = static_cast<int>(best->stationary->free[static_cast<size_t>(best->i)]);
-    plan.d_out = best->stationary->out[static_cast<size_t>(best->i)];
-  }
-  const Shape& shape = graph.type(lhs.value).shape;
-  for (size_t k = 1; k < lhs.contract.size(); ++k) {
-    if (shape[static_cast<size_t>(lhs.contract[k])] >
-        shape[static_cast<size_t>(lhs.contract[plan.k])])
-      plan.k = k;
-  }
-  return plan;
-}
-
 // Emits the product for one plan.
 class Product {
  public:
-  Product(Codegen& codegen, const Group& group, const Plan& plan, Placed stationary, Placed moving,
-          Format format)
+  Product(Codegen& codegen, const Group& group, const ProductPlan& plan, Placed stationary,
+          Placed moving, Format format)
       : codegen_(codegen),
         group_(group),
         plan_(plan),
@@ -206,7 +110,7 @@ class Product {
     return box;
   }
 
-  void contract(const Side& side, const KStep& step, Box& box) const {
+  void contract(const ProductSide& side, const KStep& step, Box& box) const {
     for (size_t i = 0; i < side.contract.size(); ++i) {
       box[static_cast<size_t>(side.contract[i])] =
           i == plan_.k ? Range{step.begin, step.size} : Range{step.others[i], 1};
@@ -365,7 +269,14 @@ class Product {
     if (!stationary_.sbuf)
       held =
           std::max(columns_, budget / std::max<int64_t>(1, k_steps * bytes) / columns_ * columns_);
-    bool holds = stationary_.sbuf || k_steps * std::min(held, d_size) * bytes <= budget;
+    // Beside a few moving columns (a decoder's step) the stationary side is used once, and its
+    // loading is all that takes time.
+    constexpr int64_t kFewColumns = 16;
+    const bool used_once = free_elements(whole_moving(), -1) <= kFewColumns;
+    bool holds =
+        stationary_.sbuf || (!used_once && k_steps * std::min(held, d_size) * bytes <= budget);
+    // What is not held is loaded for as many blocks at a time as have banks, in longer rows.
+    if (!holds) held = std::max<int64_t>(1, codegen_.core().psum_banks / 2) * columns_;
     // A moving side that is small as a whole (a vector) is loaded once for all of them.
     StreamScope kept(codegen_.builder());
     std::vector<Placed> whole;
@@ -447,15 +358,19 @@ class Product {
       }
       THORONG_TRY(AccessPattern moves,
                   codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
+      Placed s;
+      if (!stationary.empty())
+        s = stationary[k];
+      else {
+        const Range all{ranges[0].begin,
+                        ranges.back().begin + ranges.back().size - ranges[0].begin};
+        THORONG_TRY(s, codegen_.bring(stationary_, stationary_box(index, steps_[k], all),
+                                      static_cast<int>(s_k_), format_, scope));
+      }
       for (size_t i = 0; i < psum.size(); ++i) {
-        Box box = stationary_box(index, steps_[k], ranges[i]);
-        Placed s;
-        if (!stationary.empty())
-          s = stationary[k];
-        else {
-          THORONG_TRY(s, codegen_.bring(stationary_, box, static_cast<int>(s_k_), format_, scope));
-        }
-        THORONG_TRY(AccessPattern stays, codegen_.view(s, box, static_cast<int>(s_k_)));
+        THORONG_TRY(
+            AccessPattern stays,
+            codegen_.view(s, stationary_box(index, steps_[k], ranges[i]), static_cast<int>(s_k_)));
         codegen_.builder().emit(Opcode::nc_matmul, Queue::kTensor, {psum[i], stays, moves},
                                 {.flags = k > 0 ? isa::kAccumulate : uint16_t{0}});
       }
@@ -482,7 +397,7 @@ class Product {
 
   Codegen& codegen_;
   const Group& group_;
-  const Plan& plan_;
+  const ProductPlan& plan_;
   Placed stationary_, moving_;
   Format format_;
   int64_t columns_ = 128, rows_ = 128;
@@ -497,7 +412,7 @@ class Product {
 // As one more row of K it is added with the same single rounding. Worth it where DMA is what the
 // program waits for. -1: none.
 ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& node,
-                      const Plan& plan) {
+                      const ProductPlan& plan) {
   if (!codegen.weights_bound() || !codegen.core().fp32_operands || group.elementwise.empty() ||
       plan.d < 0)
     return -1;
@@ -527,13 +442,12 @@ ValueId shared_addend(const Codegen& codegen, const Group& group, const Node& no
 bool accepts(const Graph& graph, const Node& node) {
   Format a = graph.type(node.inputs[0]).format, b = graph.type(node.inputs[1]).format;
   bool contracts = !node.attributes.integers("lhs_contracting_dimensions").empty();
-  return contracts && numerics::is_float(a) && a == b && a != Format::kFloat64 &&
-         !combines_nothing(graph, node);
+  return contracts && numerics::is_engine_float(a) && a == b && !combines_nothing(graph, node);
 }
 
 // An operand with its contracting dimension on the partitions. Heads that lie side by side there
 // are taken as they are, unless the head dimension is one of those that a tile covers.
-Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k,
+Result<Placed> acquire_side(Codegen& codegen, const ProductSide& side, size_t k,
                             const std::vector<int64_t>& tiled, Format format) {
   int pdim = static_cast<int>(side.contract[k]);
   THORONG_TRY(Placed placed, codegen.acquire(side.value, pdim, format, true));
@@ -546,8 +460,9 @@ Result<Placed> acquire_side(Codegen& codegen, const Side& side, size_t k,
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {
-  Plan plan = choose(codegen, group, node);
+  ProductPlan plan = plan_product(codegen, group, node);
   Format format = codegen.matmul_format(codegen.graph().type(node.inputs[0]).format);
+  codegen.explain(describe_product(codegen, node, plan, format));
   // A tile takes many indices of these dimensions at once.
   std::vector<int64_t> tiled;
   if (plan.d >= 0) tiled.push_back(plan.d);

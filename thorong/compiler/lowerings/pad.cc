@@ -17,8 +17,7 @@ bool accepts(const Graph& graph, const Node& node) {
   bool plain = interior.empty() ? !low.empty()
                                 : std::find(interior.begin(), interior.end(), 0) != interior.end();
   if (!plain || combines_nothing(graph, node)) return false;
-  return graph.is_constant(node.inputs[1]) && numerics::is_float(format) &&
-         format != Format::kFloat64;
+  return graph.is_constant(node.inputs[1]) && numerics::is_engine_float(format);
 }
 
 Status lower(Codegen& codegen, const Group& group, const Node& node) {

@@ -29,8 +29,8 @@ bool accepts(const Graph& graph, const Node& node) {
   std::string function = node.attributes.text("function");
   bool known =
       function == "add" || function == "maximum" || function == "minimum" || function == "multiply";
-  return known && numerics::is_float(format) && format != Format::kFloat64 &&
-         !reduced_dims(node).empty() && !combines_nothing(graph, node);
+  return known && numerics::is_engine_float(format) && !reduced_dims(node).empty() &&
+         !combines_nothing(graph, node);
 }
 
 // One box of results: all parts of its reduction.

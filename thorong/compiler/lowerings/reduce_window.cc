@@ -51,8 +51,7 @@ std::vector<int> free_dims(const Pool& pool) {
 
 bool accepts(const Graph& graph, const Node& node) {
   Format format = graph.type(node.inputs[0]).format;
-  if (!numerics::is_float(format) || format == Format::kFloat64 || combines_nothing(graph, node))
-    return false;
+  if (!numerics::is_engine_float(format) || combines_nothing(graph, node)) return false;
   Pool pool = pool_of(graph, node);
   int windowed = 0;
   for (size_t d = 0; d < pool.x.size(); ++d)

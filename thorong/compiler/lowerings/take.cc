@@ -47,8 +47,7 @@ bool known_indices(const Graph& graph, const Node& node) {
 
 bool accepts(const Graph& graph, const Node& node) {
   const ops::TensorType& data = graph.type(node.inputs[0]);
-  if (!numerics::is_float(data.format) || data.format == Format::kFloat64 || data.elements() == 0)
-    return false;
+  if (!numerics::is_engine_float(data.format) || data.elements() == 0) return false;
   if (known_indices(graph, node)) return data.shape.size() >= 2;
   int64_t row = data.shape.empty() ? 0 : data.elements() / std::max<int64_t>(1, data.shape[0]);
   return node.attributes.integer("axis") == 0 && !graph.type(node.inputs[1]).shape.empty() &&

@@ -8,6 +8,8 @@
 // in the group and its shape is the group's, so that no intermediate value leaves the group and all
 // other operands exist when its last node runs.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "thorong/compiler/codegen.h"
@@ -104,6 +106,71 @@ class Grouper {
   std::vector<bool> taken_, is_output_;
 };
 
+const Node* producer(const Graph& graph, ops::ValueId v) {
+  const int index = graph.value(v).producer;
+  return index < 0 ? nullptr : &graph.nodes[static_cast<size_t>(index)];
+}
+
+// Whether every element is a whole number, or NaN.
+bool is_whole(const Graph& graph, ops::ValueId v, int depth = 8) {
+  if (numerics::is_integer(graph.type(v).format)) return true;
+  if (graph.is_constant(v)) {
+    const ops::Tensor& tensor = graph.value(v).constant;
+    if (tensor.type.elements() > 4096) return false;
+    const std::vector<double> values = tensor.to_doubles();
+    return std::all_of(values.begin(), values.end(),
+                       [](double x) { return x == std::nearbyint(x); });
+  }
+  const Node* node = producer(graph, v);
+  if (node == nullptr || depth == 0) return false;
+  const std::string& op = node->op->name;
+  if (op == "round_nearest_even" || op == "floor" || op == "ceil") return true;
+  const bool keeps = op == "add" || op == "subtract" || op == "maximum" || op == "minimum" ||
+                     op == "clamp" || op == "convert" || is_view_operator(*node);
+  return keeps && std::all_of(node->inputs.begin(), node->inputs.end(),
+                              [&](ops::ValueId x) { return is_whole(graph, x, depth - 1); });
+}
+
+// Between what its elements lie, NaN apart.
+struct Bounds {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+};
+
+Bounds bounds_of(const Graph& graph, ops::ValueId v, int depth = 8) {
+  Bounds bounds;
+  if (graph.is_constant(v)) {
+    const ops::Tensor& tensor = graph.value(v).constant;
+    if (tensor.type.elements() < 1 || tensor.type.elements() > 4096) return bounds;
+    const std::vector<double> values = tensor.to_doubles();
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return *low <= *high ? Bounds{*low, *high} : bounds;
+  }
+  const Node* node = producer(graph, v);
+  if (node == nullptr || depth == 0) return bounds;
+  const std::string& op = node->op->name;
+  const auto of = [&](size_t i) { return bounds_of(graph, node->inputs[i], depth - 1); };
+  if (is_view_operator(*node)) return of(0);
+  if (op == "clamp") return {of(0).low, of(2).high};
+  if (op != "maximum" && op != "minimum") return bounds;
+  const Bounds a = of(0), b = of(1);
+  if (op == "maximum") return {std::max(a.low, b.low), std::max(a.high, b.high)};
+  return {std::min(a.low, b.low), std::min(a.high, b.high)};
+}
+
+// A conversion of whole numbers that are kept within the integer format: truncating and rounding,
+// wrapping and saturating are the same.
+bool converts_exactly(const Graph& graph, const Node& node) {
+  if (node.op->name != "convert") return false;
+  const numerics::FormatInfo& to = numerics::info(graph.type(node.outputs[0]).format);
+  if (!numerics::is_integer(to.format) || to.bits > 16 || !is_whole(graph, node.inputs[0]))
+    return false;
+  const double values = std::ldexp(1.0, to.bits);
+  const double lowest = to.kind == 'S' ? -values / 2 : 0;
+  const Bounds bounds = bounds_of(graph, node.inputs[0]);
+  return bounds.low >= lowest && bounds.high <= lowest + values - 1;
+}
+
 }  // namespace
 
 bool is_view_operator(const Node& node) {
@@ -119,11 +186,14 @@ bool runs_on_engines(const Graph& graph, const Node& node) {
   if (!known) return false;
   // Integers wrap and conversions to them truncate; the engines round and saturate. Only what
   // cannot differ stays on them.
+  if (converts_exactly(graph, node))
+    return numerics::is_engine_float(graph.type(node.inputs[0]).format);
   auto narrow_float = [](numerics::Format f) {
-    return f == numerics::Format::kBool ||
-           (numerics::is_float(f) && f != numerics::Format::kFloat64);
+    return f == numerics::Format::kBool || numerics::is_engine_float(f);
   };
-  auto small = [&](numerics::Format f) { return narrow_float(f) || numerics::byte_size(f) <= 2; };
+  auto small = [&](numerics::Format f) {
+    return narrow_float(f) || (numerics::is_integer(f) && numerics::byte_size(f) <= 2);
+  };
   bool moves = op == "select" || op == "compare" || op == "convert";
   for (ops::ValueId v : node.inputs) {
     if (v < 0 || !(moves ? small(graph.type(v).format) : narrow_float(graph.type(v).format)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // convert: the same values in another format. Floats round to nearest even; float to integer
-// truncates toward zero and saturates, NaN gives 0; integer to integer saturates; bool is x != 0.
+// truncates toward zero and saturates, NaN gives 0; integer to integer keeps the low bits; bool is
+// x != 0.
 // C1: `format` is a format's name.
 #include <fmt/format.h>
 
@@ -29,6 +30,8 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
       numerics::store_from_double(to, outputs[0], i,
                                   numerics::is_float(to) || value == value ? value : 0.0);
     }
+  } else if (!numerics::is_float(to)) {
+    store(result_type(graph, node), load<int64_t>(inputs[0]), outputs[0]);
   } else {
     numerics::convert(from, inputs[0].data, to, outputs[0], elements);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cumsum: running sums along `axis`; `exclusive` leaves the element itself out, `reverse` starts at
-// the end.
+// cumsum and cumprod: running sums and products along `axis`; `exclusive` leaves the element itself
+// out, `reverse` starts at the end.
 #include "thorong/ops/operator_support.h"
 
 namespace thorong::ops {
@@ -15,17 +15,18 @@ Result<Types> infer(const Graph& graph, const Node& node) {
 }
 
 template <typename T>
-void sum_line(T* x, int64_t n, int64_t stride, bool exclusive, bool reverse) {
-  T sum{0};
+void combine_line(Combine function, T* x, int64_t n, int64_t stride, bool exclusive, bool reverse) {
+  T so_far = function == Combine::kAdd ? T{0} : T{1};
   for (int64_t i = 0; i < n; ++i) {
     T& value = x[(reverse ? n - 1 - i : i) * stride];
-    const T next = combine(Combine::kAdd, sum, value);
-    value = exclusive ? sum : next;
-    sum = next;
+    const T next = combine(function, so_far, value);
+    value = exclusive ? so_far : next;
+    so_far = next;
   }
 }
 
-Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData outputs) {
+Status run(Combine function, const Graph& graph, const Node& node, Inputs inputs,
+           OutputData outputs) {
   const TensorType& x = inputs[0].type;
   THORONG_TRY(const size_t axis,
               resolve_axis(node.attributes.integer("axis"), x.shape.size(), "axis"));
@@ -37,8 +38,8 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
     std::vector<T> values = load<T>(inputs[0]);
     for (int64_t o = 0; o < view.outer; ++o) {
       for (int64_t i = 0; i < view.inner; ++i) {
-        sum_line(values.data() + o * view.axis * view.inner + i, view.axis, view.inner, exclusive,
-                 reverse);
+        combine_line(function, values.data() + o * view.axis * view.inner + i, view.axis,
+                     view.inner, exclusive, reverse);
       }
     }
     store(result_type(graph, node), values, outputs[0]);
@@ -46,16 +47,24 @@ Status reference(const Graph& graph, const Node& node, Inputs inputs, OutputData
   });
 }
 
+OperatorSpec make_spec(const char* name, const char* summary, Combine function) {
+  OperatorSpec spec;
+  spec.name = name;
+  spec.summary = summary;
+  spec.min_inputs = spec.max_inputs = 1;
+  spec.infer = infer;
+  spec.reference = [function](const Graph& graph, const Node& node, Inputs inputs,
+                              OutputData outputs) {
+    return run(function, graph, node, inputs, outputs);
+  };
+  return spec;
+}
+
 }  // namespace
 
 std::vector<OperatorSpec> operator_specs_cumsum() {
-  OperatorSpec spec;
-  spec.name = "cumsum";
-  spec.summary = "Running sums along one axis.";
-  spec.min_inputs = spec.max_inputs = 1;
-  spec.infer = infer;
-  spec.reference = reference;
-  return {spec};
+  return {make_spec("cumsum", "Running sums along one axis.", Combine::kAdd),
+          make_spec("cumprod", "Running products along one axis.", Combine::kMultiply)};
 }
 
 }  // namespace thorong::ops

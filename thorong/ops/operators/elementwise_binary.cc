@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // y[i] = f(a[i], b[i]) for the binary engine functions, and compare. C1: equal formats and shapes.
 // C2: atan2 needs floats. C3: compare's direction is EQ, NE, LT, LE, GT or GE. Integers wrap
-// around; division truncates toward zero and gives 0 for a zero divisor, as NumPy.
+// around; division truncates toward zero and gives 0 for a zero divisor, as NumPy. and, or and xor
+// are bitwise on integers.
 #include <fmt/format.h>
 
 #include "thorong/ops/operator_support.h"
@@ -74,11 +75,11 @@ T apply_integer(BinaryFunction function, T a, T b) {
     case BinaryFunction::kGe:
       return T{a >= b};
     case BinaryFunction::kLogicalAnd:
-      return T{a != 0 && b != 0};
+      return a & b;
     case BinaryFunction::kLogicalOr:
-      return T{a != 0 || b != 0};
+      return a | b;
     case BinaryFunction::kLogicalXor:
-      return T{(a != 0) != (b != 0)};
+      return a ^ b;
     case BinaryFunction::kAtan2:
       break;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One operator for each unary engine function: y[i] = f(x[i]). C1: the operand is a float, or an
 // integer where the function has an integer meaning. is_finite, is_nan and is_inf give bool; all
-// others keep the format.
+// others keep the format. `not` is bitwise on integers.
 #include <fmt/format.h>
 
 #include "thorong/ops/operator_support.h"
@@ -46,11 +46,15 @@ T apply_integer(UnaryFunction function, T x) {
     case UnaryFunction::kRelu:
       return x < T{0} ? T{0} : x;
     default:
-      return T{x == T{0}};
+      return static_cast<T>(~bits);
   }
 }
 
 Status run(UnaryFunction function, const TensorType& out_type, const Tensor& x, std::byte* out) {
+  if (function == UnaryFunction::kLogicalNot && x.type.format == Format::kBool) {
+    for (size_t i = 0; i < x.bytes(); ++i) out[i] = std::byte{x.data[i] == std::byte{0}};
+    return ok_status();
+  }
   return with_number_type(x.type.format, [&](auto zero) {
     using T = decltype(zero);
     std::vector<T> values = load<T>(x);
