@@ -262,6 +262,8 @@ def test_packed_types(name: str) -> None:
     seen = []
     nki.simulate(lambda a: seen.append((a.dtype, a.shape)))(packed)
     assert seen == [(getattr(nl, name), (2, 8))] and np.zeros(1, getattr(nl, name)).dtype == packed.dtype
+    assert {getattr(nl, name): 1}[packed.dtype] == 1 and getattr(nl, name) == packed.dtype and packed.dtype != nl.bfloat16
+    assert np.dtype(name) == packed.dtype and nl.float8_e5m2_x4 != np.zeros(1, nl.float8_e4m3fn_x4).dtype
     assert neuron_dtypes.is_float_type(ml_dtypes.bfloat16) and not neuron_dtypes.is_float_type(np.int8)
     with pytest.raises(ValueError, match="a multiple of four"):
         neuron_dtypes.static_cast(np.zeros((2, 3), np.float32), getattr(neuron_dtypes, name))

@@ -32,6 +32,8 @@ class DType(str):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
             return str.__eq__(self, other)
+        if isinstance(other, np.dtype) and other.names is not None:
+            return PACKED.get(str(self)) == other
         name = getattr(other, "name", None) or getattr(other, "__name__", None)
         return isinstance(name, str) and str.__eq__(self, "bool" if name == "bool_" else name)
 
@@ -39,7 +41,8 @@ class DType(str):
         return not self == other
 
     def __hash__(self) -> int:
-        return str.__hash__(self)
+        packed = PACKED.get(str(self))  # a key of a dictionary is found by an array's dtype too
+        return str.__hash__(self) if packed is None else hash(packed)
 
     def __repr__(self) -> str:
         return f"nki.language.{self}"
@@ -199,8 +202,6 @@ _STORED_AS = {
 
 # NumPy dtypes that say more than the bytes: arrays of them are of the packed type.
 PACKED = {name: np.dtype([(name, _STORED_AS[name])]) for name in ("float8_e5m2_x4", "float8_e4m3fn_x4", "float4_e2m1fn_x4")}
-# As ml_dtypes does for its types: np.zeros(shape, dtype=nl.float8_e4m3fn_x4).
-np.sctypeDict.update(PACKED)  # type: ignore[attr-defined]
 
 
 def _numpy_dtype(name: str) -> np.dtype[Any]:
@@ -209,6 +210,8 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 DTYPES = {name: DType(core_name) for name, core_name in _DTYPES.items()}
+# As ml_dtypes does for its types: np.zeros(shape, dtype=nl.float8_e4m3fn_x4). By name too.
+np.sctypeDict.update(PACKED | {DTYPES[name]: kind for name, kind in PACKED.items()})  # type: ignore[attr-defined]
 _BYTES = {dtype: _numpy_dtype(str(dtype)).itemsize for dtype in DTYPES.values()}
 REGIONS = {region.name: region for region in MemoryRegion}
 ENGINES = {member.name: member for member in engine}
