@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,7 +62,8 @@ class GraphGrower {
     Shape shape;
     int64_t elements = 1;
     for (int64_t d = 0; d < rank; ++d) {
-      const int64_t size = std::min(dimension(), std::max<int64_t>(1, most / elements));
+      const int64_t size =
+          std::min(dimension(), std::max<int64_t>(1, most / std::max<int64_t>(1, elements)));
       shape.push_back(size);
       elements *= size;
     }
@@ -99,8 +101,9 @@ class GraphGrower {
               std::initializer_list<std::pair<const char*, ops::Attribute>> attributes = {}) {
     const size_t nodes = graph.nodes.size();
     auto made = graph.add1(op, operands, make_attributes(attributes), "n" + std::to_string(nodes));
-    EXPECT_TRUE(made.ok()) << made.status().to_string() << "\n" << ops::to_text(graph);
-    if (!made.ok()) return kNoValue;
+    if (!made.ok()) {
+      throw std::runtime_error(made.status().to_string() + "\n" + ops::to_text(graph));
+    }
     const ValueId v = *made;
     if (graph.is_constant(v)) {
       values[v] = graph.value(v).constant;
@@ -137,8 +140,7 @@ class GraphGrower {
     for (int attempt = 0; attempt < 8; ++attempt) {
       const ValueId v = any();
       const auto rank = static_cast<int64_t>(shape_of(v).size());
-      if (rank >= least && rank <= most && (empty_too || graph.type(v).elements() > 0))
-        return v;
+      if (rank >= least && rank <= most && (empty_too || graph.type(v).elements() > 0)) return v;
     }
     return kNoValue;
   }
@@ -412,7 +414,8 @@ class GraphGrower {
       if (role != 0) other.push_back({role, size, d});
     }
     for (int64_t i = pick(0, 2); i > 0; --i) {
-      const int64_t room = std::max<int64_t>(1, 400000 * scale_ / std::max<int64_t>(1, rows * depth));
+      const int64_t room =
+          std::max<int64_t>(1, 400000 * scale_ / std::max<int64_t>(1, rows * depth));
       const int64_t size = std::min(dimension(), room);
       other.push_back({0, size, -1});
       rows *= size;
