@@ -2,28 +2,19 @@
 // Random graphs over most operators, for tests: a seed gives the same graph everywhere.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
 #include <cmath>
-#include <map>
 #include <random>
 #include <stdexcept>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "thorong/compiler/testing.h"
 #include "thorong/ops/operator_support.h"
 
 namespace thorong::compiler::testing {
 
 using numerics::Format;
-using ops::Graph;
 using ops::kNoValue;
 using ops::make_attributes;
-using ops::Shape;
-using ops::Tensor;
-using ops::ValueId;
 using Indices = std::vector<int64_t>;
 
 inline double largest_of(const Tensor& tensor) {
@@ -602,18 +593,6 @@ class GraphGrower {
 
  private:
   std::mt19937_64 random_;
-};
-
-// Graphs of one format.
-class RandomGraph : public GraphGrower {
- public:
-  RandomGraph(uint64_t seed, Format format, int64_t scale) : GraphGrower(seed, format, scale) {
-    const int64_t count = pick(1, 3);
-    for (int64_t i = 0; i < count; ++i) add_input(random_shape(i == 0 ? 2 : pick(0, 4)));
-    const int64_t nodes = pick(1, 9);
-    for (int64_t i = 0, attempts = 0; i < nodes && attempts < 60; ++attempts) i += grow() ? 1 : 0;
-    choose_outputs();
-  }
 };
 
 }  // namespace thorong::compiler::testing

@@ -173,7 +173,7 @@ int environment(const char* name, int fallback) {
 
 TEST(RandomGraphs, OfSeveralFormatsOnAllChips) {
   const int first = environment("THORONG_RANDOM_FIRST", 0);
-  const int count = environment("THORONG_RANDOM_COUNT", 300);
+  const int count = environment("THORONG_RANDOM_COUNT", 130);
   const int most = environment("THORONG_TEST_FAILURES", 3);
   set_check_handler([](const std::string& text) { throw std::runtime_error(text); });
   for (int seed = first, failures = 0; seed < first + count && failures < most; ++seed) {
