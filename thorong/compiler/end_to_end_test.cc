@@ -31,12 +31,23 @@ using ops::Tensor;
 using ops::ValueId;
 using testing::kChips;
 using testing::largest_of;
-using testing::RandomGraph;
 using testing::run_on;
 using testing::TestChip;
 using Indices = std::vector<int64_t>;
 
 // ---- The property ----
+
+// Graphs of one format.
+class RandomGraph : public testing::GraphGrower {
+ public:
+  RandomGraph(uint64_t seed, Format format, int64_t scale) : GraphGrower(seed, format, scale) {
+    const int64_t count = pick(1, 3);
+    for (int64_t i = 0; i < count; ++i) add_input(random_shape(i == 0 ? 2 : pick(0, 4)));
+    const int64_t nodes = pick(1, 9);
+    for (int64_t i = 0, attempts = 0; i < nodes && attempts < 60; ++attempts) i += grow() ? 1 : 0;
+    choose_outputs();
+  }
+};
 
 // Empty where the machine's outputs are the reference's within the tolerance, else what differs.
 std::string difference(const RandomGraph& made, const Graph& graph, const isa::CoreParameters& core,

@@ -10,8 +10,8 @@
 //   softmax, norms  first-order, with the line's largest error
 //   other           what changes at a few points within the operands' errors
 // and 2 u |y| for the rounding of the result, by the machine and by the reference. What is exact in
-// any order (sums of numbers on a grid that fp32 holds) has no error, so that comparisons, roundings
-// and choices are determined; where they are not, the bound is infinite.
+// any order (sums of numbers on a grid that fp32 holds) has no error, so that comparisons,
+// roundings and choices are determined; where they are not, the bound is infinite.
 #pragma once
 
 #include <algorithm>
@@ -29,6 +29,9 @@ using Numbers = std::vector<double>;
 
 class ErrorBounds {
  public:
+  // casts_products: the chip casts fp32 operands of products to bfloat16 (Inferentia).
+  explicit ErrorBounds(bool casts_products = false) : casts_products_(casts_products) {}
+
   std::map<ops::ValueId, ops::Tensor> values;  // by reference
   std::map<ops::ValueId, Numbers> bounds;
 
@@ -63,6 +66,14 @@ class ErrorBounds {
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr double kSingle = 0x1p-24;
 
+  bool casts_products_;
+
+  bool is_cast_exact(const ops::Tensor& tensor) const {
+    if (!casts_products_ || tensor.type.format != numerics::Format::kFloat32) return true;
+    const Numbers x = tensor.to_doubles();
+    const ops::TensorType narrow{numerics::Format::kBfloat16, tensor.type.shape};
+    return ops::Tensor::from_doubles(narrow, x).to_doubles() == x;
+  }
   static double largest_of(const Numbers& numbers) {
     double most = 0;
     for (const double x : numbers) most = x <= most ? most : x == x ? x : kInfinity;
@@ -73,32 +84,32 @@ class ErrorBounds {
     for (double& x : numbers) x = std::fabs(x);
     return numbers;
   }
-  static double operand_bound(const Numbers& numbers, size_t i) { return numbers[i]; }
 
   // The node in double on other operands (empty: its own).
   Numbers evaluate(const ops::Node& node, const std::vector<Numbers>& numbers,
                    size_t output = 0) const {
     ops::Graph graph;
-    graph.fold_limit = std::numeric_limits<int64_t>::max();
+    graph.fold_limit = -1;
     std::vector<ops::ValueId> ids;
+    std::vector<ops::Tensor> operands;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] < 0) {
-        ids.push_back(ops::kNoValue);
-        continue;
-      }
-      const ops::Tensor& own = values.at(node.inputs[i]);
+      operands.emplace_back();
+      ids.push_back(ops::kNoValue);
+      if (node.inputs[i] < 0) continue;
+      operands[i] = values.at(node.inputs[i]);
       const bool replaced = i < numbers.size() && !numbers[i].empty();
-      if (!numerics::is_float(own.type.format) && !replaced) {
-        ids.push_back(graph.add_constant("", own));
-        continue;
+      if (numerics::is_float(operands[i].type.format) || replaced) {
+        operands[i] =
+            ops::Tensor::from_doubles({numerics::Format::kFloat64, operands[i].type.shape},
+                                      replaced ? numbers[i] : operands[i].to_doubles());
       }
-      ids.push_back(graph.add_constant(
-          "", ops::Tensor::from_doubles({numerics::Format::kFloat64, own.type.shape},
-                                        replaced ? numbers[i] : own.to_doubles())));
+      ids[i] = graph.add_input("", operands[i].type);
     }
-    auto results = graph.add(node.op->name, ids, node.attributes);
+    auto made = graph.add(node.op->name, ids, node.attributes);
+    THORONG_CHECK(made.ok(), "in double: " + made.status().to_string());
+    auto results = ops::evaluate_node(graph, graph.nodes.back(), operands);
     THORONG_CHECK(results.ok(), "in double: " + results.status().to_string());
-    return graph.value((*results)[output]).constant.to_doubles();
+    return (*results)[output].to_doubles();
   }
 
   // The largest power of two of which all numbers are multiples; 0: there are none but zeros.
@@ -108,16 +119,15 @@ class ErrorBounds {
       if (x == 0 || !std::isfinite(x)) continue;
       int exponent = 0;
       auto bits = static_cast<int64_t>(std::ldexp(std::frexp(x, &exponent), 53));
-      const double step = std::ldexp(1.0, exponent - 53 + __builtin_ctzll(
-          static_cast<unsigned long long>(bits)));
+      const double step =
+          std::ldexp(1.0, exponent - 53 + __builtin_ctzll(static_cast<unsigned long long>(bits)));
       finest = finest == 0 ? step : std::min(finest, step);
     }
     return finest;
   }
   bool exact_operands(const ops::Node& node) const {
-    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ops::ValueId v) {
-      return v < 0 || largest_of(bounds.at(v)) == 0;
-    });
+    return std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [&](ops::ValueId v) { return v < 0 || largest_of(bounds.at(v)) == 0; });
   }
   static Numbers rounded(numerics::Format format, const Numbers& y, Numbers errors) {
     const numerics::FormatInfo& info = numerics::info(format);
@@ -138,7 +148,8 @@ class ErrorBounds {
     const numerics::Format format = result.type.format;
     if (exact_operands(node) && is_exact(node, output, result, y)) return Numbers(y.size(), 0);
     if (!numerics::is_float(format)) return undetermined(node, y);
-    if (name == "select") return evaluate(node, {{}, bounds.at(node.inputs[1]), bounds.at(node.inputs[2])});
+    if (name == "select")
+      return evaluate(node, {{}, bounds.at(node.inputs[1]), bounds.at(node.inputs[2])});
     if (name == "top_k") return Numbers(y.size(), largest_of(bounds.at(node.inputs[0])));
     if (name == "clamp") return bounds.at(node.inputs[1]);
     return rounded(format, y, arithmetic(node, y));
@@ -176,11 +187,28 @@ class ErrorBounds {
   // Whether every order of computing it gives these bits.
   bool is_exact(const ops::Node& node, size_t output, const ops::Tensor& result,
                 const Numbers& y) const {
-    static const std::vector<std::string> kPlain = {
-        "add",   "subtract", "multiply", "negate",  "abs",    "relu",  "square",
-        "floor", "ceil",     "sign",     "maximum", "minimum", "select", "clamp",
-        "truncate", "round_nearest_even", "round_nearest_afz", "top_k", "arg_reduce", "convert",
-        "compare", "iota"};
+    static const std::vector<std::string> kPlain = {"add",
+                                                    "subtract",
+                                                    "multiply",
+                                                    "negate",
+                                                    "abs",
+                                                    "relu",
+                                                    "square",
+                                                    "floor",
+                                                    "ceil",
+                                                    "sign",
+                                                    "maximum",
+                                                    "minimum",
+                                                    "select",
+                                                    "clamp",
+                                                    "truncate",
+                                                    "round_nearest_even",
+                                                    "round_nearest_afz",
+                                                    "top_k",
+                                                    "arg_reduce",
+                                                    "convert",
+                                                    "compare",
+                                                    "iota"};
     const std::string& name = node.op->name;
     if (!numerics::is_float(result.type.format)) return true;
     if (std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end()) {
@@ -199,6 +227,7 @@ class ErrorBounds {
     double step = 1;
     for (const ops::ValueId v : node.inputs) {
       sizes.push_back(magnitudes(values.at(v)));
+      if (!reduces && name != "cumsum" && !is_cast_exact(values.at(v))) return false;
       step *= grid(sizes.back());
     }
     const double most = largest_of(evaluate(node, sizes));
@@ -242,7 +271,8 @@ class ErrorBounds {
     }
     const Numbers x = values.at(node.inputs[0]).to_doubles();
     for (size_t k = 0; k < y.size(); ++k) {
-      errors[k] = 1.01 * errors[k] + 6 * kSingle * (std::fabs(y[k]) + (around_x ? std::fabs(x[k]) : 0));
+      errors[k] =
+          1.01 * errors[k] + 6 * kSingle * (std::fabs(y[k]) + (around_x ? std::fabs(x[k]) : 0));
     }
     return errors;
   }
@@ -257,7 +287,9 @@ class ErrorBounds {
     Numbers errors = evaluate(node, {bounds.at(x)});
     const Numbers sums = evaluate(node, {magnitudes(values.at(x))});
     const auto most = static_cast<double>(values.at(x).type.elements());
-    const double count = node.op->name == "reduce" ? most / std::max<double>(1, static_cast<double>(y.size())) : std::min(most, 1000.0);
+    const double count = node.op->name == "reduce"
+                             ? most / std::max<double>(1, static_cast<double>(y.size()))
+                             : std::min(most, 1000.0);
     for (size_t i = 0; i < errors.size(); ++i) errors[i] += 2 * (count + 2) * kSingle * sums[i];
     return errors;
   }
@@ -273,15 +305,18 @@ class ErrorBounds {
     double depth = 1;
     const ops::Shape& shape = values.at(node.inputs[1]).type.shape;
     if (node.op->name == "convolution") {
-      depth = static_cast<double>(ops::element_count(shape)) / static_cast<double>(std::max<int64_t>(1, shape[0]));
+      depth = static_cast<double>(ops::element_count(shape)) /
+              static_cast<double>(std::max<int64_t>(1, shape[0]));
     } else {
       for (const int64_t d : node.attributes.integers("rhs_contracting_dimensions")) {
         depth *= static_cast<double>(shape[static_cast<size_t>(d)]);
       }
     }
+    const bool single = values.at(node.inputs[0]).type.format == numerics::Format::kFloat32;
+    const double cast = casts_products_ && single ? 2.1 * 0x1p-8 : 0;
     Numbers errors(y.size());
     for (size_t i = 0; i < y.size(); ++i) {
-      errors[i] = most[i] - sums[i] + 2 * (depth + 2) * kSingle * most[i];
+      errors[i] = most[i] - sums[i] + (2 * (depth + 2) * kSingle + cast) * most[i];
     }
     return errors;
   }
@@ -291,7 +326,8 @@ class ErrorBounds {
     const double size = largest_of(magnitudes(x)), error = largest_of(bounds.at(node.inputs[0]));
     const auto rank = static_cast<int64_t>(x.type.shape.size());
     const int64_t axis = node.attributes.integer("axis", -1);
-    const auto n = static_cast<double>(x.type.shape[static_cast<size_t>(axis < 0 ? axis + rank : axis)]);
+    const auto n =
+        static_cast<double>(x.type.shape[static_cast<size_t>(axis < 0 ? axis + rank : axis)]);
     const double relative = std::expm1(2 * error + (8 * size + 2 * n + 16) * kSingle);
     Numbers errors = y;
     for (double& e : errors) e = std::fabs(e) * relative + 1e-37;
@@ -304,15 +340,19 @@ class ErrorBounds {
     int64_t axis = node.attributes.integer("axis", -1);
     if (axis < 0) axis += rank;
     size_t n = 1;
-    for (int64_t d = axis; d < rank; ++d) n *= static_cast<size_t>(tensor.type.shape[static_cast<size_t>(d)]);
+    for (int64_t d = axis; d < rank; ++d)
+      n *= static_cast<size_t>(tensor.type.shape[static_cast<size_t>(d)]);
     const Numbers x = tensor.to_doubles(), &bound = bounds.at(node.inputs[0]);
     const auto operand = [&](size_t i) {
-      return node.inputs.size() > i && node.inputs[i] >= 0 ? values.at(node.inputs[i]).to_doubles() : Numbers(n, i == 1 ? 1 : 0);
+      return node.inputs.size() > i && node.inputs[i] >= 0 ? values.at(node.inputs[i]).to_doubles()
+                                                           : Numbers(n, i == 1 ? 1 : 0);
     };
     const auto operand_error = [&](size_t i) {
-      return node.inputs.size() > i && node.inputs[i] >= 0 ? bounds.at(node.inputs[i]) : Numbers(n, 0);
+      return node.inputs.size() > i && node.inputs[i] >= 0 ? bounds.at(node.inputs[i])
+                                                           : Numbers(n, 0);
     };
-    const Numbers scale = operand(1), bias = operand(2), scale_error = operand_error(1), bias_error = operand_error(2);
+    const Numbers scale = operand(1), bias = operand(2), scale_error = operand_error(1),
+                  bias_error = operand_error(2);
     const double epsilon = node.attributes.number("epsilon", 1e-5);
     Numbers errors(y.size(), 0);
     for (size_t line = 0; n > 0 && line + n <= x.size(); line += n) {
@@ -324,18 +364,21 @@ class ErrorBounds {
       }
       const double centre = node.op->name == "layer_norm" ? mean : 0;
       for (size_t i = line; i < line + n; ++i) squares += (x[i] - centre) * (x[i] - centre);
-      const double variance = squares / static_cast<double>(n) + epsilon, sigma = std::sqrt(variance);
+      const double variance = squares / static_cast<double>(n) + epsilon,
+                   sigma = std::sqrt(variance);
       // The variance may be the mean of squares less the square of the mean.
       const double single = static_cast<double>(2 * n + 16) * kSingle;
       const double shift = 2 * error + single * largest;
-      const double turned = (2 * sigma * shift + shift * shift + 2 * single * largest * largest) / variance;
+      const double turned =
+          (2 * sigma * shift + shift * shift + 2 * single * largest * largest) / variance;
       for (size_t i = line; i < line + n; ++i) {
         const double z = std::fabs(x[i] - centre) / sigma;
         const double spread = turned < 1 ? z * (1 / std::sqrt(1 - turned) - 1) : kInfinity;
-        const double of_z = spread + shift / sigma * (turned < 1 ? 1 / std::sqrt(1 - turned) : 1) + 8 * kSingle * z;
+        const double of_z =
+            spread + shift / sigma * (turned < 1 ? 1 / std::sqrt(1 - turned) : 1) + 8 * kSingle * z;
         const size_t k = i - line;
-        errors[i] = of_z * (std::fabs(scale[k]) + scale_error[k]) + z * scale_error[k] + bias_error[k] +
-                    4 * kSingle * (z * std::fabs(scale[k]) + std::fabs(bias[k]));
+        errors[i] = of_z * (std::fabs(scale[k]) + scale_error[k]) + z * scale_error[k] +
+                    bias_error[k] + 4 * kSingle * (z * std::fabs(scale[k]) + std::fabs(bias[k]));
       }
     }
     return errors;
@@ -352,11 +395,13 @@ class ErrorBounds {
         if (v < 0) continue;
         largest = std::max(largest, largest_of(magnitudes(values.at(v))));
         for (size_t k = 0; k < points.back().size(); ++k) {
-          points.back()[k] += (numerics::mix(point * 1000003 + k) % 2 == 0 ? 1 : -1) * bounds.at(v)[k];
+          points.back()[k] +=
+              (numerics::mix(point * 1000003 + k) % 2 == 0 ? 1 : -1) * bounds.at(v)[k];
         }
       }
       const Numbers there = evaluate(node, points);
-      for (size_t k = 0; k < y.size(); ++k) change = std::max(change, std::fabs(there[k] - middle[k]));
+      for (size_t k = 0; k < y.size(); ++k)
+        change = std::max(change, std::fabs(there[k] - middle[k]));
     }
     return Numbers(y.size(), 4 * change + 200 * kSingle * largest);
   }

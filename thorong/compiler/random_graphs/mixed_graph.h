@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random graphs of several formats, with empty and just-too-large dimensions, operators on integers,
-// comparisons, and the patterns that models are made of. Values whose error bound is too large to
-// say anything (a rounding or a comparison that may turn) are not used.
+// Random graphs of several formats, with empty and just-too-large dimensions, operators on
+// integers, comparisons, and the patterns that models are made of. Values whose error bound is too
+// large to say anything (a rounding or a comparison that may turn) are not used.
 #pragma once
 
 #include "thorong/compiler/random_graphs/error_bound.h"
@@ -11,7 +11,8 @@ namespace thorong::compiler::testing {
 
 class MixedGraph : public GraphGrower {
  public:
-  explicit MixedGraph(uint64_t seed) : GraphGrower(seed, Format::kFloat32, 1) {
+  explicit MixedGraph(uint64_t seed, bool casts_products = false)
+      : GraphGrower(seed, Format::kFloat32, 1), known(casts_products) {
     on_grid_ = chance(50);
     main_ = chance(60) ? Format::kFloat32 : chance(50) ? Format::kBfloat16 : Format::kFloat16;
     format_ = main_;
@@ -81,7 +82,9 @@ class MixedGraph : public GraphGrower {
                                          Format::kUint8, Format::kBool};
   size_t at(size_t size) { return static_cast<size_t>(pick(0, static_cast<int64_t>(size) - 1)); }
   Format integer() { return kIntegers[pick(0, 4)]; }
-  std::string one_of(std::initializer_list<const char*> names) { return names.begin()[at(names.size())]; }
+  std::string one_of(std::initializer_list<const char*> names) {
+    return names.begin()[at(names.size())];
+  }
 
   bool grow_float() {
     switch (pick(0, 17)) {
@@ -152,7 +155,8 @@ class MixedGraph : public GraphGrower {
   bool compare() {
     const ValueId x = any();
     const ValueId y = operand_like(x);
-    return y >= 0 && keep(add("compare", {x, y}, {{"direction", one_of({"EQ", "NE", "LT", "LE", "GT", "GE"})}}));
+    return y >= 0 && keep(add("compare", {x, y},
+                              {{"direction", one_of({"EQ", "NE", "LT", "LE", "GT", "GE"})}}));
   }
   // Between two values, by a bool of their shape.
   bool choose() {
@@ -173,10 +177,28 @@ class MixedGraph : public GraphGrower {
     return keep(add("convert", {any()}, {{"format", std::string(numerics::name(to))}}));
   }
   bool more_unary() {
-    const std::string name =
-        one_of({"sign", "floor", "ceil", "round_nearest_even", "round_nearest_afz", "truncate", "erf",
-                "gelu_tanh", "mish", "softplus", "sine", "cosine", "atan", "is_finite", "log_plus_one",
-                "reciprocal", "rsqrt", "log", "exponential_minus_one", "selu", "celu", "thresholded_relu"});
+    const std::string name = one_of({"sign",
+                                     "floor",
+                                     "ceil",
+                                     "round_nearest_even",
+                                     "round_nearest_afz",
+                                     "truncate",
+                                     "erf",
+                                     "gelu_tanh",
+                                     "mish",
+                                     "softplus",
+                                     "sine",
+                                     "cosine",
+                                     "atan",
+                                     "is_finite",
+                                     "log_plus_one",
+                                     "reciprocal",
+                                     "rsqrt",
+                                     "log",
+                                     "exponential_minus_one",
+                                     "selu",
+                                     "celu",
+                                     "thresholded_relu"});
     ValueId x = any();
     if (name == "log_plus_one" || name == "reciprocal" || name == "rsqrt" || name == "log") {
       const ValueId quarter = constant_of(0.25, shape_of(x));
@@ -216,7 +238,8 @@ class MixedGraph : public GraphGrower {
                        {"select_last", pick(0, 1)}}));
     }
     const int64_t k = pick(1, std::min<int64_t>(8, shape_of(x)[static_cast<size_t>(axis)]));
-    auto made = graph.add("top_k", {x}, make_attributes({{"axis", axis}, {"k", k}, {"largest", pick(0, 1)}}),
+    auto made = graph.add("top_k", {x},
+                          make_attributes({{"axis", axis}, {"k", k}, {"largest", pick(0, 1)}}),
                           "n" + std::to_string(graph.nodes.size()));
     if (!made.ok()) return false;
     grown((*made)[0]);
@@ -228,7 +251,9 @@ class MixedGraph : public GraphGrower {
     if (x < 0) return false;
     const auto rank = static_cast<int64_t>(shape_of(x).size());
     if (chance(30)) return keep(add("reverse", {x}, {{"dimensions", Indices{pick(0, rank - 1)}}}));
-    return keep(add("cumsum", {x}, {{"axis", pick(0, rank - 1)}, {"exclusive", pick(0, 1)}, {"reverse", pick(0, 1)}}));
+    return keep(
+        add("cumsum", {x},
+            {{"axis", pick(0, rank - 1)}, {"exclusive", pick(0, 1)}, {"reverse", pick(0, 1)}}));
   }
   bool more_norms() {
     const ValueId x = any_of_rank(1, 4, true);
@@ -237,22 +262,28 @@ class MixedGraph : public GraphGrower {
     const auto rank = static_cast<int64_t>(shape.size());
     const int64_t axis = chance(70) ? rank - 1 : pick(0, rank - 1);
     if (chance(30)) return keep(add("log_softmax", {x}, {{"axis", axis}}));
-    std::vector<ValueId> operands{x};
-    if (chance(80)) operands.push_back(constant(Shape(shape.begin() + axis, shape.end())));
-    return keep(add("rms_norm", operands, {{"axis", axis}, {"epsilon", 1e-2}}));
+    const ValueId scale = constant(Shape(shape.begin() + axis, shape.end()));
+    return keep(add("rms_norm", {x, scale}, {{"axis", axis}, {"epsilon", 1e-2}}));
   }
   bool count() {
     const int64_t n = pick(1, 40);
-    const ValueId v = add("iota", {}, {{"shape", Shape{pick(1, 5), n}}, {"dimension", int64_t{1}}, {"format", std::string(numerics::name(format_))}});
+    const ValueId v = add("iota", {},
+                          {{"shape", Shape{pick(1, 5), n}},
+                           {"dimension", int64_t{1}},
+                           {"format", std::string(numerics::name(format_))}});
     const ValueId x = add_input({1, n});
-    const ValueId wide = add("broadcast_in_dim", {x}, {{"shape", shape_of(v)}, {"broadcast_dimensions", Indices{0, 1}}});
+    const ValueId wide = add("broadcast_in_dim", {x},
+                             {{"shape", shape_of(v)}, {"broadcast_dimensions", Indices{0, 1}}});
     return keep(add("compare", {wide, v}, {{"direction", one_of({"EQ", "LT", "GE"})}}));
   }
   bool integer_arithmetic() {
     const ValueId x = any();
     const ValueId y = operand_like(x);
-    if (chance(25)) return keep(add(one_of({"negate", "abs", "sign", "square", "relu", "not"}), {x}));
-    return keep(add(one_of({"add", "subtract", "multiply", "maximum", "minimum", "divide", "remainder", "modulo", "and", "or", "xor"}), {x, y}));
+    if (chance(25))
+      return keep(add(one_of({"negate", "abs", "sign", "square", "relu", "not"}), {x}));
+    return keep(add(one_of({"add", "subtract", "multiply", "maximum", "minimum", "divide",
+                            "remainder", "modulo", "and", "or", "xor"}),
+                    {x, y}));
   }
   bool logic() {
     const ValueId x = any();
@@ -263,18 +294,21 @@ class MixedGraph : public GraphGrower {
   // ---- Patterns ----
 
   ValueId repeated(ValueId small, const Shape& shape, const Indices& dimensions) {
-    return add("broadcast_in_dim", {small}, {{"shape", shape}, {"broadcast_dimensions", dimensions}});
+    return add("broadcast_in_dim", {small},
+               {{"shape", shape}, {"broadcast_dimensions", dimensions}});
   }
   ValueId matrix_product(ValueId x, int64_t columns) {
     const Shape shape = shape_of(x);
     const int64_t depth = shape.back();
-    const ValueId w = constant({depth, columns}, 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, depth))));
+    const ValueId w =
+        constant({depth, columns}, 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, depth))));
     return add("dot_general", {x, w},
                {{"lhs_contracting_dimensions", Indices{static_cast<int64_t>(shape.size()) - 1}},
                 {"rhs_contracting_dimensions", Indices{0}}});
   }
   ValueId activated(ValueId x) {
-    return add(one_of({"relu", "gelu", "silu", "tanh", "logistic", "gelu_tanh", "hard_swish"}), {x});
+    return add(one_of({"relu", "gelu", "silu", "tanh", "logistic", "gelu_tanh", "hard_swish"}),
+               {x});
   }
   bool perceptron() {
     const ValueId x = any_of_rank(1, 4);
@@ -302,13 +336,16 @@ class MixedGraph : public GraphGrower {
       }
       const bool mean = chance(60);
       const ValueId from = mean && chance(50) ? add("square", {x}) : x;
-      ValueId small = add("reduce", {from}, {{"dimensions", Indices{axis}}, {"function", std::string(mean ? "add" : "maximum")}});
+      ValueId small =
+          add("reduce", {from},
+              {{"dimensions", Indices{axis}}, {"function", std::string(mean ? "add" : "maximum")}});
       if (mean) {
         const double n = static_cast<double>(shape[static_cast<size_t>(axis)]);
         small = add("multiply", {small, constant_of(1 / n, shape_of(small))});
       }
       if (chance(40)) {
-        small = add("rsqrt", {add("add", {add("abs", {small}), constant_of(0.5, shape_of(small))})});
+        small =
+            add("rsqrt", {add("add", {add("abs", {small}), constant_of(0.5, shape_of(small))})});
       }
       x = add(one_of({"subtract", "multiply", "add"}), {x, repeated(small, shape, kept)});
       if (!keep(x)) return false;
@@ -317,48 +354,64 @@ class MixedGraph : public GraphGrower {
     return true;
   }
   bool attention() {
-    const int64_t rows = chance(20) ? pick(100, 140) : pick(1, 24), columns = chance(70) ? rows : pick(1, 40);
+    const int64_t rows = chance(20) ? pick(100, 140) : pick(1, 24),
+                  columns = chance(70) ? rows : pick(1, 40);
     const int64_t heads = pick(1, 4), depth = chance(40) ? 64 : pick(1, 33), width = heads * depth;
     const auto split = [&](ValueId x) {
-      const ValueId v = add("reshape", {matrix_product(x, width)}, {{"shape", Shape{shape_of(x)[0], heads, depth}}});
+      const ValueId v = add("reshape", {matrix_product(x, width)},
+                            {{"shape", Shape{shape_of(x)[0], heads, depth}}});
       return add("transpose", {v}, {{"permutation", Indices{1, 0, 2}}});
     };
-    const ValueId x = add_input({rows, 24}), other = chance(60) && rows == columns ? x : add_input({columns, 24});
+    const ValueId x = add_input({rows, 24}),
+                  other = chance(60) && rows == columns ? x : add_input({columns, 24});
     const ValueId q = split(x), k = split(other), v = split(other);
     ValueId scores = add("dot_general", {q, k},
-                         {{"lhs_batching_dimensions", Indices{0}}, {"rhs_batching_dimensions", Indices{0}},
-                          {"lhs_contracting_dimensions", Indices{2}}, {"rhs_contracting_dimensions", Indices{2}}});
-    scores = add("multiply", {scores, constant_of(1 / std::sqrt(static_cast<double>(depth)), shape_of(scores))});
+                         {{"lhs_batching_dimensions", Indices{0}},
+                          {"rhs_batching_dimensions", Indices{0}},
+                          {"lhs_contracting_dimensions", Indices{2}},
+                          {"rhs_contracting_dimensions", Indices{2}}});
+    scores =
+        add("multiply",
+            {scores, constant_of(1 / std::sqrt(static_cast<double>(depth)), shape_of(scores))});
     if (chance(40)) {
       const ValueId mask = constant({rows, columns});
       scores = add("add", {scores, repeated(mask, shape_of(scores), {1, 2})});
     }
     const ValueId weights = add("softmax", {scores}, {{"axis", int64_t{-1}}});
     ValueId y = add("dot_general", {weights, v},
-                    {{"lhs_batching_dimensions", Indices{0}}, {"rhs_batching_dimensions", Indices{0}},
-                     {"lhs_contracting_dimensions", Indices{2}}, {"rhs_contracting_dimensions", Indices{1}}});
+                    {{"lhs_batching_dimensions", Indices{0}},
+                     {"rhs_batching_dimensions", Indices{0}},
+                     {"lhs_contracting_dimensions", Indices{2}},
+                     {"rhs_contracting_dimensions", Indices{1}}});
     if (chance(15)) keep(weights);
     y = add("transpose", {y}, {{"permutation", Indices{1, 0, 2}}});
     y = add("reshape", {y}, {{"shape", Shape{rows, width}}});
     return keep(chance(60) ? add("add", {matrix_product(y, 24), x}) : y);
   }
   bool image_block() {
-    const ValueId x = any_of_rank(4, 4) >= 0 && chance(50) ? any_of_rank(4, 4) : add_input({pick(1, 2), pick(1, 9), pick(2, 14), pick(2, 14)});
+    const ValueId x = any_of_rank(4, 4) >= 0 && chance(50)
+                          ? any_of_rank(4, 4)
+                          : add_input({pick(1, 2), pick(1, 9), pick(2, 14), pick(2, 14)});
     if (x < 0) return false;
-    const int64_t channels = shape_of(x)[1], outputs = chance(20) ? pick(100, 140) : pick(1, 12), window = pick(1, 3);
+    const int64_t channels = shape_of(x)[1], outputs = chance(20) ? pick(100, 140) : pick(1, 12),
+                  window = pick(1, 3);
     if (graph.type(x).elements() * outputs * window * window > 1500000) return false;
     const double scale = 1 / std::sqrt(static_cast<double>(channels * window * window));
     const int64_t side = window / 2;
     ValueId y = add("convolution", {x, constant({outputs, channels, window, window}, scale)},
-                    {{"strides", Indices{pick(1, 2), 1}}, {"padding_low", Indices{side, side}}, {"padding_high", Indices{side, side}}});
+                    {{"strides", Indices{pick(1, 2), 1}},
+                     {"padding_low", Indices{side, side}},
+                     {"padding_high", Indices{side, side}}});
     if (chance(70)) y = add("multiply", {y, repeated(constant({outputs}), shape_of(y), {1})});
     if (chance(70)) y = add("add", {y, repeated(constant({outputs}), shape_of(y), {1})});
     if (chance(20)) keep(y);
     if (chance(80)) y = add("relu", {y});
     if (shape_of(y) == shape_of(x) && chance(70)) y = add("add", {y, x});
     if (chance(60) && shape_of(y)[2] > 1 && shape_of(y)[3] > 1) {
-      y = add("reduce_window", {y}, {{"function", one_of({"add", "maximum"})}, {"window_dimensions", Indices{1, 1, 2, 2}},
-                                     {"window_strides", Indices{1, 1, pick(1, 2), 2}}});
+      y = add("reduce_window", {y},
+              {{"function", one_of({"add", "maximum"})},
+               {"window_dimensions", Indices{1, 1, 2, 2}},
+               {"window_strides", Indices{1, 1, pick(1, 2), 2}}});
     }
     return keep(y);
   }
