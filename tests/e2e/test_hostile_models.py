@@ -91,6 +91,13 @@ def growing_text() -> ModelProto:
     return model(nodes, [], ["y"], opset=20, m=np.int64(90_000))
 
 
+def no_iterations() -> ModelProto:
+    """The scan output is empty, and its other declared dimensions are 2^80 elements."""
+    inner = body([node("Constant", [], ["z"], value_float=1.0)], ["i", "c"], ["c", "z"])
+    inner.output[1].CopyFrom(value("z", shape=[HUGE, HUGE]))
+    return model([loop(inner, ["m", ""], ["y"])], [], ["y"], m=np.int64(0))
+
+
 def recursive_function() -> ModelProto:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     again = helper.make_function("own", "Again", ["a"], ["b"], [node("Again", ["a"], ["b"], domain="own")], opsets)
@@ -193,6 +200,7 @@ REFUSED = {
     "nested loops": (nested_loops(), "nodes"),
     "doubling loop": (doubling_loop(), ""),
     "doubling sequence": (doubling_sequence(), "nodes"),
+    "no iterations": (no_iterations(), "2^63 bytes"),
     "recursive function": (recursive_function(), "call themselves"),
     "exploding functions": (exploding_functions(), "nodes"),
     "scan of 2^37 steps": (scan(body([identity("e", "f")], ["e"], ["f"]), [1 << 37, 1]), "steps"),
