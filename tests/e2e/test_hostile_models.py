@@ -184,6 +184,14 @@ def endless_support() -> ModelProto:
     return made
 
 
+def attention_of_numbers() -> ModelProto:
+    """The projection of two vectors is a number: it has no last dimension."""
+    made = model([node("Attention", ["x", "w", "b"], ["y"], domain="com.microsoft", num_heads=1)],
+                 [value("x", shape=[4]), value("w", shape=[4]), value("b", shape=[])], ["y"])
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
 def pool_of_words() -> ModelProto:
     """200,000 words, each of which is looked for; the operator is right, and the error comes behind it."""
     words = [f"word{i}" for i in range(200_000)]
@@ -229,7 +237,9 @@ REFUSED = {
     "top k beyond the size": (one("TopK", [[4]], 2, k=np.array([5])), "5"),
     "negative top k": (one("TopK", [[4]], 2, k=np.array([-1])), "-1"),
     "text for a number": (text_attribute(), "type"),
-    "split to 2^40 parts": (one("SplitToSequence", [[HUGE]]), ""),
+    "split to 2^37 parts": (one("SplitToSequence", [[1 << 37]]), "parts"),
+    "split to 2^36 parts of 2": (one("SplitToSequence", [[1 << 37]], split=np.int64(2)), "parts"),
+    "attention of two numbers": (attention_of_numbers(), "projection"),
     "roi of 2^40": (
         one("RoiAlign", [WIDE, [1, 4], [1]], kinds={2: INT64}, attributes={"output_height": HUGE, "output_width": HUGE}), ""),
     "roi of negative sizes": (
