@@ -239,7 +239,7 @@ REFUSED = {
     "text for a number": (text_attribute(), "type"),
     "split to 2^37 parts": (one("SplitToSequence", [[1 << 37]]), "parts"),
     "split to 2^36 parts of 2": (one("SplitToSequence", [[1 << 37]], split=np.int64(2)), "parts"),
-    "attention of two numbers": (attention_of_numbers(), "projection"),
+    "attention of two numbers": (attention_of_numbers(), "rank 3"),
     "roi of 2^40": (
         one("RoiAlign", [WIDE, [1, 4], [1]], kinds={2: INT64}, attributes={"output_height": HUGE, "output_width": HUGE}), ""),
     "roi of negative sizes": (
