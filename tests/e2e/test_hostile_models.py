@@ -91,6 +91,13 @@ def growing_text() -> ModelProto:
     return model(nodes, [], ["y"], opset=20, m=np.int64(90_000))
 
 
+def no_iterations() -> ModelProto:
+    """The scan output is empty, and its other declared dimensions are 2^80 elements."""
+    inner = body([node("Constant", [], ["z"], value_float=1.0)], ["i", "c"], ["c", "z"])
+    inner.output[1].CopyFrom(value("z", shape=[HUGE, HUGE]))
+    return model([loop(inner, ["m", ""], ["y"])], [], ["y"], m=np.int64(0))
+
+
 def recursive_function() -> ModelProto:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     again = helper.make_function("own", "Again", ["a"], ["b"], [node("Again", ["a"], ["b"], domain="own")], opsets)
@@ -177,6 +184,14 @@ def endless_support() -> ModelProto:
     return made
 
 
+def attention_of_numbers() -> ModelProto:
+    """The projection of two vectors is a number: it has no last dimension."""
+    made = model([node("Attention", ["x", "w", "b"], ["y"], domain="com.microsoft", num_heads=1)],
+                 [value("x", shape=[4]), value("w", shape=[4]), value("b", shape=[])], ["y"])
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
 def pool_of_words() -> ModelProto:
     """200,000 words, each of which is looked for; the operator is right, and the error comes behind it."""
     words = [f"word{i}" for i in range(200_000)]
@@ -193,6 +208,7 @@ REFUSED = {
     "nested loops": (nested_loops(), "nodes"),
     "doubling loop": (doubling_loop(), ""),
     "doubling sequence": (doubling_sequence(), "nodes"),
+    "no iterations": (no_iterations(), "2^63 bytes"),
     "recursive function": (recursive_function(), "call themselves"),
     "exploding functions": (exploding_functions(), "nodes"),
     "scan of 2^37 steps": (scan(body([identity("e", "f")], ["e"], ["f"]), [1 << 37, 1]), "steps"),
@@ -221,7 +237,9 @@ REFUSED = {
     "top k beyond the size": (one("TopK", [[4]], 2, k=np.array([5])), "5"),
     "negative top k": (one("TopK", [[4]], 2, k=np.array([-1])), "-1"),
     "text for a number": (text_attribute(), "type"),
-    "split to 2^40 parts": (one("SplitToSequence", [[HUGE]]), ""),
+    "split to 2^37 parts": (one("SplitToSequence", [[1 << 37]]), "parts"),
+    "split to 2^36 parts of 2": (one("SplitToSequence", [[1 << 37]], split=np.int64(2)), "parts"),
+    "attention of two numbers": (attention_of_numbers(), "rank 3"),
     "roi of 2^40": (
         one("RoiAlign", [WIDE, [1, 4], [1]], kinds={2: INT64}, attributes={"output_height": HUGE, "output_width": HUGE}), ""),
     "roi of negative sizes": (

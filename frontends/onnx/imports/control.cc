@@ -55,7 +55,7 @@ Result<ValueId> stack(ImportContext& c, const std::vector<ValueId>& values, int6
       type.shape.push_back(dimension.size.value_or(0));
     THORONG_TRY(const size_t at, resolve_axis(axis, type.shape.size() + 1));
     type.shape.insert(type.shape.begin() + static_cast<std::ptrdiff_t>(at), 0);
-    return c.constant(ops::Tensor::allocate(type, nullptr));
+    return c.full(type.format, type.shape, 0);  // refuses sizes that cannot be counted
   }
   std::vector<ValueId> rows;
   size_t at = 0;

@@ -140,9 +140,10 @@ Status attend_projection(ImportContext& c, ValueId projection, Integers sizes, s
     if (value != 0) return unsupported(std::string(name) + " is not done.");
   }
   THORONG_TRY(int64_t heads, number_of_heads(c));
-  int64_t total = c.shape(projection).back();
+  const bool is_packed = c.rank(projection) == 3;
+  int64_t total = is_packed ? c.shape(projection)[2] : 0;
   if (sizes.empty()) sizes = {total / 3, total / 3, total / 3};
-  if (c.rank(projection) != 3 || sizes.size() != 3 || sizes[0] < 0 || sizes[0] > total ||
+  if (!is_packed || sizes.size() != 3 || sizes[0] < 0 || sizes[0] > total ||
       sizes[1] != sizes[0] || sizes[2] != total - 2 * sizes[0]) {
     return invalid_argument("the projection " + ops::to_string(c.shape(projection)) +
                             " cannot be divided into queries, keys and values of " +

@@ -82,15 +82,27 @@ Status import_concat_from_sequence(ImportContext& c, const NodeProto&) {
   return c.set_output(0, c.concatenate(items, at));
 }
 
+// Far above what real models do: each part is a value of its own.
+Status check_parts(int64_t parts) {
+  constexpr int64_t kMostParts = 1'000'000;
+  if (parts <= kMostParts) return ok_status();
+  return resource_exhausted("the tensor would be split into " + std::to_string(parts) +
+                            " parts; at most " + std::to_string(kMostParts) + " are done.");
+}
+
 // Sizes along the axis: operand 1 as a list, or as the size of each but the last; absent: ones.
 Result<Integers> sequence_split_sizes(ImportContext& c, int64_t size) {
-  if (!c.has_input(1)) return Integers(static_cast<size_t>(size), 1);
+  if (!c.has_input(1)) {
+    THORONG_RETURN_IF_ERROR(check_parts(size));
+    return Integers(static_cast<size_t>(size), 1);
+  }
   THORONG_TRY(const ValueId split, c.input(1));
   THORONG_TRY(Integers sizes, c.constant_integers(1, "split"));
   if (c.rank(split) == 0) {
     const int64_t step = sizes.at(0);
     if (step <= 0)
       return invalid_argument("split must be positive, found " + std::to_string(step) + ".");
+    THORONG_RETURN_IF_ERROR(check_parts(size / step));
     sizes.clear();
     for (int64_t done = 0; done < size; done += step) sizes.push_back(std::min(step, size - done));
   }
