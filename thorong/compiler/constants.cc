@@ -26,6 +26,7 @@ std::vector<size_t> memory_order(const Shape& shape, int pdim) {
 // host cells.
 void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
              const std::vector<int64_t>& steps, Format format, std::byte* out) {
+  if (ops::element_count(sizes) == 0) return;  // the walk below begins with a line
   Format declared = tensor.type.format, cell = isa::host_cell(format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
   int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();

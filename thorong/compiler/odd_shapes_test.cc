@@ -132,6 +132,13 @@ TEST(Empty, JoinedWithNothing) {
                     {{"dimension", int64_t{1}}}));
 }
 
+// Its inner dimension must not be written: seen by the address sanitizer.
+TEST(Empty, AConstantOfNothing) {
+  Model join;
+  join.run(join.add("concatenate", {join.input({3, 400}), join.constant({0, 400})},
+                    {{"dimension", int64_t{0}}}));
+}
+
 TEST(Empty, ASoftmaxOfNothing) {
   Model none;
   none.run(none.add("softmax", {none.input({4, 0})}, {{"axis", int64_t{1}}}));

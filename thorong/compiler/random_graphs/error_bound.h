@@ -270,7 +270,13 @@ class ErrorBounds {
       }
     }
     const Numbers x = values.at(node.inputs[0]).to_doubles();
+    const Numbers period =
+        name == "modulo" || name == "remainder" ? magnitudes(values.at(node.inputs[1])) : Numbers{};
     for (size_t k = 0; k < y.size(); ++k) {
+      // Corners a period apart agree although what lies between them does not; a wrap is any jump.
+      const double error = bounds.at(node.inputs[0])[k];
+      if (name == "sine" || name == "cosine") errors[k] = std::max(errors[k], std::min(2.0, error));
+      if (!period.empty() && std::max(error, errors[k]) >= period[k] / 4) errors[k] = kInfinity;
       errors[k] =
           1.01 * errors[k] + 6 * kSingle * (std::fabs(y[k]) + (around_x ? std::fabs(x[k]) : 0));
     }
