@@ -437,6 +437,8 @@ void Codegen::release_original(ValueId value) {
     if (freed.insert(buffer).second) builder_.release(buffer);
     placed_.erase(it);
   }
+  // What was seen as a view of such a copy: its place is given back once.
+  std::erase_if(variants_, [&](const auto& entry) { return freed.contains(entry.second.buffer); });
 }
 
 Status Codegen::store_outputs() {
