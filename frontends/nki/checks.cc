@@ -36,7 +36,8 @@ bool reads_some(const isa::Instruction& instruction) {
          is(Opcode::nc_stream_shuffle);
 }
 
-// An operand of nc_matmul_mx that is no packed data. Of its partitions, four of each quadrant count.
+// An operand of nc_matmul_mx that is no packed data. Of its partitions, four of each quadrant
+// count.
 bool mx_scales(const isa::Instruction& instruction, const AccessPattern& pattern) {
   return instruction.opcode == static_cast<uint16_t>(Opcode::nc_matmul_mx) &&
          pattern.packed == isa::Packed::kNone;

@@ -130,7 +130,8 @@ void bind_results(nb::module_& module) {
   nb::class_<report::Accuracy>(module, "Accuracy")
       .def("to_json", &report::to_accuracy_json)
       .def("to_html", &report::to_accuracy_html)
-      .def("to_table", [](const report::Accuracy& a) { return report::to_accuracy_table(a, 20, false); });
+      .def("to_table",
+           [](const report::Accuracy& a) { return report::to_accuracy_table(a, 20, false); });
   nb::class_<Result>(module, "Result")
       .def("to_json", &report::to_json, Release())
       .def("to_html", &report::to_html, Release())

@@ -53,9 +53,9 @@ struct OperatorUse {
   std::string name;  // the program's name for it
   std::string op;    // operator or fused group, "convolution+relu"
   double start_s = 0, time_s = 0, energy_j = 0;
-  std::string engine;  // the engine that was busy longest
-  std::string path;    // tile, gpsimd, host
-  std::string bound;   // tensor vector scalar gpsimd dma hbm dependency host
+  std::string engine;    // the engine that was busy longest
+  std::string path;      // tile, gpsimd, host
+  std::string bound;     // tensor vector scalar gpsimd dma hbm dependency host
   std::string choice{};  // what the compiler chose for it, for people
   // For the roofline and "by how much":
   double flops = 0;  // 2 x multiply-adds, plus other operations
@@ -218,7 +218,7 @@ struct Result {
   std::vector<WaitUse> waits;              // the most expensive first
   std::vector<CriticalUse> critical_path;  // the longest first
   std::vector<Output> outputs;
-  ops::Structures output_structures;  // outputs that are no tensors
+  ops::Structures output_structures;          // outputs that are no tensors
   std::map<std::string, OutputError> errors;  // with --against reference
   std::vector<std::string> random_inputs;
   std::vector<std::string> not_modelled;

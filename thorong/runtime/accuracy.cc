@@ -247,8 +247,8 @@ Result<report::Accuracy> measure_accuracy(const Program& program,
   known.insert(given.begin(), given.end());
   Options options = program.options;
   if (interrupted != nullptr) options.interrupted = interrupted;
-  THORONG_TRY(Tensors inputs, complete_inputs(program.inputs, known, options.seed, false,
-                                              &accuracy.random_inputs));
+  THORONG_TRY(Tensors inputs,
+              complete_inputs(program.inputs, known, options.seed, false, &accuracy.random_inputs));
   Measurement measurement(program, std::move(inputs), options);
   progress("fp32 ...");
   THORONG_RETURN_IF_ERROR(measurement.run_fp32(accuracy));

@@ -32,7 +32,8 @@ Status import_constant(ImportContext& c, const NodeProto& node) {
   if (value.name == "value_floats")
     return c.set_output(0, c.constant({Format::kFloat32, length(value.floats)}, value.floats));
   if (value.name == "value_int") return c.set_output(0, c.constant(Shape{}, Integers{value.i}));
-  if (value.name == "value_ints") return c.set_output(0, c.constant(length(value.ints), value.ints));
+  if (value.name == "value_ints")
+    return c.set_output(0, c.constant(length(value.ints), value.ints));
   return unsupported("a constant in attribute \"" + value.name +
                      "\" is not done; use a dense tensor of numbers.");
 }

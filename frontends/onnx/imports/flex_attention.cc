@@ -39,8 +39,7 @@ Status import_flex_attention(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId k, c.input(1));
   THORONG_TRY(ValueId v, c.input(2));
   THORONG_RETURN_IF_ERROR(check_attention(c, q, k, v));
-  THORONG_TRY(double scale,
-              c.number("scale", 1 / std::sqrt(static_cast<double>(c.shape(q)[3]))));
+  THORONG_TRY(double scale, c.number("scale", 1 / std::sqrt(static_cast<double>(c.shape(q)[3]))));
   if (!(scale >= 0)) return invalid_argument("scale must not be negative, as its root is taken.");
   Format result = c.format(v);
   THORONG_TRY(Format format, flex_format(c, c.format(q)));

@@ -143,8 +143,8 @@ Status attend_projection(ImportContext& c, ValueId projection, Integers sizes, s
   const bool is_packed = c.rank(projection) == 3;
   int64_t total = is_packed ? c.shape(projection)[2] : 0;
   if (sizes.empty()) sizes = {total / 3, total / 3, total / 3};
-  if (!is_packed || sizes.size() != 3 || sizes[0] < 0 || sizes[0] > total ||
-      sizes[1] != sizes[0] || sizes[2] != total - 2 * sizes[0]) {
+  if (!is_packed || sizes.size() != 3 || sizes[0] < 0 || sizes[0] > total || sizes[1] != sizes[0] ||
+      sizes[2] != total - 2 * sizes[0]) {
     return invalid_argument("the projection " + ops::to_string(c.shape(projection)) +
                             " cannot be divided into queries, keys and values of " +
                             ops::to_string(sizes) + ".");

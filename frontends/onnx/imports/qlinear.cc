@@ -104,9 +104,10 @@ Status import_qlinear_softmax(ImportContext& c, const NodeProto&) {
 // Operands: result scale, result zero point, then a triple for each part.
 Status import_qlinear_concat(ImportContext& c, const NodeProto&) {
   if (c.input_count() < 5 || (c.input_count() - 2) % 3 != 0) {
-    return invalid_argument("QLinearConcat has a scale and a zero point, then three operands for "
-                            "each part; found " +
-                            std::to_string(c.input_count()) + " operands.");
+    return invalid_argument(
+        "QLinearConcat has a scale and a zero point, then three operands for "
+        "each part; found " +
+        std::to_string(c.input_count()) + " operands.");
   }
   std::vector<ValueId> parts;
   for (size_t i = 2; i < c.input_count(); i += 3) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv and ONNX Runtime's QGemm: products of integers of at most 8
-// bits. Their operands less the zero points are whole numbers of at most 9 bits, which bf16 and
-// wider floats hold exactly, and fp32 sums of the products are exact up to 2^24. So the products
-// are float ones, which the tensor engine has; where a sum of integers may become larger, they are
-// cut.
+// MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv and ONNX Runtime's QGemm: products of
+// integers of at most 8 bits. Their operands less the zero points are whole numbers of at most 9
+// bits, which bf16 and wider floats hold exactly, and fp32 sums of the products are exact up to
+// 2^24. So the products are float ones, which the tensor engine has; where a sum of integers may
+// become larger, they are cut.
 #include <algorithm>
 
 #include "frontends/onnx/quantized.h"
@@ -147,9 +147,9 @@ Result<ValueId> combine_scales(ImportContext& c, const char* op, ValueId a, Valu
   return c.add(op, {a, b});
 }
 
-// The whole numbers y times alpha a scale b scale / y scale (operands 1, 4 and y_operand), quantized
-// with the zero point of the operand after it; without a y scale floats. Lists of scales lie along
-// these dimensions of y.
+// The whole numbers y times alpha a scale b scale / y scale (operands 1, 4 and y_operand),
+// quantized with the zero point of the operand after it; without a y scale floats. Lists of scales
+// lie along these dimensions of y.
 Status set_requantized(ImportContext& c, ValueId y, size_t a_axis, size_t b_axis, size_t y_axis,
                        size_t y_operand = 6, double alpha = 1) {
   const Shape shape = c.shape(y);

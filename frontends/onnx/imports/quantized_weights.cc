@@ -22,8 +22,7 @@ Result<ValueId> unpacked_fields(ImportContext& c, ValueId bytes, int64_t bits) {
                   c.add_scalar("divide", field, static_cast<double>(int64_t{1} << (bits * i))));
     }
     if (i < count - 1) {
-      THORONG_TRY(field,
-                  c.add_scalar("modulo", field, static_cast<double>(int64_t{1} << bits)));
+      THORONG_TRY(field, c.add_scalar("modulo", field, static_cast<double>(int64_t{1} << bits)));
     }
     THORONG_TRY(field, c.reshape(field, column));
     fields.push_back(field);
@@ -59,7 +58,8 @@ Result<PackedWeights> read_packed_weights(ImportContext& c) {
   return w;
 }
 
-// Zero points [rows, blocks, 1] in `format`: packed as the weights, or unpacked; absent: the middle.
+// Zero points [rows, blocks, 1] in `format`: packed as the weights, or unpacked; absent: the
+// middle.
 Result<ValueId> packed_zero_points(ImportContext& c, const PackedWeights& w, Format format) {
   Shape shape{w.rows, w.blocks, 1};
   if (!c.has_input(3)) {

@@ -145,8 +145,8 @@ Status import_split_to_sequence(ImportContext& c, const NodeProto&) {
 // ---- Optionals: one with a value is the value ----
 
 Status import_optional(ImportContext& c, const NodeProto&) {
-  return c.set_output(0, c.has_input(0) ? Result<ValueId>(c.optional_input(0))
-                                         : c.objects().add_absent());
+  return c.set_output(
+      0, c.has_input(0) ? Result<ValueId>(c.optional_input(0)) : c.objects().add_absent());
 }
 
 bool has_value(ImportContext& c) {

@@ -16,10 +16,10 @@
 // skipped. Zeros meet values of
 //   other groups, so an infinity or NaN there would spread within the tile; depthwise goes to the
 //   Vector engine (depthwise.cc).
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "thorong/compiler/window.h"
 
