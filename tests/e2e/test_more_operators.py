@@ -196,6 +196,13 @@ def test_cross_entropy_ignores_and_weighs() -> None:
         np.testing.assert_allclose(mean, losses.sum() / (1 + 3 + 2), rtol=tolerance)
 
 
+def test_a_target_beyond_16_and_32_bits_is_no_class() -> None:
+    """Its low bits may be those of a class."""
+    x, target = floats(4, 5), integers(1, (1 << 16) + 1, (1 << 32) + 1, -(1 << 40) + 1)
+    (loss,) = run(Case("NegativeLogLikelihoodLoss", [x, target], {"reduction": "none"}, opset=13))
+    np.testing.assert_array_equal(loss, [-x[0, 1], 0, 0, 0])
+
+
 @pytest.mark.parametrize("n", [601, 1000, 1024, 1550, 16384])
 def test_long_transforms_are_numpys(n: int) -> None:
     """By factors and, of a prime length, whole: complex, one-sided, and back from half a spectrum; shortened and filled up."""

@@ -10,11 +10,9 @@ namespace {
 // [N, C, d...] of bool: whether c is the target at [N, d...], and the target is not ignored.
 Result<ValueId> chosen_class(ImportContext& c, ValueId target, const Shape& scores) {
   THORONG_TRY(int64_t ignore, c.integer("ignore_index", -1));
-  // Conversions between integers saturate, so what is no class stays none; 16 bits are compared on
-  // the engines.
-  Format format = scores[1] <= 0x7fff       ? Format::kInt16
-                  : scores[1] <= 0x7fffffff ? Format::kInt32
-                                            : Format::kInt64;
+  // fp32 holds every class, and what is none of them stays none; the engines compare it.
+  constexpr int64_t kExact = int64_t{1} << 24;
+  const Format format = scores[1] <= kExact ? Format::kFloat32 : Format::kInt64;
   THORONG_TRY(target, c.convert(target, format));
   if (c.has_attribute("ignore_index") && ignore >= 0 && ignore < scores[1]) {
     THORONG_TRY(ValueId ignored, c.full_like(target, static_cast<double>(ignore)));
