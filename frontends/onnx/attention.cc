@@ -10,15 +10,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Both products have two batching dimensions.
-Result<ValueId> batched_product(ImportContext& c, ValueId a, ValueId b, int64_t contracted_b) {
-  return c.add("dot_general", {a, b},
-               make_attributes({{"lhs_batching_dimensions", Integers{0, 1}},
-                                {"rhs_batching_dimensions", Integers{0, 1}},
-                                {"lhs_contracting_dimensions", Integers{3}},
-                                {"rhs_contracting_dimensions", Integers{contracted_b}}}));
-}
-
 // [batch, heads, rows, columns] with the query heads that share a key head stacked as rows, so that
 // keys and values need no copies.
 Result<ValueId> stack_heads(ImportContext& c, ValueId x, int64_t key_heads) {
@@ -37,17 +28,10 @@ Result<ValueId> at_rank_four(ImportContext& c, ValueId x) {
   return c.reshape(x, shape);
 }
 
-// Two tensors of rank 4 through an operator, broadcast as NumPy does.
-Result<ValueId> broadcast_pair(ImportContext& c, const char* op, ValueId a, ValueId b) {
-  THORONG_TRY(Shape common, broadcast_shapes(c.shape(a), c.shape(b)));
-  THORONG_TRY(a, c.broadcast_to(a, common));
-  THORONG_TRY(b, c.broadcast_to(b, common));
-  return c.add(op, {a, b});
-}
-
 Result<ValueId> join_conditions(ImportContext& c, ValueId a, ValueId b) {
   if (a == kNoValue) return b;
-  return broadcast_pair(c, "and", a, b);
+  THORONG_TRY(const auto both, c.broadcast_together(a, b));
+  return c.add("and", {both.first, both.second});
 }
 
 // a DIRECTION b for [batch] or constant bounds b, at [batch or 1, 1, a's last two dimensions].
@@ -70,8 +54,8 @@ Result<ValueId> position_condition(ImportContext& c, const AttentionMask& mask) 
       mask.causal ? (mask.right < 0 ? 0 : std::min<int64_t>(mask.right, 0)) : mask.right;
   if (right < 0 && mask.left < 0) return kNoValue;
   Shape grid{1, 1, mask.queries, mask.keys};
-  THORONG_TRY(ValueId row, count_along(c, grid, 2, Format::kFloat32));
-  THORONG_TRY(ValueId column, count_along(c, grid, 3, Format::kFloat32));
+  THORONG_TRY(ValueId row, c.iota(Format::kFloat32, grid, 2));
+  THORONG_TRY(ValueId column, c.iota(Format::kFloat32, grid, 3));
   THORONG_TRY(ValueId distance, c.add("subtract", {column, row}));  // j - i
   ValueId offsets = mask.offsets;
   if (offsets == kNoValue) {
@@ -95,7 +79,7 @@ Result<ValueId> position_condition(ImportContext& c, const AttentionMask& mask) 
 // j < valid[batch].
 Result<ValueId> valid_condition(ImportContext& c, const AttentionMask& mask) {
   THORONG_TRY(ValueId valid, batch_list(c, mask.valid));
-  THORONG_TRY(ValueId column, count_along(c, {1, 1, 1, mask.keys}, 3, Format::kFloat32));
+  THORONG_TRY(ValueId column, c.iota(Format::kFloat32, {1, 1, 1, mask.keys}, 3));
   return compare_bound(c, "LT", column, valid);
 }
 
@@ -125,13 +109,6 @@ Result<ValueId> given_mask(ImportContext& c, const AttentionMask& mask) {
 }
 
 }  // namespace
-
-Result<ValueId> count_along(ImportContext& c, const Shape& shape, size_t dimension, Format format) {
-  return c.add("iota", {},
-               make_attributes({{"shape", shape},
-                                {"dimension", static_cast<int64_t>(dimension)},
-                                {"format", std::string(numerics::name(format))}}));
-}
 
 Result<ValueId> split_heads(ImportContext& c, ValueId x, int64_t heads) {
   Shape shape = c.shape(x);
@@ -189,7 +166,8 @@ Result<AttentionBias> attention_bias(ImportContext& c, const AttentionMask& mask
   THORONG_TRY(ValueId hidden, c.full(format, c.shape(condition), mask.excluded));
   THORONG_TRY(result.bias, c.add("select", {condition, none, hidden}));
   if (numbers == kNoValue) return result;
-  THORONG_TRY(result.bias, broadcast_pair(c, "add", numbers, result.bias));
+  THORONG_TRY(const auto both, c.broadcast_together(numbers, result.bias));
+  THORONG_TRY(result.bias, c.add("add", {both.first, both.second}));
   return result;
 }
 
@@ -203,7 +181,7 @@ Result<ValueId> attention_scores(ImportContext& c, ValueId q, ValueId k, double 
     THORONG_TRY(k, c.add_scalar("multiply", k, std::sqrt(scale)));
   }
   THORONG_TRY(q, stack_heads(c, q, c.shape(k)[1]));
-  THORONG_TRY(ValueId scores, batched_product(c, q, k, 3));
+  THORONG_TRY(ValueId scores, c.contract(q, k, 3, 3, {0, 1}));
   return c.reshape(scores, {shape[0], shape[1], shape[2], keys});
 }
 
@@ -211,7 +189,7 @@ Result<ValueId> attention_values(ImportContext& c, ValueId probabilities, ValueI
   Shape shape = c.shape(probabilities);
   int64_t size = c.shape(v)[3];
   THORONG_TRY(ValueId rows, stack_heads(c, probabilities, c.shape(v)[1]));
-  THORONG_TRY(ValueId y, batched_product(c, rows, v, 2));
+  THORONG_TRY(ValueId y, c.contract(rows, v, 3, 2, {0, 1}));
   return c.reshape(y, {shape[0], shape[1], shape[2], size});
 }
 
@@ -252,6 +230,21 @@ Status check_attention(ImportContext& c, ValueId q, ValueId k, ValueId v) {
                           " do not fit: [batch, heads, positions, size] are expected, with equal "
                           "batches, query heads a multiple of the key heads, as many keys as "
                           "values, and queries of the keys' size.");
+}
+
+Result<double> read_attention_scale(ImportContext& c, ValueId q) {
+  auto size = static_cast<double>(c.shape(q)[3]);
+  THORONG_TRY(double scale, c.number("scale", 1 / std::sqrt(size)));
+  if (scale >= 0) return scale;
+  return invalid_argument("scale must not be negative, as its root is taken.");
+}
+
+Result<Format> softmax_format(ImportContext& c, Format fallback) {
+  THORONG_TRY(int64_t precision, c.integer("softmax_precision", 0));
+  if (precision == 0) return fallback;
+  THORONG_TRY(Format format, format_of_data_type(static_cast<int32_t>(precision)));
+  if (numerics::is_float(format)) return format;
+  return invalid_argument("softmax_precision must be a float type.");
 }
 
 }  // namespace thorong::onnx

@@ -11,8 +11,6 @@ namespace thorong::onnx {
 constexpr int64_t kMostHeads = int64_t{1} << 20;
 constexpr int64_t kMostPositions = int64_t{1} << 24;  // exact in fp32, which the engines compare
 
-// 0, 1, 2, ... along one dimension of `shape`.
-Result<ValueId> count_along(ImportContext& c, const Shape& shape, size_t dimension, Format format);
 // [batch, positions, heads size] as [batch, heads, positions, size], and back.
 Result<ValueId> split_heads(ImportContext& c, ValueId x, int64_t heads);
 Result<ValueId> merge_heads(ImportContext& c, ValueId x);
@@ -51,6 +49,11 @@ Result<ValueId> without_hidden_rows(ImportContext& c, ValueId probabilities, Val
 // x + y, with y broadcast to x's shape.
 Result<ValueId> add_broadcast(ImportContext& c, ValueId x, ValueId y);
 Result<ValueId> softmax_last(ImportContext& c, ValueId x);
+
+// The attribute scale, which must not be negative; absent: one over the root of the head's size.
+Result<double> read_attention_scale(ImportContext& c, ValueId q);
+// The attribute softmax_precision, a float type.
+Result<Format> softmax_format(ImportContext& c, Format fallback);
 
 // That q, k and v have rank 4, equal batches, fitting heads, sizes and positions.
 Status check_attention(ImportContext& c, ValueId q, ValueId k, ValueId v);

@@ -54,25 +54,23 @@ Result<ValueId> ImportContext::input(size_t i) const {
                           "; expected a tensor of numbers.");
 }
 
-Result<std::vector<ValueId>> ImportContext::sequence_input(size_t i) const {
+Result<const Object*> ImportContext::object_input(size_t i, ops::Structure::Kind kind) const {
   THORONG_TRY(const ValueId id, any_input(i));
-  using Kind = ops::Structure::Kind;
-  if (is_object(id) && state_.objects.get(id).kind == Kind::kSequence)
-    return state_.objects.get(id).items;
+  const Object* object = is_object(id) ? &state_.objects.get(id) : nullptr;
+  if (object != nullptr && object->kind == kind) return object;
   return invalid_argument("operand " + std::to_string(i) + " is " +
-                          (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor") +
-                          "; expected a sequence.");
+                          (object != nullptr ? kind_name(object->kind) : "a tensor of numbers") +
+                          "; expected " + kind_name(kind) + ".");
+}
+
+Result<std::vector<ValueId>> ImportContext::sequence_input(size_t i) const {
+  THORONG_TRY(const Object* object, object_input(i, ops::Structure::Kind::kSequence));
+  return object->items;
 }
 
 Result<ops::Text> ImportContext::text_input(size_t i) const {
-  THORONG_TRY(const ValueId id, any_input(i));
-  using Kind = ops::Structure::Kind;
-  if (is_object(id) && state_.objects.get(id).kind == Kind::kText)
-    return state_.objects.get(id).text;
-  return invalid_argument(
-      "operand " + std::to_string(i) + " is " +
-      (is_object(id) ? kind_name(state_.objects.get(id).kind) : "a tensor of numbers") +
-      "; expected a tensor of strings.");
+  THORONG_TRY(const Object* object, object_input(i, ops::Structure::Kind::kText));
+  return object->text;
 }
 
 Result<ValueId> ImportContext::any_input(size_t i) const {
@@ -344,6 +342,13 @@ Result<ValueId> ImportContext::broadcast_to(ValueId x, const Shape& to) {
   return broadcast_in(x, to, dimensions);
 }
 
+Result<std::pair<ValueId, ValueId>> ImportContext::broadcast_together(ValueId a, ValueId b) {
+  THORONG_TRY(const Shape common, broadcast_shapes(shape(a), shape(b)));
+  THORONG_TRY(a, broadcast_to(a, common));
+  THORONG_TRY(b, broadcast_to(b, common));
+  return std::pair{a, b};
+}
+
 Result<ValueId> ImportContext::broadcast_in(ValueId x, const Shape& to,
                                             const Integers& dimensions) {
   if (shape(x) == to && dimensions == counting(to.size())) return x;
@@ -366,24 +371,21 @@ Result<ValueId> ImportContext::reduce(const char* function, ValueId x, const Int
   return keep ? reshape(y, kept) : Result<ValueId>(y);
 }
 
-namespace {
-
-ops::Attributes dot_attributes(const Integers& lhs_batch, const Integers& rhs_batch, int64_t lhs,
-                               int64_t rhs) {
-  return make_attributes({{"lhs_batching_dimensions", lhs_batch},
-                          {"rhs_batching_dimensions", rhs_batch},
-                          {"lhs_contracting_dimensions", Integers{lhs}},
-                          {"rhs_contracting_dimensions", Integers{rhs}}});
+Result<ValueId> ImportContext::contract(ValueId a, ValueId b, int64_t a_dimension,
+                                        int64_t b_dimension, const Integers& batch) {
+  return add("dot_general", {a, b},
+             make_attributes({{"lhs_batching_dimensions", batch},
+                              {"rhs_batching_dimensions", batch},
+                              {"lhs_contracting_dimensions", Integers{a_dimension}},
+                              {"rhs_contracting_dimensions", Integers{b_dimension}}}));
 }
-
-}  // namespace
 
 Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
   const Shape a_own = shape(a), b_own = shape(b);
   if (a_own.empty() || b_own.empty())
     return invalid_argument("a matrix product needs operands of rank 1 or more.");
   auto last = static_cast<int64_t>(a_own.size()) - 1;
-  if (b_own.size() <= 2) return add("dot_general", {a, b}, dot_attributes({}, {}, last, 0));
+  if (b_own.size() <= 2) return contract(a, b, last, 0);
   std::ptrdiff_t a_matrix = a_own.size() > 2 ? 2 : static_cast<std::ptrdiff_t>(a_own.size());
   THORONG_TRY(Shape batch, broadcast_shapes({a_own.begin(), a_own.end() - a_matrix},
                                             {b_own.begin(), b_own.end() - 2}));
@@ -392,11 +394,8 @@ Result<ValueId> ImportContext::matrix_multiply(ValueId a, ValueId b) {
   b_shape.insert(b_shape.end(), b_own.end() - 2, b_own.end());
   THORONG_TRY(a, broadcast_to(a, a_shape));
   THORONG_TRY(b, broadcast_to(b, b_shape));
-  Integers dimensions = counting(batch.size());
-  auto contracting = static_cast<int64_t>(batch.size());
-  return add("dot_general", {a, b},
-             dot_attributes(dimensions, dimensions, static_cast<int64_t>(a_shape.size()) - 1,
-                            contracting));
+  return contract(a, b, static_cast<int64_t>(a_shape.size()) - 1,
+                  static_cast<int64_t>(batch.size()), counting(batch.size()));
 }
 
 uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {

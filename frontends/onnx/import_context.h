@@ -157,10 +157,16 @@ class ImportContext {
   Result<ValueId> concatenate(const std::vector<ValueId>& values, size_t axis);
   // x broadcast to `shape` by NumPy's rule; x itself when it has that shape.
   Result<ValueId> broadcast_to(ValueId x, const Shape& shape);
+  // Both broadcast to their common shape by NumPy's rule.
+  Result<std::pair<ValueId, ValueId>> broadcast_together(ValueId a, ValueId b);
   // x's dimension i becomes dimension dimensions[i].
   Result<ValueId> broadcast_in(ValueId x, const Shape& shape, const Integers& dimensions);
   Result<ValueId> reduce(const char* function, ValueId x, const Integers& axes, bool keep);
   Result<ValueId> matrix_multiply(ValueId a, ValueId b);  // numpy.matmul
+  // Sums of products over one dimension of each; `batch`: dimensions of both that stay side by
+  // side.
+  Result<ValueId> contract(ValueId a, ValueId b, int64_t a_dimension, int64_t b_dimension,
+                           const Integers& batch = {});
   // The key of a node's random numbers, from the seed of the run, the node's name and its own seed;
   // the result will say that there are some.
   uint64_t random_key(uint64_t own_seed, uint64_t stream);
@@ -177,6 +183,7 @@ class ImportContext {
   Status check_generated(int64_t elements) const;
 
  private:
+  Result<const Object*> object_input(size_t i, ops::Structure::Kind kind) const;
   const AttributeProto* typed(const std::string& name, AttributeType type, Status& status) const;
 
   ImportState& state_;

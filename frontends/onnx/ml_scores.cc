@@ -147,11 +147,7 @@ Result<ValueId> ml_product(ImportContext& c, ValueId x, const std::vector<double
                             " features.");
   }
   THORONG_TRY(ValueId weights, c.constant({Format::kFloat32, {rows, columns}}, matrix));
-  return c.add("dot_general", {x, weights},
-               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                {"rhs_batching_dimensions", Integers{}},
-                                {"lhs_contracting_dimensions", Integers{1}},
-                                {"rhs_contracting_dimensions", Integers{1}}}));
+  return c.contract(x, weights, 1, 1);
 }
 
 Result<ValueId> ml_with_row(ImportContext& c, const char* op, ValueId x,

@@ -31,7 +31,7 @@ Result<ValueId> turned_part(ImportContext& c, ValueId a, ValueId x, ValueId b, V
 // place + 0, 1, ... at `shape` = [batch, ..., positions]; modulo the capacity where circular.
 Result<ValueId> cache_positions(ImportContext& c, const CacheWrite& w, const Shape& shape) {
   THORONG_TRY(ValueId place, c.broadcast_in(w.places, shape, {0}));
-  THORONG_TRY(ValueId index, count_along(c, shape, shape.size() - 1, Format::kInt64));
+  THORONG_TRY(ValueId index, c.iota(Format::kInt64, shape, shape.size() - 1));
   THORONG_TRY(index, c.add("add", {place, index}));
   if (!w.circular) return index;
   return c.add_scalar("modulo", index, static_cast<double>(c.shape(w.cache)[w.axis]));
@@ -46,7 +46,7 @@ Result<ValueId> write_one(ImportContext& c, const CacheWrite& w) {
   Format format = c.shape(w.cache)[w.axis] <= kMostPositions ? Format::kFloat32 : Format::kInt64;
   THORONG_TRY(at, c.convert(at, format));
   THORONG_TRY(at, c.broadcast_in(at, {shape[0], c.shape(w.cache)[w.axis]}, {0}));
-  THORONG_TRY(ValueId number, count_along(c, {shape[0], c.shape(w.cache)[w.axis]}, 1, format));
+  THORONG_TRY(ValueId number, c.iota(format, {shape[0], c.shape(w.cache)[w.axis]}, 1));
   THORONG_TRY(ValueId is_here, c.compare("EQ", number, at));
   THORONG_TRY(is_here, c.broadcast_in(is_here, shape, {0, static_cast<int64_t>(w.axis)}));
   THORONG_TRY(ValueId update, c.broadcast_to(w.update, shape));
@@ -62,7 +62,7 @@ Result<ValueId> write_many(ImportContext& c, const CacheWrite& w) {
   std::vector<ValueId> columns;
   for (size_t d = 0; d <= w.axis; ++d) {
     Result<ValueId> index =
-        d < w.axis ? count_along(c, prefix, d, Format::kInt64) : cache_positions(c, w, prefix);
+        d < w.axis ? c.iota(Format::kInt64, prefix, d) : cache_positions(c, w, prefix);
     THORONG_TRY(ValueId values, index);
     THORONG_TRY(values, c.reshape(values, column));
     columns.push_back(values);

@@ -212,19 +212,11 @@ Result<ValueId> initial_state(ImportContext& c, const Recurrence& r, size_t i, i
 }
 
 Result<ValueId> input_products(ImportContext& c, const Recurrence& r, ValueId w) {
-  return c.add("dot_general", {r.x, w},
-               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                {"rhs_batching_dimensions", Integers{}},
-                                {"lhs_contracting_dimensions", Integers{2}},
-                                {"rhs_contracting_dimensions", Integers{1}}}));
+  return c.contract(r.x, w, 2, 1);
 }
 
 Result<ValueId> state_product(ImportContext& c, ValueId state, ValueId matrix) {
-  return c.add("dot_general", {state, matrix},
-               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                {"rhs_batching_dimensions", Integers{}},
-                                {"lhs_contracting_dimensions", Integers{1}},
-                                {"rhs_contracting_dimensions", Integers{1}}}));
+  return c.contract(state, matrix, 1, 1);
 }
 
 Result<ValueId> gate(ImportContext& c, const Recurrence& r, ValueId x, int64_t first,

@@ -4,8 +4,6 @@
 // reference rounds each step, and adds bf16 numbers one by one, which no engine does.
 #include "frontends/onnx/attention.h"
 
-#include <cmath>
-
 namespace thorong::onnx {
 namespace {
 
@@ -71,21 +69,6 @@ Result<AttentionMask> read_attention_mask(ImportContext& c, const AttentionOpera
   THORONG_TRY(mask.offsets,
               c.add_scalar("subtract", mask.valid, static_cast<double>(mask.queries)));
   return mask;
-}
-
-Result<double> read_attention_scale(ImportContext& c, ValueId q) {
-  auto size = static_cast<double>(c.shape(q)[3]);
-  THORONG_TRY(double scale, c.number("scale", 1 / std::sqrt(size)));
-  if (scale >= 0) return scale;
-  return invalid_argument("scale must not be negative, as its root is taken.");
-}
-
-Result<Format> softmax_format(ImportContext& c, Format fallback) {
-  THORONG_TRY(int64_t precision, c.integer("softmax_precision", 0));
-  if (precision == 0) return fallback;
-  THORONG_TRY(Format format, format_of_data_type(static_cast<int32_t>(precision)));
-  if (numerics::is_float(format)) return format;
-  return invalid_argument("softmax_precision must be a float type.");
 }
 
 // Y and what qk_matmul_output_mode asks for.

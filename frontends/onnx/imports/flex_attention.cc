@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // FlexAttention (ai.onnx.preview): attention whose scores and probabilities go through subgraphs of
 // the model.
-#include <cmath>
-
 #include "frontends/onnx/attention.h"
 
 namespace thorong::onnx {
@@ -26,23 +24,15 @@ Result<ValueId> modified(ImportContext& c, const NodeProto& node, const char* na
                           ops::to_string(c.shape(x)) + ".");
 }
 
-Result<Format> flex_format(ImportContext& c, Format operands) {
-  THORONG_TRY(int64_t precision, c.integer("softmax_precision", 0));
-  if (precision == 0) return numerics::info(operands).bits > 32 ? operands : Format::kFloat32;
-  THORONG_TRY(Format format, format_of_data_type(static_cast<int32_t>(precision)));
-  if (numerics::is_float(format)) return format;
-  return invalid_argument("softmax_precision must be a float type.");
-}
-
 Status import_flex_attention(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId q, c.input(0));
   THORONG_TRY(ValueId k, c.input(1));
   THORONG_TRY(ValueId v, c.input(2));
   THORONG_RETURN_IF_ERROR(check_attention(c, q, k, v));
-  THORONG_TRY(double scale, c.number("scale", 1 / std::sqrt(static_cast<double>(c.shape(q)[3]))));
-  if (!(scale >= 0)) return invalid_argument("scale must not be negative, as its root is taken.");
+  THORONG_TRY(double scale, read_attention_scale(c, q));
   Format result = c.format(v);
-  THORONG_TRY(Format format, flex_format(c, c.format(q)));
+  const bool wide = numerics::info(c.format(q)).bits > 32;
+  THORONG_TRY(Format format, softmax_format(c, wide ? c.format(q) : Format::kFloat32));
   THORONG_TRY(ValueId scores, attention_scores(c, q, k, scale));
   THORONG_TRY(scores, c.convert(scores, format));
   THORONG_TRY(scores, modified(c, node, "score_mod", scores));

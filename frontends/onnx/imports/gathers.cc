@@ -57,10 +57,7 @@ Status import_scatter_elements(ImportContext& c, const NodeProto&) {
   for (size_t i = 0; i < shape.size(); ++i) {
     ValueId part = indices;
     if (i != dimension) {
-      auto attributes = make_attributes({{"shape", shape},
-                                         {"dimension", static_cast<int64_t>(i)},
-                                         {"format", std::string("int64")}});
-      THORONG_TRY(part, c.add("iota", {}, attributes));
+      THORONG_TRY(part, c.iota(Format::kInt64, shape, i));
     }
     THORONG_TRY(part, c.reshape(part, column));
     columns.push_back(part);

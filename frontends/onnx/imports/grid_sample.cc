@@ -237,11 +237,7 @@ Status import_affine_grid(ImportContext& c, const NodeProto&) {
     }
   }
   THORONG_TRY(ValueId base, c.constant({c.format(theta), {positions, expected[2]}}, grid));
-  THORONG_TRY(ValueId y, c.add("dot_general", {theta, base},
-                               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                                {"rhs_batching_dimensions", Integers{}},
-                                                {"lhs_contracting_dimensions", Integers{2}},
-                                                {"rhs_contracting_dimensions", Integers{1}}})));
+  THORONG_TRY(ValueId y, c.contract(theta, base, 2, 1));
   THORONG_TRY(y, c.transpose(y, {0, 2, 1}));
   Shape output{size[0]};
   output.insert(output.end(), spatial.begin(), spatial.end());

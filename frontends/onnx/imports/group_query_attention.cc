@@ -95,7 +95,7 @@ Status read_group_query_lengths(ImportContext& c, GroupQuery& g) {
 Result<ValueId> angle_rows(ImportContext& c, const GroupQuery& g) {
   if (c.has_input(9)) return c.input(9);
   Shape shape{g.starts == kNoValue ? 1 : g.batch, g.fresh};
-  THORONG_TRY(ValueId index, count_along(c, shape, 1, Format::kInt32));
+  THORONG_TRY(ValueId index, c.iota(Format::kInt32, shape, 1));
   if (g.starts == kNoValue) return c.add_scalar("add", index, static_cast<double>(g.start));
   THORONG_TRY(ValueId starts, c.broadcast_in(g.starts, shape, {0}));
   return c.add("add", {starts, index});

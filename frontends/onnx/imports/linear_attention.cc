@@ -91,11 +91,7 @@ Result<ValueId> packed_position(ImportContext& c, const LinearOperands& o, Value
 
 // a b over dimension `a_contracted` of a and 2 of b, for each sample and head.
 Result<ValueId> head_product(ImportContext& c, ValueId a, ValueId b, int64_t a_contracted) {
-  return c.add("dot_general", {a, b},
-               make_attributes({{"lhs_batching_dimensions", Integers{0, 1}},
-                                {"rhs_batching_dimensions", Integers{0, 1}},
-                                {"lhs_contracting_dimensions", Integers{a_contracted}},
-                                {"rhs_contracting_dimensions", Integers{2}}}));
+  return c.contract(a, b, a_contracted, 2, {0, 1});
 }
 
 // state exp(decay), the decay one number a head or one for each of its key's features.
@@ -158,8 +154,8 @@ Result<LinearResults> linear_at_once(ImportContext& c, const LinearOperands& o, 
   THORONG_TRY(ValueId v, split_heads(c, o.v, o.key_heads));
   THORONG_TRY(ValueId scores, attention_scores(c, q, k, 1));
   Shape grid{o.positions, o.positions};
-  THORONG_TRY(ValueId row, count_along(c, grid, 0, Format::kInt32));
-  THORONG_TRY(ValueId column, count_along(c, grid, 1, Format::kInt32));
+  THORONG_TRY(ValueId row, c.iota(Format::kInt32, grid, 0));
+  THORONG_TRY(ValueId column, c.iota(Format::kInt32, grid, 1));
   THORONG_TRY(ValueId seen, c.compare("LE", column, row));
   THORONG_TRY(seen, c.broadcast_to(seen, c.shape(scores)));
   THORONG_TRY(ValueId zero, c.full_like(scores, 0));

@@ -26,7 +26,7 @@ Status hide_left(ImportContext& c, ValueId padding, const HeadInputs& in, Attent
   THORONG_TRY(mask.valid, c.slice_axis(padding, 0, 0, batch));
   THORONG_TRY(ValueId starts, c.slice_axis(padding, 0, batch, 2 * batch));
   THORONG_TRY(starts, c.broadcast_in(starts, {batch, 1, 1, keys}, {0}));
-  THORONG_TRY(ValueId number, count_along(c, {batch, 1, 1, keys}, 3, c.format(padding)));
+  THORONG_TRY(ValueId number, c.iota(c.format(padding), {batch, 1, 1, keys}, 3));
   THORONG_TRY(mask.given, c.compare("GE", number, starts));
   return ok_status();
 }

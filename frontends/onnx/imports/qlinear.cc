@@ -64,10 +64,9 @@ Status import_qlinear_binary(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId a, qlinear_operand(c, 0));
   THORONG_TRY(ValueId b, qlinear_operand(c, 3));
   THORONG_TRY(Format format, qlinear_format(c, 0));
-  THORONG_TRY(Shape shape, broadcast_shapes(c.shape(a), c.shape(b)));
-  THORONG_TRY(a, c.broadcast_to(a, shape));
-  THORONG_TRY(b, c.broadcast_to(b, shape));
-  THORONG_TRY(ValueId y, c.add(node.op_type == "QLinearAdd" ? "add" : "multiply", {a, b}));
+  THORONG_TRY(const auto both, c.broadcast_together(a, b));
+  THORONG_TRY(ValueId y,
+              c.add(node.op_type == "QLinearAdd" ? "add" : "multiply", {both.first, both.second}));
   return set_qlinear(c, y, 6, format);
 }
 

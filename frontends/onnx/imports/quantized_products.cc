@@ -141,10 +141,8 @@ Result<ValueId> read_scale(ImportContext& c, size_t i, const Shape& shape, size_
 
 // op on two scales of different shapes.
 Result<ValueId> combine_scales(ImportContext& c, const char* op, ValueId a, ValueId b) {
-  THORONG_TRY(Shape common, broadcast_shapes(c.shape(a), c.shape(b)));
-  THORONG_TRY(a, c.broadcast_to(a, common));
-  THORONG_TRY(b, c.broadcast_to(b, common));
-  return c.add(op, {a, b});
+  THORONG_TRY(const auto both, c.broadcast_together(a, b));
+  return c.add(op, {both.first, both.second});
 }
 
 // The whole numbers y times alpha a scale b scale / y scale (operands 1, 4 and y_operand),

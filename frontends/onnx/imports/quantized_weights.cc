@@ -115,11 +115,7 @@ Status import_matmul_nbits(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId weights, unpacked_weights(c, packed));
   THORONG_TRY(weights, c.convert(weights, c.format(a)));
   auto last = static_cast<int64_t>(c.rank(a)) - 1;
-  THORONG_TRY(ValueId y, c.add("dot_general", {a, weights},
-                               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                                {"rhs_batching_dimensions", Integers{}},
-                                                {"lhs_contracting_dimensions", Integers{last}},
-                                                {"rhs_contracting_dimensions", Integers{1}}})));
+  THORONG_TRY(ValueId y, c.contract(a, weights, last, 1));
   if (c.has_input(5)) {
     THORONG_TRY(ValueId bias, c.input(5));
     THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
@@ -149,10 +145,8 @@ Result<ValueId> scaled_product(ImportContext& c, ValueId y, ValueId scale, size_
 }
 
 Result<ValueId> product_of_scales(ImportContext& c, ValueId a, ValueId b) {
-  THORONG_TRY(Shape shape, broadcast_shapes(c.shape(a), c.shape(b)));
-  THORONG_TRY(a, c.broadcast_to(a, shape));
-  THORONG_TRY(b, c.broadcast_to(b, shape));
-  return c.add("multiply", {a, b});
+  THORONG_TRY(const auto both, c.broadcast_together(a, b));
+  return c.add("multiply", {both.first, both.second});
 }
 
 // MatMulIntegerToFloat(A, B, A scale, B scale, A zero?, B zero?, bias?)

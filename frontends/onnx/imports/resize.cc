@@ -118,11 +118,7 @@ Result<ValueId> interpolate(ImportContext& c, ValueId x, const Settings& s, cons
   THORONG_TRY(x, c.convert(x, work));
   THORONG_TRY(ValueId weights, c.constant({work, {a.output, a.input}}, matrix));
   auto dimension = static_cast<int64_t>(a.dimension);
-  THORONG_TRY(ValueId y, c.add("dot_general", {x, weights},
-                               make_attributes({{"lhs_batching_dimensions", Integers{}},
-                                                {"rhs_batching_dimensions", Integers{}},
-                                                {"lhs_contracting_dimensions", Integers{dimension}},
-                                                {"rhs_contracting_dimensions", Integers{1}}})));
+  THORONG_TRY(ValueId y, c.contract(x, weights, dimension, 1));
   Integers permutation = counting(c.rank(y) - 1);
   permutation.insert(permutation.begin() + dimension, static_cast<int64_t>(c.rank(y)) - 1);
   THORONG_TRY(y, c.transpose(y, permutation));

@@ -96,7 +96,7 @@ Status import_microsoft_rotary(ImportContext& c, const NodeProto&) {
     int64_t positions = layout.shape[layout.position];
     THORONG_TRY(ids, c.reshape(ids, {1, 1}));
     THORONG_TRY(ids, c.broadcast_to(ids, {1, positions}));
-    THORONG_TRY(ValueId index, count_along(c, {1, positions}, 1, c.format(ids)));
+    THORONG_TRY(ValueId index, c.iota(c.format(ids), {1, positions}, 1));
     THORONG_TRY(ids, c.add("add", {ids, index}));
   }
   return rotate_input(c, ids, 2, heads);

@@ -68,12 +68,10 @@ Status equal_texts(ImportContext& c) {
 // Of numbers or of strings.
 Status import_equal(ImportContext& c, const NodeProto&) {
   if (c.has_input(0) && is_object(c.optional_input(0))) return equal_texts(c);
-  THORONG_TRY(ValueId a, c.input(0));
-  THORONG_TRY(ValueId b, c.input(1));
-  THORONG_TRY(const Shape shape, broadcast_shapes(c.shape(a), c.shape(b)));
-  THORONG_TRY(a, c.broadcast_to(a, shape));
-  THORONG_TRY(b, c.broadcast_to(b, shape));
-  return c.set_output(0, c.compare("EQ", a, b));
+  THORONG_TRY(const ValueId a, c.input(0));
+  THORONG_TRY(const ValueId b, c.input(1));
+  THORONG_TRY(const auto both, c.broadcast_together(a, b));
+  return c.set_output(0, c.compare("EQ", both.first, both.second));
 }
 
 // ---- StringSplit ----
