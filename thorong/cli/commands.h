@@ -32,6 +32,11 @@ bool verbose();
 void set_verbose(bool on);
 void progress(const std::string& text);
 
+// Whether the answer goes to a terminal, which shows color.
+bool answers_terminal();
+// Prints the answer, whole or with an error.
+Status answer(const std::string& text);
+
 int exit_status(Code code);
 
 }  // namespace thorong::cli

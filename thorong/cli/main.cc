@@ -156,6 +156,14 @@ void progress(const std::string& text) {
   if (verbose()) std::fprintf(stderr, "%s\n", text.c_str());
 }
 
+bool answers_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+
+Status answer(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
+    return ok_status();
+  return io_error("cannot write the result to standard output.", "stdout");
+}
+
 int exit_status(Code code) {
   switch (code) {
     case Code::kOk:

@@ -94,6 +94,12 @@ void RunOptions::add_to(CLI::App& command) {
   command.add_flag("-v,--verbose", verbose, "Progress on stderr even if it is not a terminal");
 }
 
+void RunOptions::add_chip_to(CLI::App& command) {
+  command.add_option("--chip", options.chip, "A shipped chip (thorong chips) or a chip file")
+      ->type_name("NAME|FILE.yaml")
+      ->capture_default_str();
+}
+
 Status RunOptions::resolve() {
   set_verbose(verbose);
   THORONG_TRY(options.auto_cast, runtime::parse_auto_cast(auto_cast));

@@ -25,6 +25,8 @@ struct RunOptions {
   const CLI::Option* auto_cast_type_option = nullptr;
 
   void add_to(CLI::App& command);
+  // --chip, of the commands that work on one.
+  void add_chip_to(CLI::App& command);
   // Reads inputs and words into `options`. Errors name the option.
   Status resolve();
   // The files that are read and those that are written, as far as the options tell.

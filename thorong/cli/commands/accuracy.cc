@@ -3,10 +3,6 @@
 // layer.
 #include "thorong/runtime/accuracy.h"
 
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "thorong/base/file.h"
 #include "thorong/cli/run_options.h"
 
@@ -37,13 +33,11 @@ Status accuracy(AccuracyCommand& given) {
     THORONG_RETURN_IF_ERROR(write_file_atomically(run.places.report, {&part, 1}));
     THORONG_RETURN_IF_ERROR(writing.finish());
   }
-  const std::string text = run.json
-                               ? report::to_accuracy_json(result) + "\n"
-                               : report::to_accuracy_table(result, static_cast<size_t>(given.top),
-                                                           ::isatty(STDOUT_FILENO) == 1);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return io_error("cannot write the result to standard output.", "stdout");
-  return ok_status();
+  const std::string text =
+      run.json
+          ? report::to_accuracy_json(result) + "\n"
+          : report::to_accuracy_table(result, static_cast<size_t>(given.top), answers_terminal());
+  return answer(text);
 }
 
 }  // namespace
@@ -53,11 +47,7 @@ void command_accuracy(CLI::App& app, Exit& exit) {
   CLI::App* command = app.add_subcommand(
       "accuracy", "The run in fp32 and in each narrower arithmetic: where the error enters");
   given->run.add_to(*command);
-  command
-      ->add_option("--chip", given->run.options.chip,
-                   "A shipped chip (thorong chips) or a chip file")
-      ->type_name("NAME|FILE.yaml")
-      ->capture_default_str();
+  given->run.add_chip_to(*command);
   command
       ->add_option(
           "--modes", given->modes,

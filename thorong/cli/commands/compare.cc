@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // thorong compare MODEL.onnx --chips a,b,c: one model on several chips, side by side.
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "thorong/base/file.h"
 #include "thorong/chip/loader.h"
 #include "thorong/cli/run_options.h"
@@ -39,11 +35,8 @@ Status compare(RunOptions& run, std::vector<std::string> chips) {
     THORONG_RETURN_IF_ERROR(writing.finish());
   }
   std::string text = run.json ? report::to_comparison_json(results) + "\n"
-                              : report::to_comparison_table(results, ::isatty(STDOUT_FILENO) == 1);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return io_error("cannot write the result to standard output.", "stdout");
-  }
-  return ok_status();
+                              : report::to_comparison_table(results, answers_terminal());
+  return answer(text);
 }
 
 }  // namespace

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // thorong explain MODEL.onnx: what the compiler chose for each operator and what bounds it.
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "thorong/cli/run_options.h"
 #include "thorong/report/report.h"
 
@@ -24,12 +20,9 @@ Status explain(ExplainCommand& given) {
   THORONG_TRY(auto program, runtime::compile_file(run.model, run.options));
   const report::Result result = runtime::describe(*program);
   const report::ExplainOptions options{static_cast<size_t>(given.top), given.order == "program"};
-  const std::string text =
-      run.json ? report::to_explanation_json(result, options) + "\n"
-               : report::to_explanation(result, options, ::isatty(STDOUT_FILENO) == 1);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return io_error("cannot write the result to standard output.", "stdout");
-  return ok_status();
+  const std::string text = run.json ? report::to_explanation_json(result, options) + "\n"
+                                    : report::to_explanation(result, options, answers_terminal());
+  return answer(text);
 }
 
 }  // namespace
@@ -40,11 +33,7 @@ void command_explain(CLI::App& app, Exit& exit) {
       "explain",
       "What was chosen for each operator, what bounds it, what its roofline would allow");
   given->run.add_to(*command);
-  command
-      ->add_option("--chip", given->run.options.chip,
-                   "A shipped chip (thorong chips) or a chip file")
-      ->type_name("NAME|FILE.yaml")
-      ->capture_default_str();
+  given->run.add_chip_to(*command);
   command->add_option("--top", given->top, "How many operators; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

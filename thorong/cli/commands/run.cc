@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // thorong run MODEL.onnx: values, time, energy and cost on one chip.
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "thorong/base/file.h"
 #include "thorong/cli/run_options.h"
 #include "thorong/report/report.h"
@@ -54,12 +50,9 @@ Status run_model(RunOptions& run) {
   THORONG_TRY(auto executable, runtime::Executable::load(program));
   THORONG_TRY(auto result, executable->execute(run.options.inputs));
   THORONG_RETURN_IF_ERROR(write_views(run.places, result));
-  std::string text = run.json ? report::to_json(result) + "\n"
-                              : report::to_table(result, ::isatty(STDOUT_FILENO) == 1);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return io_error("cannot write the result to standard output.", "stdout");
-  }
-  return ok_status();
+  std::string text =
+      run.json ? report::to_json(result) + "\n" : report::to_table(result, answers_terminal());
+  return answer(text);
 }
 
 }  // namespace
@@ -69,9 +62,7 @@ void command_run(CLI::App& app, Exit& exit) {
   CLI::App* command =
       app.add_subcommand("run", "Runs a model on one chip: values, time, energy, cost");
   run->add_to(*command);
-  command->add_option("--chip", run->options.chip, "A shipped chip (thorong chips) or a chip file")
-      ->type_name("NAME|FILE.yaml")
-      ->capture_default_str();
+  run->add_chip_to(*command);
   command->add_option("--out", run->places.out, "Writes each output as DIR/NAME.npy")
       ->type_name("DIR");
   command->add_option("--report", run->places.report, "Writes a self-contained HTML page")
