@@ -49,18 +49,13 @@ double root_mean_square(const std::vector<double>& values) {
 }
 
 report::LayerError relative_error(const ops::Tensor& value, const ops::Tensor& reference) {
-  const std::vector<double> expected = reference.to_doubles();
-  std::vector<double> difference = value.to_doubles();
+  const report::OutputError found = compare_tensors(value, reference);
+  const double scale = root_mean_square(reference.to_doubles());
   report::LayerError error;
-  for (size_t i = 0; i < difference.size(); ++i) {
-    const bool same =
-        difference[i] == expected[i] || (std::isnan(difference[i]) && std::isnan(expected[i]));
-    difference[i] = same ? 0 : difference[i] - expected[i];
-    if (std::isnan(difference[i])) difference[i] = HUGE_VAL;  // a NaN on one side
-    error.max_abs = std::max(error.max_abs, std::fabs(difference[i]));
-  }
-  const double scale = root_mean_square(expected), rms = root_mean_square(difference);
-  error.total = rms == 0 ? 0 : scale > 0 && std::isfinite(scale) ? rms / scale : HUGE_VAL;
+  error.max_abs = found.max_abs;
+  error.total = found.rms == 0                      ? 0
+                : scale > 0 && std::isfinite(scale) ? found.rms / scale
+                                                    : HUGE_VAL;
   return error;
 }
 

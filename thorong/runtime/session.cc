@@ -77,18 +77,24 @@ std::vector<Signature> signatures(const ops::Graph& graph, const std::vector<ops
   return all;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
-                                                     const ops::Graph& graph) {
+// A program whose tiles are still to be made.
+Result<std::shared_ptr<Program>> begin_program(const Options& options, ops::Graph graph) {
   auto program = std::make_shared<Program>();
   program->options = options;
   program->options.inputs.clear();
   THORONG_TRY(program->chip, chip::load(options.chip, options.assumptions));
   program->core = isa::core_parameters(program->chip);
-  program->graph = graph;
   program->inputs = signatures(graph, graph.inputs, {});
   program->outputs = signatures(graph, graph.outputs, graph.output_names);
+  program->graph = std::move(graph);
+  return program;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
+                                                     const ops::Graph& graph) {
+  THORONG_TRY(auto program, begin_program(options, graph));
   THORONG_TRY(program->tiles, compiler::compile(graph, program->core, compile_options(options)));
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
   return std::shared_ptr<const Program>(std::move(program));
@@ -111,19 +117,9 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   if (!imported.ok()) return imported.status();
   onnx::Model model = std::move(imported).value();
   Stopwatch watch;
-  auto program = std::make_shared<Program>();
-  program->options = options;
-  program->options.inputs.clear();
-  THORONG_TRY(program->chip, chip::load(options.chip, options.assumptions));
-  program->core = isa::core_parameters(program->chip);
-  program->graph = std::move(model.graph);
-  std::vector<IntegerRange> ranges = input_ranges(program->graph);
-  for (ops::ValueId v : program->graph.inputs) {
-    program->inputs.push_back(
-        {program->graph.value(v).name, program->graph.type(v), ranges[program->inputs.size()]});
-  }
-  program->outputs =
-      signatures(program->graph, program->graph.outputs, program->graph.output_names);
+  THORONG_TRY(auto program, begin_program(options, std::move(model.graph)));
+  const std::vector<IntegerRange> ranges = input_ranges(program->graph);
+  for (size_t i = 0; i < ranges.size(); ++i) program->inputs[i].range = ranges[i];
   program->output_structures = std::move(model.output_structures);
   program->known_inputs = std::move(model.known_inputs);
   const ProgramCache cache(options.cache);
@@ -153,45 +149,18 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
 }
 
 onnx::ImportOptions import_options(const Options& options) {
-  onnx::ImportOptions import;
-  import.dims = options.dims;
-  import.weights_may_be_missing = options.timing_only;
-  import.seed = options.seed;
-  for (const auto& [name, tensor] : options.inputs) import.input_types[name] = tensor.type;
-  import.input_values = options.inputs;
-  import.input_structures = options.structures;
-  import.compute = [options](const ops::Graph& part, const std::vector<ops::Tensor>& inputs) {
+  onnx::ImportOptions wanted;
+  wanted.dims = options.dims;
+  wanted.weights_may_be_missing = options.timing_only;
+  wanted.seed = options.seed;
+  for (const auto& [name, tensor] : options.inputs) wanted.input_types[name] = tensor.type;
+  wanted.input_values = options.inputs;
+  wanted.input_structures = options.structures;
+  wanted.compute = [options](const ops::Graph& part, const std::vector<ops::Tensor>& inputs) {
     return run_part(options, part, inputs);
-};
-return import;
-}  // namespace
-
-report::OutputError compare(const ops::Tensor& value, const ops::Tensor& reference) {
-  report::OutputError error;
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  double squares = 0;
-  int64_t n = value.type.elements();
-  for (int64_t i = 0; i < n; ++i) {
-    double a = numerics::load_as_double(value.type.format, value.data, static_cast<size_t>(i));
-    double b =
-        numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
-    bool same = a == b || (std::isnan(a) && std::isnan(b));
-    double difference = same ? 0.0 : std::fabs(a - b);
-    if (std::isnan(difference)) difference = kInfinity;  // a NaN on one side
-    error.max_abs = std::max(error.max_abs, difference);
-    if (!same && b != 0.0) {
-      double relative = std::isinf(difference) ? kInfinity : difference / std::fabs(b);
-      error.max_rel = std::max(error.max_rel, relative);
-    }
-    squares += difference * difference;
-  }
-  error.rms = n > 0 ? std::sqrt(squares / static_cast<double>(n)) : 0;
-  return error;
+  };
+  return wanted;
 }
-
-}  // namespace thorong::runtime
-
-namespace {
 
 // The given inputs with those that the program was made for, which no other values may replace.
 Result<std::map<std::string, ops::Tensor>> with_known_inputs(
@@ -213,6 +182,29 @@ Result<std::map<std::string, ops::Tensor>> with_known_inputs(
 }
 
 }  // namespace
+
+report::OutputError compare_tensors(const ops::Tensor& value, const ops::Tensor& reference) {
+  report::OutputError error;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double squares = 0;
+  int64_t n = value.type.elements();
+  for (int64_t i = 0; i < n; ++i) {
+    double a = numerics::load_as_double(value.type.format, value.data, static_cast<size_t>(i));
+    double b =
+        numerics::load_as_double(reference.type.format, reference.data, static_cast<size_t>(i));
+    bool same = a == b || (std::isnan(a) && std::isnan(b));
+    double difference = same ? 0.0 : std::fabs(a - b);
+    if (std::isnan(difference)) difference = kInfinity;  // a NaN on one side
+    error.max_abs = std::max(error.max_abs, difference);
+    if (!same && b != 0.0) {
+      double relative = std::isinf(difference) ? kInfinity : difference / std::fabs(b);
+      error.max_rel = std::max(error.max_rel, relative);
+    }
+    squares += difference * difference;
+  }
+  error.rms = n > 0 ? std::sqrt(squares / static_cast<double>(n)) : 0;
+  return error;
+}
 
 Result<compiler::AutoCast> parse_auto_cast(const std::string& text) {
   if (text == "none") return compiler::AutoCast::kNone;
@@ -384,7 +376,8 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
   if (options.against_reference && !options.timing_only) {
     THORONG_TRY(auto reference, ops::evaluate(program_->graph, inputs));
     for (size_t i = 0; i < reference.size(); ++i) {
-      result.errors[program_->outputs[i].name] = compare(result.outputs[i].tensor, reference[i]);
+      result.errors[program_->outputs[i].name] =
+          compare_tensors(result.outputs[i].tensor, reference[i]);
     }
   }
   return result;

@@ -121,6 +121,9 @@ Result<std::shared_ptr<const Program>> compile_graph(const Options& options,
 Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Graph& graph,
                                           const std::vector<ops::Tensor>& inputs);
 
+// How far values are from a reference of the same type.
+report::OutputError compare_tensors(const ops::Tensor& value, const ops::Tensor& reference);
+
 Result<report::Result> run_file(const std::string& path, const Options& options);
 
 // The figures of a result that follow from the program alone (time, energy, cost, operators,
