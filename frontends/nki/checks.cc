@@ -139,7 +139,7 @@ Status Checker::for_accesses(const isa::Program& program, const isa::Instruction
   auto visit = [&](int64_t index, bool is_written) -> Status {
     const AccessPattern& pattern = program.patterns[static_cast<size_t>(index)];
     return f(Access{program, instruction, pattern, *storages[static_cast<size_t>(pattern.buffer)],
-                    is_written});
+                    is_written, storages});
   };
   auto with_index = [&](int64_t index, bool is_written) -> Status {
     const AccessPattern& pattern = program.patterns[static_cast<size_t>(index)];
@@ -210,6 +210,7 @@ Status Checker::check_placed(const std::shared_ptr<Storage>& storage) {
 Status Checker::before(const isa::Program& program, const isa::Instruction& instruction,
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
+  lanes_.reset();
   if (is(Opcode::core_barrier)) return ok_status();
   if (is_barrier(program, instruction, setup_.cores)) ++epoch_;  // and after it
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
@@ -292,14 +293,28 @@ Status Checker::check_read(const Access& access) {
            : reads_written(access.instruction, access.pattern, space_of(access.storage.region),
                            checks.written))
     return ok_status();
+  std::string place = place_of(access.program, access.instruction);
   std::string reads = mnemonic(access.instruction) + ": expected to read what was written before, ";
   if (!checks.overwritten.empty()) {
     return found("overlap",
                  reads + "found " + label(access.storage) + " overwritten by " +
                      checks.overwritten +
                      ". Give the two tiles different addresses while both are in use.",
-                 place_of(access.program, access.instruction));
+                 std::move(place));
   }
+  reads += std::string("found ") + (checks.written.empty() ? "nothing" : "not all") + " of " +
+           label(access.storage) + " written";
+  const StorageChecks::Origin& origin = checks.unwritten;
+  if (passes_on(access)) {
+    if (origin_ = origin; origin_.reads.empty()) origin_ = {std::move(reads), std::move(place)};
+    return ok_status();
+  }
+  if (!origin.reads.empty())
+    return found("unwritten",
+                 origin.reads + ", and " + mnemonic(access.instruction) + " at " + place +
+                     " takes what came of it. Write it first (memset, dma_copy, an instruction's "
+                     "dst), or go on with the written part only.",
+                 origin.where);
   std::string alias;
   for (const std::weak_ptr<Storage>& each : checks.neighbours) {
     std::shared_ptr<Storage> other = each.lock();
@@ -307,13 +322,30 @@ Status Checker::check_read(const Access& access) {
       alias = "; " + label(*other) + " on the same bytes was. Read that tile, or a view of it";
   }
   return found("unwritten",
-               reads + "found " + (checks.written.empty() ? "nothing" : "not all") + " of " +
-                   label(access.storage) + " written" +
+               reads +
                    (alias.empty() ? ". Write it first (memset, dma_copy, an instruction's dst), or "
                                     "read the written part only"
                                   : alias) +
                    ".",
-               place_of(access.program, access.instruction));
+               std::move(place));
+}
+
+// Whether the instruction may read what was not written wholly, because its result then is as
+// unwritten (lanes_). A caller's tensor may not become so, nor may sums depend on it.
+bool Checker::passes_on(const Access& access) {
+  const isa::Instruction& instruction = access.instruction;
+  const isa::InstructionSpec& spec = isa::spec(instruction.opcode);
+  if (!spec.lanewise || isa::reduce_command(instruction) != isa::ReduceCommand::kIdle) return false;
+  for (size_t i = 1; i < isa::kMaxOperands; ++i)
+    if (instruction.operands[i] >= 0 && (spec.writes >> i & 1) != 0) return false;
+  const AccessPattern& result = access.program.operand(instruction, 0);
+  const Storage& to = *access.storages[static_cast<size_t>(result.buffer)];
+  if (result.indirect >= 0 || to.role == isa::BufferRole::kInput) return false;
+  isa::Space space = space_of(access.storage.region);
+  Coverage& written = checks_of(access.storage).written;
+  if (!written.intersects(extent(access.pattern, space))) return false;
+  if (!lanes_) lanes_.emplace(result, space_of(to.region));
+  return lanes_->read(access.pattern, space, written);
 }
 
 // What a write to PSUM means for sums there.
@@ -438,9 +470,14 @@ Status Checker::check_ranks(const isa::Program& program, const isa::Instruction&
 
 void Checker::note_write(const Access& access) {
   StorageChecks& checks = checks_of(access.storage);
-  if (checks.written.full() && checks.neighbours.empty()) return;
+  if (checks.written.full() && checks.neighbours.empty() && !lanes_) return;
   Extent at = extent_in(access.pattern, access.storage);
-  checks.written.add(at);
+  if (lanes_) {
+    lanes_->write(checks.written);
+    checks.unwritten = origin_;
+  } else {
+    checks.written.add(at);
+  }
   for (const std::weak_ptr<Storage>& each : checks.neighbours) {
     std::shared_ptr<Storage> other = each.lock();
     if (other == nullptr) continue;
@@ -455,7 +492,7 @@ void Checker::note_write(const Access& access) {
     lost.overwritten =
         label(access.storage) + " at " + place_of(access.program, access.instruction);
   }
-  if (checks.written.full()) checks.overwritten.clear();
+  if (checks.written.full()) checks.overwritten.clear(), checks.unwritten = {};
 }
 
 Status Checker::after(const isa::Program& program, const isa::Instruction& instruction,
@@ -489,6 +526,13 @@ Status Checker::returned(const Tensor& tensor) {
   if (!pattern.ok() || pattern->indirect >= 0 || (setup_.compiled && !checks.written.empty()) ||
       checks.written.contains(extent_in(*pattern, *tensor.storage)))
     return ok_status();
+  if (!checks.unwritten.reads.empty())
+    return found("unwritten",
+                 checks.unwritten.reads +
+                     ", and the kernel returns what came of it in " + label(*tensor.storage) +
+                     ". Write it first (memset, dma_copy, an instruction's dst), or go on with the "
+                     "written part only.",
+                 checks.unwritten.where);
   int64_t all = tensor.storage->partitions * tensor.storage->row_bytes;
   return found("unwritten-output",
                "expected the kernel to write all of the tensor that it returns, found " +

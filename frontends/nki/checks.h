@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "frontends/nki/coverage.h"
+#include "frontends/nki/lanes.h"
 #include "frontends/nki/tensor.h"
 #include "thorong/isa/cost_model.h"
 #include "thorong/isa/instruction.h"
@@ -51,6 +52,11 @@ struct StorageChecks {
   // Tiles that the kernel placed on the same bytes, and who wrote over this one last.
   std::vector<std::weak_ptr<Storage>> neighbours;
   std::string overwritten;
+  // The first instruction that read what nobody had written and passed it on to this tile.
+  struct Origin {
+    std::string reads, where;
+  };
+  Origin unwritten;
   // What each core did to it since the last barrier.
   struct Accesses {
     Coverage reads, writes;
@@ -98,11 +104,13 @@ class Checker {
     const isa::AccessPattern& pattern;
     Storage& storage;
     bool writes;
+    std::span<Storage* const> storages;  // by buffer
   };
   Status check_access(const Access& access);
   Status check_start(const Access& access);
   Status check_bank(const Access& access);
   Status check_read(const Access& access);
+  bool passes_on(const Access& access);
   Status check_psum(const Access& access, bool inferred);
   Status check_race(const Access& access);
   Status race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote,
@@ -121,6 +129,9 @@ class Checker {
   std::shared_ptr<Seen> seen_;
   std::vector<Finding> findings_;
   std::vector<std::weak_ptr<Storage>> placed_;  // where the kernel said
+  // The result of the instruction at hand, if it depends on what nobody wrote, and since where.
+  std::optional<Lanes> lanes_;
+  StorageChecks::Origin origin_;
   bool vector_reset_ = false, scalar_reset_ = false;
   int64_t epoch_ = 0;  // barriers so far
   // A write over another core's write: a race unless it leaves the same bytes. `again`: this core

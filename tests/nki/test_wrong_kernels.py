@@ -128,3 +128,24 @@ def test_sums_over_strided_writes_are_exact() -> None:
         return out
 
     np.testing.assert_array_equal(nki.Kernel(kernel, chip="trainium2")(array()), array().T)
+
+
+def test_copies_of_tiles_that_are_filled_in_part_are_no_errors() -> None:
+    """As kernels with a remainder do: what nobody wrote is copied along, and then cut off or overwritten."""
+
+    def kernel(a: Any) -> Any:
+        out = nl.ndarray((128, 64), nl.float32, buffer=nl.shared_hbm)
+        x, y, z = (nl.ndarray((128, 64), nl.float32) for _ in range(3))
+        nisa.dma_copy(x[0:96, 0:40], a[0:96, 0:40])
+        nisa.tensor_scalar(y, x, op0=nl.multiply, operand0=2.0)
+        nisa.activation(z, nl.copy, y)
+        nisa.memset(z[96:128, :], 0)
+        nisa.memset(z[0:96, 40:64], 0)
+        nisa.tensor_tensor(y[0:96, 0:40], y[0:96, 0:40], x[0:96, 0:40], op=nl.add)
+        nisa.tensor_copy(z[0:96, 0:40], y[0:96, 0:40])
+        nisa.dma_copy(out, z)
+        return out
+
+    expected = np.zeros((128, 64), np.float32)
+    expected[:96, :40] = 3 * array()[:96, :40]
+    np.testing.assert_array_equal(nki.Kernel(kernel, chip="trainium2")(array()), expected)

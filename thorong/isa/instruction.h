@@ -142,6 +142,7 @@ struct InstructionSpec {
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
   bool splits = false;            // the meaning does machine.part() only when asked for a part
+  bool lanewise = false;          // element i of operand 0 depends on elements i of the others only
   bool meets = false;             // ends when all cores of the rank, or of the group, are there
   bool between_ranks = false;     // a collective (collective.h): cores of several ranks meet
   bool engine_state = false;      // uses MachineState::engines whatever its ReduceCommand

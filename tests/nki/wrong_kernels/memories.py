@@ -12,6 +12,13 @@ from . import case
 from .calls import tile
 
 
+def returned(x: Any) -> Any:
+    """A tile's values as the kernel's result."""
+    out = nl.ndarray(x.shape, x.dtype, buffer=nl.shared_hbm)
+    nisa.dma_copy(out, x)
+    return out
+
+
 @case(goes_on=False)
 def too_many_partitions(a: Any) -> Any:
     nl.ndarray((129, 4), nl.float32)  # wrong: partition-limit
@@ -96,17 +103,51 @@ def tile_that_is_written_in_part(a: Any) -> Any:
     x = nl.ndarray((128, 64), nl.float32)
     nisa.memset(x[:, 0:32], 0)
     nisa.memset(x[0:64, 32:64], 0)
-    nisa.tensor_copy(tile(), x)  # wrong: unwritten
+    y = tile()
+    nisa.tensor_copy(y, x)  # wrong: unwritten
+    return returned(y)
+
+
+@case()
+def part_of_a_tile_after_four_copies(a: Any) -> Any:
+    x, y, z = tile(), tile(), nl.ndarray((128, 64), nl.bfloat16)
+    scratch = nl.ndarray((128, 64), nl.float32, buffer=nl.hbm)
+    filled = nl.ndarray((128, 64), nl.float32)
+    nisa.memset(filled[0:96, :], 0)
+    nisa.tensor_tensor(y, x, filled, op=nl.add)  # wrong: unwritten
+    nisa.tensor_scalar(y, y, op0=nl.multiply, operand0=2.0)
+    nisa.dma_copy(scratch, y)
+    nisa.dma_copy(x, scratch)
+    nisa.activation(z, nl.exp, x)
+    p = nl.ndarray((64, 64), nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(p, z, z, accumulate=False)
     return a
+
+
+@case()
+def sum_of_what_is_written_in_part(a: Any) -> Any:
+    x = nl.ndarray((128, 64), nl.float32)
+    nisa.memset(x[:, 0:63], 0)
+    nisa.tensor_reduce(tile(128, 1), nl.add, x, axis=1)  # wrong: unwritten
+    return a
+
+
+@case()
+def column_of_a_tile_that_is_written_in_part(a: Any) -> Any:
+    column, y = nl.ndarray((128, 1), nl.float32), tile()
+    nisa.memset(column[0:32, :], 0)
+    nisa.tensor_scalar(y, y, op0=nl.add, operand0=column)  # wrong: unwritten
+    return returned(y)
 
 
 @case()
 def every_second_element(a: Any) -> Any:
     x = nl.ndarray((128, 64), nl.float32)
     nisa.memset(x[:, 0:64:2], 0)
-    nisa.tensor_copy(tile(128, 32), x[:, 0:64:2])
-    nisa.tensor_copy(tile(128, 32), x[:, 0:32])  # wrong: unwritten
-    return a
+    y = tile(128, 32)
+    nisa.tensor_copy(y, x[:, 0:64:2])
+    nisa.tensor_copy(y, x[:, 0:32])  # wrong: unwritten
+    return returned(y)
 
 
 @case()
@@ -127,8 +168,9 @@ def hbm_that_nobody_wrote(a: Any) -> Any:
 def shared_hbm_that_is_written_in_part(a: Any) -> Any:
     scratch = nl.ndarray((256, 64), nl.float32, buffer=nl.shared_hbm)
     nisa.dma_copy(scratch[0:128, :], tile())
-    nisa.dma_copy(tile(), scratch[64:192, :])  # wrong: unwritten
-    return a
+    y = tile()
+    nisa.dma_copy(y, scratch[64:192, :])  # wrong: unwritten
+    return returned(y)
 
 
 @case(goes_on=False)
