@@ -210,7 +210,7 @@ Status Checker::check_placed(const std::shared_ptr<Storage>& storage) {
 Status Checker::before(const isa::Program& program, const isa::Instruction& instruction,
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
-  lanes_.reset();
+  partial_.clear();
   if (is(Opcode::core_barrier)) return ok_status();
   if (is_barrier(program, instruction, setup_.cores)) ++epoch_;  // and after it
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
@@ -330,22 +330,29 @@ Status Checker::check_read(const Access& access) {
                std::move(place));
 }
 
-// Whether the instruction may read what was not written wholly, because its result then is as
-// unwritten (lanes_). A caller's tensor may not become so, nor may sums depend on it.
+// Whether the instruction may read what was not written wholly, because its results then are as
+// unwritten (partial_). A caller's tensor may not become so.
 bool Checker::passes_on(const Access& access) {
+  const isa::Program& program = access.program;
   const isa::Instruction& instruction = access.instruction;
   const isa::InstructionSpec& spec = isa::spec(instruction.opcode);
-  if (!spec.lanewise || isa::reduce_command(instruction) != isa::ReduceCommand::kIdle) return false;
-  for (size_t i = 1; i < isa::kMaxOperands; ++i)
-    if (instruction.operands[i] >= 0 && (spec.writes >> i & 1) != 0) return false;
-  const AccessPattern& result = access.program.operand(instruction, 0);
-  const Storage& to = *access.storages[static_cast<size_t>(result.buffer)];
-  if (result.indirect >= 0 || to.role == isa::BufferRole::kInput) return false;
+  if (spec.reach == isa::Reach::kAll ||
+      isa::reduce_command(instruction) != isa::ReduceCommand::kIdle)
+    return false;
   isa::Space space = space_of(access.storage.region);
   Coverage& written = checks_of(access.storage).written;
   if (!written.intersects(extent(access.pattern, space))) return false;
-  if (!lanes_) lanes_.emplace(result, space_of(to.region));
-  return lanes_->read(access.pattern, space, written);
+  bool first = partial_.empty();
+  for (int i = 0, n = 0; i < static_cast<int>(isa::kMaxOperands); ++i) {
+    if ((spec.writes >> i & 1) == 0 || !program.has_operand(instruction, i)) continue;
+    const AccessPattern& result = program.operand(instruction, i);
+    const Storage& to = *access.storages[static_cast<size_t>(result.buffer)];
+    if (result.indirect >= 0 || to.role == isa::BufferRole::kInput) return false;
+    if (first) partial_.push_back({&result, Lanes(result, space_of(to.region))});
+    Lanes& lanes = partial_[static_cast<size_t>(n++)].lanes;
+    if (!lanes.read(access.pattern, space, spec.reach, written)) return false;
+  }
+  return !partial_.empty();
 }
 
 // What a write to PSUM means for sums there.
@@ -470,13 +477,14 @@ Status Checker::check_ranks(const isa::Program& program, const isa::Instruction&
 
 void Checker::note_write(const Access& access) {
   StorageChecks& checks = checks_of(access.storage);
-  if (checks.written.full() && checks.neighbours.empty() && !lanes_) return;
+  if (checks.written.full() && checks.neighbours.empty() && partial_.empty()) return;
   Extent at = extent_in(access.pattern, access.storage);
-  if (lanes_) {
-    lanes_->write(checks.written);
-    checks.unwritten = origin_;
-  } else {
+  auto partial = std::ranges::find(partial_, &access.pattern, &Result::pattern);
+  if (partial == partial_.end()) {
     checks.written.add(at);
+  } else {
+    partial->lanes.write(checks.written);
+    checks.unwritten = origin_;
   }
   for (const std::weak_ptr<Storage>& each : checks.neighbours) {
     std::shared_ptr<Storage> other = each.lock();

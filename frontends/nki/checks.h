@@ -129,8 +129,12 @@ class Checker {
   std::shared_ptr<Seen> seen_;
   std::vector<Finding> findings_;
   std::vector<std::weak_ptr<Storage>> placed_;  // where the kernel said
-  // The result of the instruction at hand, if it depends on what nobody wrote, and since where.
-  std::optional<Lanes> lanes_;
+  // The results of the instruction at hand, if it reads what nobody wrote, and since where.
+  struct Result {
+    const isa::AccessPattern* pattern;
+    Lanes lanes;
+  };
+  std::vector<Result> partial_;
   StorageChecks::Origin origin_;
   bool vector_reset_ = false, scalar_reset_ = false;
   int64_t epoch_ = 0;  // barriers so far

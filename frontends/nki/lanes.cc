@@ -31,24 +31,25 @@ void for_elements(const isa::AccessPattern& pattern, isa::Space space, F&& f) {
 Lanes::Lanes(const isa::AccessPattern& result, isa::Space space)
     : result_(result), space_(space), written_(static_cast<size_t>(result.elements()), true) {}
 
-bool Lanes::read(const isa::AccessPattern& operand, isa::Space space, Coverage& written) {
-  bool column = operand.free_elements() == 1 && operand.partitions == result_.partitions;
-  if (!column && operand.elements() != result_.elements()) return false;
-  int64_t each = result_.elements() / operand.elements();
+bool Lanes::read(const isa::AccessPattern& operand, isa::Space space, isa::Reach reach,
+                 Coverage& written) {
+  bool each = reach == isa::Reach::kElement && operand.elements() == result_.elements();
+  if (!each && operand.partitions != result_.partitions) return false;
+  int64_t from = each ? 1 : operand.free_elements(), to = each ? 1 : result_.free_elements();
   for_elements(operand, space, [&](int64_t i, const Extent& at) {
     if (written.contains(at)) return;
-    auto first = written_.begin() + i * each;
-    std::fill(first, first + each, false);
+    auto first = written_.begin() + i / from * to;
+    std::fill(first, first + to, false);
   });
   return true;
 }
 
 void Lanes::write(Coverage& written) const {
   written.add(extent(result_, space_));
-  Extent gap = box(0, 0, 0, 0);  // unwritten elements that follow each other
+  Extent gap;  // unwritten elements that follow each other
   for_elements(result_, space_, [&](int64_t i, const Extent& at) {
     if (written_[static_cast<size_t>(i)]) return;
-    if (gap.first == at.first && gap.low + gap.run == at.low) {
+    if (gap.run > 0 && gap.first == at.first && gap.low + gap.run == at.low) {
       gap.run += at.run;
       return;
     }

@@ -135,7 +135,7 @@ def test_copies_of_tiles_that_are_filled_in_part_are_no_errors() -> None:
 
     def kernel(a: Any) -> Any:
         out = nl.ndarray((128, 64), nl.float32, buffer=nl.shared_hbm)
-        x, y, z = (nl.ndarray((128, 64), nl.float32) for _ in range(3))
+        x, y, z = [nl.ndarray((128, 64), nl.float32) for _ in range(3)]
         nisa.dma_copy(x[0:96, 0:40], a[0:96, 0:40])
         nisa.tensor_scalar(y, x, op0=nl.multiply, operand0=2.0)
         nisa.activation(z, nl.copy, y)

@@ -123,6 +123,10 @@ struct Binding {
   }
 };
 
+// What an element of a result depends on in an operand: on all of it, on its own partition, or, in
+// an operand of as many elements, on the one of its number.
+enum class Reach : uint8_t { kAll, kPartition, kElement };
+
 struct InstructionSpec {
   std::string mnemonic;               // NKI's name where it has the instruction
   std::string summary;                // one sentence
@@ -142,7 +146,7 @@ struct InstructionSpec {
   Status (*assemble)(Binding& call) = nullptr;
   Status (*check)(const Binding& call) = nullptr;
   bool splits = false;            // the meaning does machine.part() only when asked for a part
-  bool lanewise = false;          // element i of operand 0 depends on elements i of the others only
+  Reach reach = Reach::kAll;      // of an element of a result
   bool meets = false;             // ends when all cores of the rank, or of the group, are there
   bool between_ranks = false;     // a collective (collective.h): cores of several ranks meet
   bool engine_state = false;      // uses MachineState::engines whatever its ReduceCommand

@@ -128,8 +128,9 @@ def part_of_a_tile_after_four_copies(a: Any) -> Any:
 def sum_of_what_is_written_in_part(a: Any) -> Any:
     x = nl.ndarray((128, 64), nl.float32)
     nisa.memset(x[:, 0:63], 0)
-    nisa.tensor_reduce(tile(128, 1), nl.add, x, axis=1)  # wrong: unwritten
-    return a
+    sums = tile(128, 1)
+    nisa.tensor_reduce(sums, nl.add, x, axis=1)  # wrong: unwritten
+    return returned(sums)
 
 
 @case()

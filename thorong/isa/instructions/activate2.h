@@ -97,7 +97,7 @@ struct activate2 {
     spec.engine = Queue::kScalar;
     spec.writes = 0b100001;
     spec.first_generation = 4;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the activation output"},
         {"op", ParameterKind::kActivation, 0, "", "an activation function"},

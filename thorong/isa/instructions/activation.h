@@ -100,7 +100,7 @@ struct activation {
     spec.table = true;
     spec.writes = 0b10001;
     spec.engine = Queue::kScalar;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the activation output"},
         {"op", ParameterKind::kActivation, 0, "", "an activation function, nl.exp for example"},

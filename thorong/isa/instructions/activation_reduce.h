@@ -39,6 +39,7 @@ struct activation_reduce {
     spec.table = true;
     spec.engine = Queue::kScalar;
     spec.writes = 0b10001;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the activation output"},
         {"op", ParameterKind::kActivation, 0, "", "an activation function, nl.exp for example"},

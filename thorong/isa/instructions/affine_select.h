@@ -60,6 +60,7 @@ struct affine_select {
                          execute,
                          cost};
     spec.engine = Queue::kGpsimd;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile", kInSbuf},
         {"pattern", ParameterKind::kIntegers, -1, "", "up to four [step, number], outermost first"},

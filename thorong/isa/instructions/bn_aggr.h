@@ -55,6 +55,7 @@ struct bn_aggr {
                          {"out", "in"},
                          execute,
                          cost};
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 2) for mean and variance"},
         {"data", ParameterKind::kTile, 1, "", "results of bn_stats"},

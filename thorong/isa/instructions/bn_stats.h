@@ -68,6 +68,7 @@ struct bn_stats {
         execute,
         cost};
     spec.splits = true;
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 6) for the statistics"},
         {"data", ParameterKind::kTile, 1, "", "the tile, at most 512 elements per partition"},

@@ -207,7 +207,7 @@ struct dma_copy {
                          cost};
     spec.splits = true;
     spec.engine = Queue::kDmaMove;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the tensor to copy to", kAnywhere},
         {"src", ParameterKind::kTile, 1, "", "the tensor to copy from", kAnywhere},

@@ -61,7 +61,7 @@ struct exponential {
                          cost};
     spec.writes = 0b1001;
     spec.first_generation = 4;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"src", ParameterKind::kTile, 1, "", "the input tile"},
                        {"max_value", ParameterKind::kTileOrNumber, 2, "0.0",

@@ -49,6 +49,7 @@ struct max8 {
                          {"out", "in"},
                          execute,
                          cost};
+    spec.reach = Reach::kPartition;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 8)"},
                        {"src", ParameterKind::kTile, 1, "", "the tile to search"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

@@ -63,6 +63,7 @@ struct nc_find_index8 {
                          {"out", "in", "values"},
                          execute,
                          cost};
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "a tile (partitions, 8) of uint32 or uint16"},
         {"data", ParameterKind::kTile, 1, "", "the tile to search"},

@@ -70,6 +70,7 @@ struct nc_match_replace8 {
                          execute,
                          cost};
     spec.writes = 0b1001;
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the tile with replaced values"},
         {"data", ParameterKind::kTile, 1, "", "the tile to search"},

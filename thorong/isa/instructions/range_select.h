@@ -81,6 +81,7 @@ struct range_select {
                          cost};
     spec.writes = 0b10001;
     spec.first_generation = 3;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"on_true_tile", ParameterKind::kTile, 1, "", "chosen where both comparisons hold"},

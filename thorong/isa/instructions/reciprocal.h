@@ -34,7 +34,7 @@ struct reciprocal {
     InstructionSpec spec{
         "reciprocal",  "out = 1 / in", "NKI ISA API reference (reciprocal): max(64, 8 N) on Vector",
         {"out", "in"}, execute,        cost};
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the output tile"},
                        {"data", ParameterKind::kTile, 1, "", "the input tile"},
                        {"name", ParameterKind::kText, -1, "None", "a label for reports"}};

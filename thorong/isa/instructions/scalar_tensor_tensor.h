@@ -78,7 +78,7 @@ struct scalar_tensor_tensor {
         execute,
         cost};
     spec.splits = true;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},

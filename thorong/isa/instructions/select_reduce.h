@@ -69,6 +69,7 @@ struct select_reduce {
                          execute,
                          cost};
     spec.writes = 0b10001;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"predicate", ParameterKind::kTile, 1, "", "integers"},

@@ -74,7 +74,7 @@ struct sendrecv {
     spec.engine = Queue::kDmaMove;
     spec.first_generation = 3;
     spec.meets = true;
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"src", ParameterKind::kTile, 1, "", "the tile to send", kInSbuf},
         {"dst", ParameterKind::kTile, 0, "", "where the other core's tile goes", kInSbuf},

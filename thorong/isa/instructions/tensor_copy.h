@@ -54,7 +54,7 @@ struct tensor_copy {
                          cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the tile to copy to"},
                        {"src", ParameterKind::kTile, 1, "", "the tile to copy from"},
                        {"engine", ParameterKind::kEngine, -1, "engine.unknown",

@@ -187,6 +187,7 @@ struct tensor_reduce {
                          execute,
                          cost};
     spec.splits = true;
+    spec.reach = Reach::kPartition;
     spec.parameters = {{"dst", ParameterKind::kTile, 0, "", "the reduced tile"},
                        {"op", ParameterKind::kOperator, 0, "",
                         "nl.add, nl.maximum, nl.minimum, nl.multiply, a bitwise operator ..."},

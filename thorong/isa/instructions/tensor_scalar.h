@@ -118,7 +118,7 @@ struct tensor_scalar {
         cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kScalar) | on(Queue::kGpsimd);
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},

@@ -63,6 +63,7 @@ struct tensor_scalar_reduce {
                          execute,
                          cost};
     spec.writes = 0b1001;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},

@@ -94,7 +94,7 @@ struct tensor_tensor {
                          cost};
     spec.splits = true;
     spec.engines = on(Queue::kVector) | on(Queue::kGpsimd);
-    spec.lanewise = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data1", ParameterKind::kTile, 1, "", "the left operand"},

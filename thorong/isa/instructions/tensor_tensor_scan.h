@@ -73,6 +73,7 @@ struct tensor_tensor_scan {
                          {"out", "a", "b", "initial"},
                          execute,
                          cost};
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the running results"},
         {"data0", ParameterKind::kTile, 1, "", "the left operand of op0"},
