@@ -40,13 +40,6 @@ Result<ValueId> row_numbers(ImportContext& c, ValueId image, const std::vector<T
 
 }  // namespace
 
-Result<ValueId> channels_last(ImportContext& c, ValueId x) {
-  Integers permutation = counting(c.rank(x));
-  permutation.erase(permutation.begin() + 1);
-  permutation.push_back(1);
-  return c.transpose(x, permutation);
-}
-
 Result<Taps> linear_taps(ImportContext& c, ValueId position, int64_t size, bool zeros) {
   Shape shape = c.shape(position);
   shape.push_back(2);

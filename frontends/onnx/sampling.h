@@ -16,9 +16,6 @@ struct Taps {
   ValueId inside = kNoValue;  // [B, P, T] of bool: false counts as 0; absent: all are inside
 };
 
-// x [N, C, spatial...] as [N, spatial..., C].
-Result<ValueId> channels_last(ImportContext& c, ValueId x);
-
 // Taps at floor(position) and the one behind it, for positions [B, P]. `zeros`: what lies outside
 // counts as 0; else the last element is repeated.
 Result<Taps> linear_taps(ImportContext& c, ValueId position, int64_t size, bool zeros);

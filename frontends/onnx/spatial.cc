@@ -108,6 +108,18 @@ Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
                                 {"padding_high", with_batch(window.high, 0)}}));
 }
 
+Result<ValueId> channels_last(ImportContext& c, ValueId x) {
+  Integers order = counting(c.rank(x));
+  std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  return c.transpose(x, order);
+}
+
+Result<ValueId> channels_first(ImportContext& c, ValueId x) {
+  Integers order = counting(c.rank(x));
+  std::rotate(order.begin() + 1, order.end() - 1, order.end());
+  return c.transpose(x, order);
+}
+
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w) {
   Shape input = c.shape(x), weights = c.shape(w);
   if (input.size() < 2 || weights.size() != input.size()) {

@@ -27,6 +27,10 @@ Result<Window> read_pool_window(const ImportContext& c, const Shape& input);
 Result<ValueId> reduce_window(ImportContext& c, const char* function, ValueId x,
                               const Window& window);
 
+// x [N, C, spatial...] as [N, spatial..., C], and back.
+Result<ValueId> channels_last(ImportContext& c, ValueId x);
+Result<ValueId> channels_first(ImportContext& c, ValueId x);
+
 // What Conv says with its attributes, without a bias.
 Result<ValueId> convolve(ImportContext& c, ValueId x, ValueId w);
 // What AveragePool says with its attributes.

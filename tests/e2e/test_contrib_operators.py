@@ -374,3 +374,62 @@ def test_qlinear_pools(kind: Any, channels_last: int) -> None:
     for include in (0, 1):
         check("QLinearAveragePool", operands, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=include,
               channels_last=channels_last)
+
+
+# ---- Images [N, H, W, C]: ONNX Runtime has these on GPUs only, so the standard's operators are the oracle ----
+
+
+def last(x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, 1, -1)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("attributes", [{}, {"pads": [1, 0, 2, 1], "strides": [2, 1]}, {"group": 2, "dilations": [1, 2]}])
+def test_nhwc_conv(attributes: dict[str, Any], bias: bool) -> None:
+    x, w = normal(2, 4, 7, 9), normal(6, 4 // attributes.get("group", 1), 3, 3)
+    operands = [x, w] + ([normal(6)] if bias else [])
+    (expected,) = onnx_runtime(make_model("Conv", operands, **attributes), feeds(operands, ()))
+    operands[:2] = last(x), last(w)
+    (found,) = simulated(make_model("NhwcConv", operands, domain=MICROSOFT, **attributes), feeds(operands, ()))
+    np.testing.assert_allclose(found, last(expected), rtol=2e-5, atol=1e-5)
+
+
+def group_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, groups: int, silu: bool) -> np.ndarray:
+    """Of [N, C, H, W], in float64."""
+    rows = x.astype(np.float64).reshape(len(x), groups, -1)
+    y = (rows - rows.mean(-1, keepdims=True)) / np.sqrt(rows.var(-1, keepdims=True) + 1e-5)
+    y = y.reshape(x.shape) * gamma[:, None, None] + beta[:, None, None]
+    return y / (1 + np.exp(-y)) if silu else y
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+@pytest.mark.parametrize("silu", [False, True])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_group_norm(is_last: bool, silu: bool, kind: Any) -> None:
+    x, gamma, beta = normal(2, 8, 3, 5).astype(kind), normal(8), normal(8)
+    operands = [last(x) if is_last else x, gamma, beta]
+    model = make_model("GroupNorm", operands, domain=MICROSOFT, groups=4, activation=int(silu), channels_last=int(is_last))
+    (found,) = simulated(model, feeds(operands, ()))
+    expected = group_norm(x, gamma, beta, 4, silu)
+    assert found.dtype == kind
+    np.testing.assert_allclose(found, last(expected) if is_last else expected, rtol=2e-3 if kind == np.float16 else 2e-5, atol=1e-3 if kind == np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize("skip", [(2, 3, 5, 8), (2, 1, 1, 8), (2, 8)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_skip_group_norm(skip: tuple[int, ...], bias: bool) -> None:
+    x, gamma, beta, other = normal(2, 3, 5, 8), normal(8), normal(8), normal(*skip)
+    operands = [x, gamma, beta, other] + ([normal(8)] if bias else [])
+    found, total = simulated(make_model("SkipGroupNorm", operands, 2, domain=MICROSOFT, groups=2, activation=1), feeds(operands, ()))
+    expected = x + (other if other.ndim == 4 else other[:, None, None, :]) + (operands[4] if bias else 0)
+    np.testing.assert_allclose(total, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found, last(group_norm(np.moveaxis(expected, -1, 1), gamma, beta, 2, True)), rtol=2e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("op", "attributes", "words"), [("GroupNorm", {"groups": 3}, "groups must divide"), ("GroupNorm", {"groups": 2, "activation": 2}, "activation must be"), ("NhwcConv", {}, r"\[N, spatial..., C\]")])
+def test_wrong_image_operators(op: str, attributes: dict[str, Any], words: str) -> None:
+    import thorong
+
+    operands = [normal(2, 8) if op == "NhwcConv" else normal(2, 3, 5, 8), normal(8), normal(8)]
+    with pytest.raises(thorong.Error, match=words):
+        thorong.run(make_model(op, operands, domain=MICROSOFT, **attributes), chip="trainium2")

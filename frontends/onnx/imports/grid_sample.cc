@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "frontends/onnx/sampling.h"
+#include "frontends/onnx/spatial.h"
 
 namespace thorong::onnx {
 namespace {

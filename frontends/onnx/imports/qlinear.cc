@@ -135,24 +135,13 @@ Status import_qlinear_where(ImportContext& c, const NodeProto&) {
   return set_qlinear(c, chosen, 7, format);
 }
 
-// 0, rank - 1, 1, 2, ... and back: channels from the end to dimension 1.
-Integers channels_to(size_t rank, bool first) {
-  Integers order = counting(rank);
-  if (first) {
-    std::rotate(order.begin() + 1, order.end() - 1, order.end());
-  } else {
-    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
-  }
-  return order;
-}
-
 Status import_qlinear_pool(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(ValueId x, qlinear_operand(c, 0));
   THORONG_TRY(Format format, qlinear_format(c, 0));
-  THORONG_TRY(int64_t channels_last, c.integer("channels_last", 0));
+  THORONG_TRY(int64_t is_last, c.integer("channels_last", 0));
   if (c.rank(x) < 3) return invalid_argument("the input must be [N, C, spatial...].");
-  if (channels_last != 0) {
-    THORONG_TRY(x, c.transpose(x, channels_to(c.rank(x), true)));
+  if (is_last != 0) {
+    THORONG_TRY(x, channels_first(c, x));
   }
   Shape shape = c.shape(x);
   ValueId y = kNoValue;
@@ -165,8 +154,8 @@ Status import_qlinear_pool(ImportContext& c, const NodeProto& node) {
     THORONG_TRY(y, c.reduce("add", x, axes, true));
     THORONG_TRY(y, c.add_scalar("multiply", y, 1 / count));
   }
-  if (channels_last != 0) {
-    THORONG_TRY(y, c.transpose(y, channels_to(c.rank(y), false)));
+  if (is_last != 0) {
+    THORONG_TRY(y, channels_last(c, y));
   }
   return set_qlinear(c, y, 3, format);
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "frontends/onnx/sampling.h"
+#include "frontends/onnx/spatial.h"
 
 namespace thorong::onnx {
 namespace {
