@@ -209,11 +209,6 @@ Result<ValueId> without_hidden_rows(ImportContext& c, ValueId probabilities, Val
   return c.add("select", {hides_all, zero, probabilities});
 }
 
-Result<ValueId> add_broadcast(ImportContext& c, ValueId x, ValueId y) {
-  THORONG_TRY(y, c.broadcast_to(y, c.shape(x)));
-  return c.add("add", {x, y});
-}
-
 Result<ValueId> softmax_last(ImportContext& c, ValueId x) {
   auto axis = static_cast<int64_t>(c.rank(x)) - 1;
   return c.add("softmax", {x}, make_attributes({{"axis", axis}}));

@@ -46,8 +46,6 @@ Result<ValueId> attention_values(ImportContext& c, ValueId probabilities, ValueI
 Result<ValueId> soft_capped(ImportContext& c, ValueId scores, double cap);
 // `probabilities` with 0 in the rows whose every bias is -inf.
 Result<ValueId> without_hidden_rows(ImportContext& c, ValueId probabilities, ValueId bias);
-// x + y, with y broadcast to x's shape.
-Result<ValueId> add_broadcast(ImportContext& c, ValueId x, ValueId y);
 Result<ValueId> softmax_last(ImportContext& c, ValueId x);
 
 // The attribute scale, which must not be negative; absent: one over the root of the head's size.

@@ -410,6 +410,12 @@ uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {
   return key;
 }
 
+Result<ValueId> ImportContext::add_broadcast(ValueId x, ValueId y) {
+  if (y == kNoValue) return x;
+  THORONG_TRY(y, broadcast_to(y, shape(x)));
+  return add("add", {x, y});
+}
+
 Result<ValueId> ImportContext::widen(ValueId x) {
   bool narrow = numerics::is_float(format(x)) && numerics::byte_size(format(x)) < 4;
   return narrow ? convert(x, Format::kFloat32) : Result<ValueId>(x);

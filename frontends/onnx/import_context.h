@@ -130,6 +130,8 @@ class ImportContext {
                       ops::Attributes attributes = {});
   Result<std::vector<ValueId>> add_many(std::string_view op, std::vector<ValueId> operands,
                                         ops::Attributes attributes);
+  // x + y, with y at x's shape; x where y is absent.
+  Result<ValueId> add_broadcast(ValueId x, ValueId y);
   // An operator whose attribute "count" states how large dimension `dimension` of its first result
   // is, which depends on its operands' values: they become known.
   Result<std::vector<ValueId>> add_counted(std::string_view op, std::vector<ValueId> operands,

@@ -224,12 +224,6 @@ Result<ValueId> gate(ImportContext& c, const Recurrence& r, ValueId x, int64_t f
   return c.slice_axis(x, c.rank(x) - 1, first * r.hidden, last * r.hidden);
 }
 
-Result<ValueId> add_row(ImportContext& c, ValueId x, ValueId row) {
-  if (row == kNoValue) return x;
-  THORONG_TRY(row, c.broadcast_to(row, c.shape(x)));
-  return c.add("add", {x, row});
-}
-
 Result<ValueId> clipped(ImportContext& c, const Recurrence& r, ValueId x) {
   if (r.clip == 0) return x;
   THORONG_TRY(ValueId low, c.scalar(c.format(x), -r.clip));

@@ -46,8 +46,6 @@ Result<ValueId> input_products(ImportContext& c, const Recurrence& r, ValueId w)
 Result<ValueId> state_product(ImportContext& c, ValueId state, ValueId matrix);
 // Parts [first, last) of x's last dimension, counted in hidden sizes.
 Result<ValueId> gate(ImportContext& c, const Recurrence& r, ValueId x, int64_t first, int64_t last);
-// x with a row added to each of its rows; x when there is none.
-Result<ValueId> add_row(ImportContext& c, ValueId x, ValueId row);
 Result<ValueId> clipped(ImportContext& c, const Recurrence& r, ValueId x);
 
 using State = std::vector<ValueId>;  // the first is the output of a step

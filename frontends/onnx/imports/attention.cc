@@ -82,10 +82,7 @@ Status set_attention_outputs(ImportContext& c, const AttentionOperands& o,
   if (mode < 0 || mode > 3) return invalid_argument("qk_matmul_output_mode must be 0, 1, 2 or 3.");
   THORONG_TRY(ValueId raw, attention_scores(c, o.q, o.k, scale));
   THORONG_TRY(ValueId capped, soft_capped(c, raw, cap));
-  ValueId biased = capped;
-  if (mask.bias != kNoValue) {
-    THORONG_TRY(biased, add_broadcast(c, capped, mask.bias));
-  }
+  THORONG_TRY(ValueId biased, c.add_broadcast(capped, mask.bias));
   THORONG_TRY(ValueId wide, c.convert(biased, precise));
   THORONG_TRY(ValueId probabilities, softmax_last(c, wide));
   THORONG_TRY(probabilities, c.convert(probabilities, format));

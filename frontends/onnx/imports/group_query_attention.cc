@@ -207,11 +207,10 @@ Result<ValueId> group_query_scores(ImportContext& c, const GroupQuery& g, ValueI
                                                {"high", Integers{0, 0, 0, rest}},
                                                {"interior", Integers(4, 0)}})));
     }
-    THORONG_TRY(scores, add_broadcast(c, scores, bias));
+    THORONG_TRY(scores, c.add_broadcast(scores, bias));
   }
   THORONG_TRY(AttentionBias hidden, attention_bias(c, mask, c.format(scores)));
-  if (hidden.bias == kNoValue) return scores;
-  return add_broadcast(c, scores, hidden.bias);
+  return c.add_broadcast(scores, hidden.bias);
 }
 
 Status import_group_query(ImportContext& c, const NodeProto&) {

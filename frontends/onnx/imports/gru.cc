@@ -21,7 +21,7 @@ Result<ValueId> candidate_part(ImportContext& c, const GruCell& cell, ValueId re
     return state_product(c, kept, cell.candidate);
   }
   THORONG_TRY(ValueId product, state_product(c, state, cell.candidate));
-  THORONG_TRY(product, add_row(c, product, cell.candidate_bias));
+  THORONG_TRY(product, c.add_broadcast(product, cell.candidate_bias));
   return c.add("multiply", {reset, product});
 }
 
@@ -62,7 +62,7 @@ Result<ValueId> add_gru_bias(ImportContext& c, const Recurrence& r, int64_t dire
     THORONG_TRY(of_state, c.concatenate({others, none}, 0));
   }
   THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
-  return add_row(c, inputs, sum);
+  return c.add_broadcast(inputs, sum);
 }
 
 Result<DirectionResult> gru_direction(ImportContext& c, const Recurrence& r, int64_t direction,
@@ -105,7 +105,7 @@ Result<DirectionResult> rnn_direction(ImportContext& c, const Recurrence& r, int
     THORONG_TRY(ValueId of_inputs, gate(c, r, bias, 0, 1));
     THORONG_TRY(ValueId of_state, gate(c, r, bias, 1, 2));
     THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
-    THORONG_TRY(inputs, add_row(c, inputs, sum));
+    THORONG_TRY(inputs, c.add_broadcast(inputs, sum));
   }
   THORONG_TRY(ValueId hidden, initial_state(c, r, 5, direction, "initial_h"));
   auto step = [&](ValueId input, const State& before) -> Result<State> {

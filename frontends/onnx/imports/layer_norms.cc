@@ -111,12 +111,8 @@ Status import_skip_norm(ImportContext& c, const NodeProto& node) {
   THORONG_TRY(operands.scale, c.input(2));
   if (centre) operands.bias = c.optional_input(3);
   Shape shape = c.shape(x);
-  THORONG_TRY(skip, c.broadcast_to(skip, shape));
-  THORONG_TRY(ValueId sum, c.add("add", {x, skip}));
-  if (ValueId bias = c.optional_input(centre ? 4 : 3); bias != kNoValue) {
-    THORONG_TRY(bias, c.broadcast_to(bias, shape));
-    THORONG_TRY(sum, c.add("add", {sum, bias}));
-  }
+  THORONG_TRY(ValueId sum, c.add_broadcast(x, skip));
+  THORONG_TRY(sum, c.add_broadcast(sum, c.optional_input(centre ? 4 : 3)));
   operands.x = sum;
   THORONG_TRY(size_t axis, resolve_axis(-1, shape.size()));
   THORONG_TRY(double epsilon, c.number("epsilon", 1e-12));

@@ -93,7 +93,7 @@ Result<DirectionResult> lstm_direction(ImportContext& c, const Recurrence& r, in
     THORONG_TRY(ValueId of_inputs, gate(c, r, bias, 0, 4));
     THORONG_TRY(ValueId of_state, gate(c, r, bias, 4, 8));
     THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
-    THORONG_TRY(inputs, add_row(c, inputs, sum));
+    THORONG_TRY(inputs, c.add_broadcast(inputs, sum));
   }
   THORONG_TRY(ValueId hidden, initial_state(c, r, 5, direction, "initial_h"));
   THORONG_TRY(ValueId state, initial_state(c, r, 6, direction, "initial_c"));

@@ -68,8 +68,7 @@ Result<ValueId> general_product(ImportContext& c) {
   if (beta != 1) {
     THORONG_TRY(bias, c.add_scalar("multiply", bias, beta));
   }
-  THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
-  return c.add("add", {y, bias});
+  return c.add_broadcast(y, bias);
 }
 
 std::vector<ImportRule> import_rules_matmul() {

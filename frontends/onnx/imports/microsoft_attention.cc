@@ -65,8 +65,7 @@ Result<ValueId> hide_keys(ImportContext& c, const HeadInputs& in, ValueId scores
   if (in.padding != kNoValue) THORONG_RETURN_IF_ERROR(padding_mask(c, in, padding));
   for (const AttentionMask& mask : {padding, order}) {
     THORONG_TRY(AttentionBias hidden, attention_bias(c, mask, c.format(scores)));
-    if (hidden.bias == kNoValue) continue;
-    THORONG_TRY(scores, add_broadcast(c, scores, hidden.bias));
+    THORONG_TRY(scores, c.add_broadcast(scores, hidden.bias));
   }
   return scores;
 }
@@ -83,9 +82,7 @@ Result<HeadResults> attend_heads(ImportContext& c, const HeadInputs& in) {
   THORONG_TRY(ValueId q, c.add_scalar("multiply", in.q, scale));
   HeadResults results;
   THORONG_TRY(ValueId scores, attention_scores(c, q, in.k, 1));
-  if (in.bias != kNoValue) {
-    THORONG_TRY(scores, add_broadcast(c, scores, in.bias));
-  }
+  THORONG_TRY(scores, c.add_broadcast(scores, in.bias));
   THORONG_TRY(scores, hide_keys(c, in, scores));
   results.scores = scores;
   THORONG_TRY(ValueId probabilities, softmax_last(c, scores));
@@ -170,10 +167,7 @@ Status import_microsoft_attention(ImportContext& c, const NodeProto&) {
     return invalid_argument("the input must have rank 3 and the weights rank 2.");
   }
   THORONG_TRY(ValueId projection, c.matrix_multiply(x, weights));
-  if (c.has_input(2)) {
-    THORONG_TRY(ValueId bias, c.input(2));
-    THORONG_TRY(projection, add_broadcast(c, projection, bias));
-  }
+  THORONG_TRY(projection, c.add_broadcast(projection, c.optional_input(2)));
   THORONG_TRY(ValueId score_bias, c.tensor_or_none(5));
   THORONG_TRY(Integers sizes, c.integers("qkv_hidden_sizes"));
   return attend_projection(c, projection, sizes, 3, 4, score_bias);
@@ -203,7 +197,7 @@ Status import_qattention(ImportContext& c, const NodeProto&) {
     return invalid_argument("the input must have rank 3 and the weights rank 2.");
   }
   THORONG_TRY(ValueId projection, c.matrix_multiply(x, weights));
-  THORONG_TRY(projection, add_broadcast(c, projection, bias));
+  THORONG_TRY(projection, c.add_broadcast(projection, bias));
   return attend_projection(c, projection, {}, 5, 8, kNoValue);
 }
 
@@ -249,7 +243,7 @@ Result<ValueId> biased_heads(ImportContext& c, ValueId x, ValueId bias, int64_t 
                               " does not hold one number for each column of query, key and value.");
     }
     THORONG_TRY(bias, c.slice_axis(bias, 0, first, first + size));
-    THORONG_TRY(x, add_broadcast(c, x, bias));
+    THORONG_TRY(x, c.add_broadcast(x, bias));
   }
   return split_heads(c, x, heads);
 }

@@ -81,12 +81,8 @@ Status import_skip_group_norm(ImportContext& c, const NodeProto&) {
     column.front() = given[0], column.back() = given[1];
     THORONG_TRY(skip, c.reshape(skip, column));
   }
-  THORONG_TRY(skip, c.broadcast_to(skip, shape));
-  THORONG_TRY(ValueId sum, c.add("add", {x, skip}));
-  if (ValueId bias = c.optional_input(4); bias != kNoValue) {
-    THORONG_TRY(bias, c.broadcast_to(bias, shape));
-    THORONG_TRY(sum, c.add("add", {sum, bias}));
-  }
+  THORONG_TRY(ValueId sum, c.add_broadcast(x, skip));
+  THORONG_TRY(sum, c.add_broadcast(sum, c.optional_input(4)));
   THORONG_TRY(ValueId y, group_norm(c, sum));
   THORONG_RETURN_IF_ERROR(c.set_output(0, y));
   return c.set_output(1, sum);

@@ -220,8 +220,7 @@ Status import_qgemm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId y, c.matrix_multiply(left, right));
   if (c.has_input(6)) {
     THORONG_TRY(ValueId bias, c.convert(c.optional_input(6), Format::kFloat32));
-    THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
-    THORONG_TRY(y, c.add("add", {y, bias}));
+    THORONG_TRY(y, c.add_broadcast(y, bias));
   }
   return set_requantized(c, y, 0, 1, 0, 7, alpha);
 }

@@ -116,11 +116,7 @@ Status import_matmul_nbits(ImportContext& c, const NodeProto&) {
   THORONG_TRY(weights, c.convert(weights, c.format(a)));
   auto last = static_cast<int64_t>(c.rank(a)) - 1;
   THORONG_TRY(ValueId y, c.contract(a, weights, last, 1));
-  if (c.has_input(5)) {
-    THORONG_TRY(ValueId bias, c.input(5));
-    THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
-    THORONG_TRY(y, c.add("add", {y, bias}));
-  }
+  THORONG_TRY(y, c.add_broadcast(y, c.optional_input(5)));
   return c.set_output(0, y);
 }
 
@@ -138,10 +134,7 @@ Result<ValueId> centred_factor(ImportContext& c, ValueId x, size_t zero_at) {
 Result<ValueId> scaled_product(ImportContext& c, ValueId y, ValueId scale, size_t bias_at) {
   THORONG_TRY(scale, c.broadcast_to(scale, c.shape(y)));
   THORONG_TRY(y, c.add("multiply", {y, scale}));
-  if (!c.has_input(bias_at)) return y;
-  THORONG_TRY(ValueId bias, c.input(bias_at));
-  THORONG_TRY(bias, c.broadcast_to(bias, c.shape(y)));
-  return c.add("add", {y, bias});
+  return c.add_broadcast(y, c.optional_input(bias_at));
 }
 
 Result<ValueId> product_of_scales(ImportContext& c, ValueId a, ValueId b) {
