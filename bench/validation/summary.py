@@ -22,6 +22,7 @@ class Line:
     p90: float
     bias: float
     worst: float
+    best_saves: float | None  # median share of the device time that --schedule best would save; None where it was not asked
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -37,22 +38,25 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def summarize(results: Iterable[dict[str, Any]]) -> list[Line]:
     """Lines by chip and kind (of kernels by kernel too) and one for all rows; only results with an error and `counts` enter."""
-    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         if result["error"] is None or not result["counts"]:
             continue
-        groups[(result["chip"], result["kind"])].append(result["error"])
+        groups[(result["chip"], result["kind"])].append(result)
         if result.get("kernel"):
-            groups[(result["chip"], f"{result['kind']} {result['kernel']}")].append(result["error"])
-        groups[("all", result["kind"])].append(result["error"])
-        groups[("all", "all")].append(result["error"])
+            groups[(result["chip"], f"{result['kind']} {result['kernel']}")].append(result)
+        groups[("all", result["kind"])].append(result)
+        groups[("all", "all")].append(result)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0][1] == "all", item[0]))
     lines = []
-    for (chip, kind), errors in ordered:
+    for (chip, kind), members in ordered:
+        errors = [result["error"] for result in members]
         sizes = [abs(e) for e in errors]
+        saved = [1 - r["best_device_s"] / r["device_s"] for r in members if r.get("best_device_s")]
         line = Line(
-            chip, kind, len(errors), percentile(sizes, 0.5), percentile(sizes, 0.9), percentile(errors, 0.5), max(sizes)
-        )
+            chip, kind, len(errors), percentile(sizes, 0.5), percentile(sizes, 0.9), percentile(errors, 0.5), max(sizes),
+            percentile(saved, 0.5) if saved else None,
+        )  # fmt: skip
         lines.append(line)
     return lines
 
@@ -63,11 +67,12 @@ def skipped_counts(results: Iterable[dict[str, Any]]) -> list[tuple[str, int]]:
     return counts.most_common()
 
 
-HEADER = ("chip", "kind", "rows", "median error", "p90 error", "median signed", "worst")
+HEADER = ("chip", "kind", "rows", "median error", "p90 error", "median signed", "worst", "best saves")
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    shares = (f"{line.median:.1%}", f"{line.p90:.1%}", f"{line.bias:+.1%}", f"{line.worst:.1%}")
+    saves = "" if line.best_saves is None else f"{line.best_saves:.0%}"
+    shares = (f"{line.median:.1%}", f"{line.p90:.1%}", f"{line.bias:+.1%}", f"{line.worst:.1%}", saves)
     return (line.chip, line.kind, str(line.rows), *shares)
 
 
@@ -89,7 +94,7 @@ def as_markdown(lines: Sequence[Line], results: Sequence[dict[str, Any]]) -> str
         f"{len(predicted)} of {len(results)} published rows predicted; {outside} of them (quality C and upper bounds) "
         f"are left out of the table; {flags} predictions below the chip's roofline."
     )
-    rows += ["", said, "Error is predicted / published - 1 in the row's own unit."]
+    rows += ["", said, "Error is predicted / published - 1 in the row's own unit; best saves: of the predicted device time, by `--schedule best`."]
     return "\n".join(rows) + "\n"
 
 

@@ -73,6 +73,16 @@ def test_the_summary_leaves_out_doubtful_rows() -> None:
     line = summary.summarize(results)[0]
     assert (line.rows, line.median) == (3, pytest.approx(0.2))
     assert line.p90 == pytest.approx(0.28)
+    assert line.best_saves is None
+
+
+def test_the_summary_says_what_the_best_schedule_would_save() -> None:
+    """The median over the rows that were run with it, too."""
+    base = {"chip": "trainium1", "kind": "k", "counts": True, "error": 0.0, "device_s": 2e-3}
+    results = [{**base, "best_device_s": best} for best in (2e-3, 1e-3, 1.5e-3, None)]
+    line = summary.summarize(results)[0]
+    assert line.best_saves == pytest.approx(0.25)
+    assert summary.as_markdown([line], []).splitlines()[2].endswith("| 25% |")
 
 
 def test_single_instructions_are_found_in_the_timelines() -> None:
