@@ -52,7 +52,9 @@ constexpr std::array kTable = {
     CheckInfo{"address", kMode,
               "a tile that the kernel places lies within its memory, and PSUM tiles on multiples "
               "of 4 bytes"},
-    CheckInfo{"unwritten", kMode, "what an instruction reads has been written"},
+    CheckInfo{"unwritten", kMode,
+              "what an instruction reads has been written; one that works element by element or "
+              "within a partition may leave its results as unwritten"},
     CheckInfo{"overlap", kMode,
               "what an instruction reads has not been overwritten by a tile that the kernel placed "
               "on the same bytes"},
