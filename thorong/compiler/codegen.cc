@@ -29,6 +29,7 @@ Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups,
     }
   }
   find_lifetimes();
+  find_recurring_constants();
   weights_bound_ = find_weights_bound();
 }
 
@@ -67,10 +68,12 @@ void Codegen::find_lifetimes() {
 bool Codegen::find_weights_bound() const {
   const isa::CoreParameters& core = builder_.core();
   double bytes = 0, multiply_adds = 0;
+  std::set<ValueId> loaded;
   for (const Node& node : graph_.nodes) {
     if (node.op->name != "dot_general" && node.op->name != "convolution") continue;
     for (ValueId v : node.inputs) {
       if (v < 0 || !graph_.is_constant(base_of(v))) continue;
+      if (recurring_.contains(base_of(v)) && !loaded.insert(v).second) continue;
       bytes += static_cast<double>(graph_.type(v).elements()) *
                static_cast<double>(numerics::byte_size(matmul_format(graph_.type(v).format)));
     }
@@ -245,19 +248,22 @@ Status Codegen::run_group(const Group& group) {
   return status.at(first.name.empty() ? first.op->name : "node '" + first.name + "'");
 }
 
-Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std::string& name) {
-  Placed placed = dense_tile(-1, format, shape, pdim);
-  placed.sbuf = false;
+std::optional<Placed> Codegen::allocate_resident(const Shape& shape, int pdim, Format format) {
   int64_t row = row_elements(shape, pdim);
   int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  if (BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
-      buffer >= 0) {
-    placed.sbuf = true;
-    placed.buffer = buffer;
-    placed.tile_step = row;
-    return placed;
-  }
+  BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
+  if (buffer < 0) return std::nullopt;
+  Placed placed = dense_tile(buffer, format, shape, pdim);
+  placed.tile_step = row;
+  return placed;
+}
+
+Placed Codegen::allocate(const Shape& shape, int pdim, Format format, const std::string& name) {
+  if (auto resident = allocate_resident(shape, pdim, format)) return *resident;
+  int64_t row = row_elements(shape, pdim);
   int64_t p_size = pdim < 0 ? 1 : shape[static_cast<size_t>(pdim)];
+  Placed placed = dense_tile(-1, format, shape, pdim);
+  placed.sbuf = false;
   placed.buffer = builder_.add_hbm(name, isa::BufferRole::kScratch, format, row * p_size);
   if (pdim >= 0) placed.step[static_cast<size_t>(pdim)] = row;
   placed.pdim = -1;
@@ -377,6 +383,12 @@ Status Codegen::finish_box(const Group& group, const Box& box,
 }
 
 void Codegen::release_after(size_t g) {
+  std::erase_if(kept_, [&](const auto& entry) {
+    if (entry.first != static_cast<int>(g)) return false;
+    kept_bytes_ -= builder_.program().buffers[static_cast<size_t>(entry.second)].row_bytes;
+    builder_.release(entry.second);
+    return true;
+  });
   for (const auto& [key, cached] : row_cache_) builder_.release(cached.first);
   row_cache_.clear();
   std::set<BufferId> freed;

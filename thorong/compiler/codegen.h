@@ -118,6 +118,8 @@ class Codegen {
   // The result was placed by the lowering itself (data movement).
   void set_placed(ValueId value, Placed placed) { placed_[value] = std::move(placed); }
   Placed& output_placed() { return output_; }
+  // A new tensor in SBUF, if there is room.
+  std::optional<Placed> allocate_resident(const Shape& shape, int pdim, Format format);
   // A new tensor: in SBUF when there is room, else in HBM scratch arranged with pdim outermost.
   Placed allocate(const Shape& shape, int pdim, Format format, const std::string& name);
   // DMA or engine copy of a box between two placed tensors of the same box shape (data movement).
@@ -133,6 +135,8 @@ class Codegen {
   // one.
   std::optional<Placed> constant_view(ValueId value) const;
   Result<Placed> materialize_constant(ValueId value, int pdim, Format format);
+  // A copy in SBUF of a constant that step after step reads, if there is room; else as it is.
+  Result<Placed> keep_constant(ValueId value, const Placed& arranged, int pdim);
   Result<Placed> relayout(const Placed& from, int pdim, Format format, const std::string& name);
   Result<Placed> convert_placed(const Placed& from, Format format, const std::string& name);
   Result<Placed> broadcast_rows(const Placed& from, int pdim, Format format);
@@ -147,6 +151,8 @@ class Codegen {
   Placed place_result(ValueId value, int pdim);
 
   void find_lifetimes();
+  void find_recurring_constants();
+  bool depends(int later, int earlier) const;
   ValueId base_of(ValueId value) const { return base_[static_cast<size_t>(value)]; }
   bool find_weights_bound() const;
   bool is_view(const Node& node) const;
@@ -157,12 +163,16 @@ class Codegen {
   TileBuilder builder_;
   std::vector<std::vector<int>> consumers_;  // value -> nodes
   std::vector<ValueId> base_;                // value -> value behind the views
+  std::vector<int> made_in_;                 // value -> group that makes it, -1
   std::vector<int> last_group_;              // base value -> last group that reads it
   std::vector<std::vector<ValueId>> dying_;  // group -> values, ascending, that end with it
   std::map<ValueId, Placed> placed_;
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed>
       variants_;  // other layouts and formats of a value
   std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> constants_;
+  std::set<ValueId> recurring_;  // constants that step after step of a recurrence reads
+  std::vector<std::pair<int, BufferId>> kept_;  // copies of such in SBUF, and their last group
+  int64_t kept_bytes_ = 0;                      // a partition
   std::map<ValueId, isa::BufferId> output_buffers_;
   std::map<ValueId, Placed>
       joins_;  // results of concatenates whose operands are being written into them

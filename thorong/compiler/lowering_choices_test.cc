@@ -141,5 +141,51 @@ TEST(LoweringChoices, SmallProductsShareBanksOverAllBatchDimensions) {
   EXPECT_LE(passes, 4);
 }
 
+// Bytes that are loaded from constants.
+int64_t weight_traffic(const isa::Program& program) {
+  int64_t bytes = 0;
+  for (const isa::Instruction& one : program.instructions) {
+    if (static_cast<Opcode>(one.opcode) != Opcode::dma_copy) continue;
+    const isa::AccessPattern& from = program.operand(one, 1);
+    if (program.buffer(from).role == isa::BufferRole::kConstant) bytes += from.bytes();
+  }
+  return bytes;
+}
+
+ValueId product(Model& model, ValueId x, ValueId w) {
+  return model.add("dot_general", std::vector<ValueId>{x, w},
+                   ops::make_attributes({{"lhs_batching_dimensions", Shape{}},
+                                         {"rhs_batching_dimensions", Shape{}},
+                                         {"lhs_contracting_dimensions", Shape{1}},
+                                         {"rhs_contracting_dimensions", Shape{0}}}));
+}
+
+TEST(LoweringChoices, WeightsOfARecurrenceAreLoadedOnce) {
+  Model model;
+  ValueId w = model.constant({256, 256}), x = model.input({8, 256});
+  for (int step = 0; step < 6; ++step)
+    x = model.add("tanh", std::vector<ValueId>{product(model, x, w)});
+  EXPECT_EQ(weight_traffic(model.compiled(x)), 256 * 256 * 4);
+}
+
+TEST(LoweringChoices, WeightsOfARecurrenceThatAreTooLargeToStayAreLoadedWithEachStep) {
+  Model model;
+  ValueId w = model.constant({2048, 2048}), x = model.input({8, 2048});  // 16 of SBUF's 24 MiB
+  for (int step = 0; step < 4; ++step)
+    x = model.add("tanh", std::vector<ValueId>{product(model, x, w)});
+  EXPECT_EQ(weight_traffic(model.compiled(x)), int64_t{4} * 2048 * 2048 * 4);
+}
+
+TEST(LoweringChoices, WeightsThatIndependentProductsShareDoNotStay) {
+  Model model;
+  ValueId w = model.constant({256, 256}), sum = -1;
+  for (int i = 0; i < 4; ++i) {
+    ValueId y =
+        model.add("tanh", std::vector<ValueId>{product(model, model.input({2048, 256}), w)});
+    sum = sum < 0 ? y : model.add("add", std::vector<ValueId>{sum, y});
+  }
+  EXPECT_GE(weight_traffic(model.compiled(sum)), int64_t{4} * 256 * 256 * 4);
+}
+
 }  // namespace
 }  // namespace thorong::compiler

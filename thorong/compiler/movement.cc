@@ -170,6 +170,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
     bool repeated = pdim >= 0 && view->shape[p] > 1 && view->step[p] == 0;
     if (!repeated) {
       THORONG_TRY(Placed arranged, materialize_constant(value, pdim, format));
+      THORONG_TRY(arranged, keep_constant(value, arranged, pdim));
       return constants_[key] = arranged;
     }
   }
