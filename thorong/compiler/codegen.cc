@@ -29,8 +29,6 @@ Codegen::Codegen(const Graph& graph, const std::vector<Group>& groups,
     }
   }
   find_lifetimes();
-  find_recurring_constants();
-  weights_bound_ = find_weights_bound();
 }
 
 // Once for all values: graphs that were unrolled have very many, and as many live at once.
@@ -133,6 +131,7 @@ Format Codegen::storage_format(ValueId value) const {
 }
 
 Status Codegen::run() {
+  weights_bound_ = find_weights_bound();
   THORONG_RETURN_IF_ERROR(place_inputs());
   for (group_index_ = 0; group_index_ < groups_.size(); ++group_index_) {
     THORONG_RETURN_IF_ERROR(run_group(groups_[group_index_]));

@@ -36,6 +36,9 @@ class Codegen {
   Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
           const CompileOptions& options);
 
+  // Constants that step after step of a recurrence reads shall stay in SBUF, if there is room.
+  void keep_recurring_constants();
+  bool keeps_constants() const { return keeps_; }  // whether run() found such
   Status run();
   isa::Program take_program() { return std::move(builder_.program()); }
   // The group at which run() stopped; the number of groups if it got through them.
@@ -151,7 +154,6 @@ class Codegen {
   Placed place_result(ValueId value, int pdim);
 
   void find_lifetimes();
-  void find_recurring_constants();
   bool depends(int later, int earlier) const;
   ValueId base_of(ValueId value) const { return base_[static_cast<size_t>(value)]; }
   bool find_weights_bound() const;
@@ -173,6 +175,7 @@ class Codegen {
   std::set<ValueId> recurring_;  // constants that step after step of a recurrence reads
   std::vector<std::pair<int, BufferId>> kept_;  // copies of such in SBUF, and their last group
   int64_t kept_bytes_ = 0;                      // a partition
+  bool keeps_ = false;
   std::map<ValueId, isa::BufferId> output_buffers_;
   std::map<ValueId, Placed>
       joins_;  // results of concatenates whose operands are being written into them

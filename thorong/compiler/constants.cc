@@ -86,7 +86,7 @@ bool Codegen::depends(int later, int earlier) const {
 
 // Loops are unrolled: the weights of a recurrence are read by a chain of groups, each of which
 // waits for the one before.
-void Codegen::find_recurring_constants() {
+void Codegen::keep_recurring_constants() {
   made_in_.assign(graph_.values.size(), -1);
   std::map<ValueId, std::vector<int>> readers;
   for (size_t g = 0; g < groups_.size(); ++g) {
@@ -122,6 +122,7 @@ Result<Placed> Codegen::keep_constant(ValueId value, const Placed& arranged, int
     THORONG_RETURN_IF_ERROR(copy_box(*kept, box, arranged, box));
   kept_.emplace_back(last_group_[static_cast<size_t>(base)], kept->buffer);
   kept_bytes_ += bytes;
+  keeps_ = true;
   explain("weights stay in SBUF");
   return *kept;
 }

@@ -176,6 +176,14 @@ TEST(LoweringChoices, WeightsOfARecurrenceThatAreTooLargeToStayAreLoadedWithEach
   EXPECT_EQ(weight_traffic(model.compiled(x)), int64_t{4} * 2048 * 2048 * 4);
 }
 
+TEST(LoweringChoices, WeightsOfARecurrenceDoNotStayWhereWhatItMakesNeedsTheRoom) {
+  Model model;  // two states of 8 MiB beside 9 MiB of weights: more than residents may take
+  ValueId w = model.constant({1536, 1536}), x = model.input({1408, 1536});
+  for (int step = 0; step < 4; ++step)
+    x = model.add("tanh", std::vector<ValueId>{product(model, x, w)});
+  EXPECT_GE(weight_traffic(model.compiled(x)), int64_t{4} * 1536 * 1536 * 4);
+}
+
 TEST(LoweringChoices, WeightsThatIndependentProductsShareDoNotStay) {
   Model model;
   ValueId w = model.constant({256, 256}), sum = -1;

@@ -36,10 +36,17 @@ std::vector<Group> by_reference(const Group& group) {
 Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups,
                            const isa::CoreParameters& core, const CompileOptions& options) {
   size_t share = 0;
+  bool keep = true;
   while (true) {
     Codegen codegen(graph, groups, core, options);
     codegen.builder().set_stream_share(kStreamShares[share]);
+    if (keep) codegen.keep_recurring_constants();
     Status status = codegen.run();
+    const bool crowded = codegen.keeps_constants() && (!status.ok() || !codegen.spilled().empty());
+    if (crowded) {  // what is made needs the room more
+      keep = false;
+      continue;
+    }
     if (status.ok()) {
       Generated generated{codegen.take_program(), codegen.spilled()};
       sim::insert_semaphores(generated.program);
