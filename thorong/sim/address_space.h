@@ -52,6 +52,7 @@ class AddressSpace {
     int64_t best_stamp = 0;
     for (size_t first = 0; first < free_.size(); ++first) {
       if (best && best_stamp == 0) break;  // nothing is older
+      if (best && free_[first].stamp >= best_stamp) continue;
       const int64_t begin = free_[first].address;
       int64_t stamp = 0, at = begin;
       for (size_t i = first; i < free_.size() && free_[i].address == at && at - begin < bytes;
