@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command: subcommands from commands/, exit statuses and error printing of the contract.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "thorong/chip/block_spec.h"
@@ -34,6 +36,15 @@ bool g_verbose = false;
 template <size_t N>
 void say(int descriptor, const char (&text)[N]) {
   [[maybe_unused]] ssize_t ignored = ::write(descriptor, text, N - 1);
+}
+
+// Keeps memory that is given back: one step's lists are soon followed by another's, and the kernel
+// takes longer to clear pages than they take to be filled.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 // Calls only what a signal handler may.
@@ -182,6 +193,7 @@ int exit_status(Code code) {
 }  // namespace thorong::cli
 
 int main(int argc, char** argv) {
+  thorong::cli::keep_freed_memory();
   std::signal(SIGINT, thorong::cli::on_interrupt);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
   thorong::set_check_handler(thorong::cli::on_bug);

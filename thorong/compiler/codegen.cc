@@ -381,6 +381,10 @@ Status Codegen::finish_box(const Group& group, const Box& box,
   return copy_box(output_, box, from, whole(from.shape));
 }
 
+auto Codegen::first_variant(ValueId value) -> Variants::iterator {
+  return variants_.lower_bound({value, {std::numeric_limits<int>::min(), Format{}}});
+}
+
 void Codegen::release_after(size_t g) {
   std::erase_if(kept_, [&](const auto& entry) {
     if (entry.first != static_cast<int>(g)) return false;
@@ -403,22 +407,15 @@ void Codegen::release_after(size_t g) {
     placed_.erase(it);
   }
   for (ValueId v : dying_[g]) {
-    auto it = variants_.lower_bound({v, {std::numeric_limits<int>::min(), Format{}}});
+    auto it = first_variant(v);
     while (it != variants_.end() && it->first.first == v) {
       release(v, it->second.buffer);
       it = variants_.erase(it);
     }
   }
-  // Layouts of constants that were brought into SBUF (broadcast rows) live for one group.
-  for (auto it = variants_.begin(); it != variants_.end();) {
-    bool constant_row = graph_.is_constant(base_of(it->first.first)) && it->second.sbuf;
-    if (!constant_row) {
-      ++it;
-      continue;
-    }
-    builder_.release(it->second.buffer);
-    it = variants_.erase(it);
-  }
+  for (const Variant& key : constant_rows_)
+    builder_.release(variants_.extract(key).mapped().buffer);
+  constant_rows_.clear();
 }
 
 // A value that was copied into another layout and that nobody reads again gives its place back at
@@ -449,7 +446,11 @@ void Codegen::release_original(ValueId value) {
     placed_.erase(it);
   }
   // What was seen as a view of such a copy: its place is given back once.
-  std::erase_if(variants_, [&](const auto& entry) { return freed.contains(entry.second.buffer); });
+  for (ValueId v : dying_[group_index_]) {
+    auto it = base_of(v) == base ? first_variant(v) : variants_.end();
+    while (it != variants_.end() && it->first.first == v)
+      it = freed.contains(it->second.buffer) ? variants_.erase(it) : std::next(it);
+  }
 }
 
 Status Codegen::store_outputs() {

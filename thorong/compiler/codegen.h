@@ -131,6 +131,8 @@ class Codegen {
 
  private:
   friend class ElementwiseEmitter;
+  using Variant = std::pair<ValueId, std::pair<int, Format>>;  // another layout, another format
+  using Variants = std::map<Variant, Placed>;
   Status run_group(const Group& group);
   Status place_inputs();
   Status store_outputs();
@@ -145,6 +147,7 @@ class Codegen {
   Result<Placed> broadcast_rows(const Placed& from, int pdim, Format format);
   Placed store_dense(const Placed& from, Format format, const std::string& name);
   Status copy_to_hbm(const Placed& from, const Placed& to);
+  Variants::iterator first_variant(ValueId value);
   void release_after(size_t group_index);
   void release_original(ValueId value);
   void begin_operator(const Group& group, const Node& first);
@@ -169,10 +172,9 @@ class Codegen {
   std::vector<int> last_group_;              // base value -> last group that reads it
   std::vector<std::vector<ValueId>> dying_;  // group -> values, ascending, that end with it
   std::map<ValueId, Placed> placed_;
-  std::map<std::pair<ValueId, std::pair<int, Format>>, Placed>
-      variants_;  // other layouts and formats of a value
-  std::map<std::pair<ValueId, std::pair<int, Format>>, Placed> constants_;
-  std::set<ValueId> recurring_;  // constants that step after step of a recurrence reads
+  Variants variants_, constants_;
+  std::set<Variant> constant_rows_;  // those of variants_ that live for the present group
+  std::set<ValueId> recurring_;      // constants that step after step of a recurrence reads
   std::vector<std::pair<int, BufferId>> kept_;  // copies of such in SBUF, and their last group
   int64_t kept_bytes_ = 0;                      // a partition
   bool keeps_ = false;

@@ -185,6 +185,7 @@ Result<Placed> Codegen::acquire(ValueId value, int pdim, Format format, bool spl
   std::string name = graph_.value(value).name;
   if (repeats) {
     THORONG_TRY(Placed rows, broadcast_rows(placed, pdim, format));
+    if (rows.sbuf && graph_.is_constant(base_of(value))) constant_rows_.insert(key);
     return variants_[key] = rows;
   }
   if (!placed.sbuf && graph_.is_constant(base_of(value))) return constants_[key] = placed;

@@ -252,24 +252,19 @@ std::optional<isa::AccessPattern> pattern(const Placed& placed, const Box& box, 
     ap.start_partition = static_cast<int32_t>(selected % block);
     ap.offset += selected / block * placed.tile_step;
   }
-  std::vector<std::pair<int64_t, int64_t>> dims;  // size, step
+  size_t rank = 0;
   for (size_t i = 0; i < box.size(); ++i) {
     if (static_cast<int>(i) == pdim) continue;
     ap.offset += box[i].begin * placed.step[i];
     if (box[i].size == 1) continue;
-    if (!dims.empty() && dims.back().second == placed.step[i] * box[i].size) {
-      dims.back() = {dims.back().first * box[i].size, placed.step[i]};
-    } else {
-      dims.emplace_back(box[i].size, placed.step[i]);
-    }
+    const bool merges = rank > 0 && ap.step[rank - 1] == placed.step[i] * box[i].size;
+    if (!merges && rank == isa::kMaxFreeRank) return std::nullopt;
+    if (!merges) ++rank;
+    ap.size[rank - 1] *= static_cast<int32_t>(box[i].size);
+    ap.step[rank - 1] = placed.step[i];
   }
-  if (dims.size() > isa::kMaxFreeRank) return std::nullopt;
-  if (dims.empty()) dims.emplace_back(1, 1);
-  ap.rank = static_cast<uint8_t>(dims.size());
-  for (size_t i = 0; i < dims.size(); ++i) {
-    ap.size[i] = static_cast<int32_t>(dims[i].first);
-    ap.step[i] = dims[i].second;
-  }
+  if (rank == 0) ap.step[rank++] = 1;
+  ap.rank = static_cast<uint8_t>(rank);
   return ap;
 }
 

@@ -75,7 +75,7 @@ Json tile_json(const Result& result, const TileUse& tile) {
 }
 
 Json memory_map_json(const Result& result) {
-  constexpr size_t kMostTiles = 4096;  // Python's Result.tiles has all
+  constexpr size_t kMostTiles = 1024;  // Python's Result.tiles has all
   Json json = Json::object();
   for (Memory memory : {Memory::kSbuf, Memory::kPsum}) {
     const MemoryShape& shape = memory == Memory::kSbuf ? result.sbuf : result.psum;

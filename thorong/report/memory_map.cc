@@ -127,22 +127,24 @@ MemoryPeak memory_peak(const Result& result, Memory memory) {
 }
 
 std::vector<TileUse> largest_tiles(const Result& result, Memory memory, size_t most) {
-  std::vector<TileUse> tiles;
+  using Weighed = std::pair<double, const TileUse*>;  // minus bytes x time, so the largest is first
+  std::vector<Weighed> all;
   for (const TileUse& tile : result.tiles) {
-    if (tile.memory == memory) tiles.push_back(tile);
+    if (tile.memory != memory) continue;
+    all.emplace_back(
+        -static_cast<double>(tile.total_bytes()) * static_cast<double>(tile.end_ps - tile.start_ps),
+        &tile);
   }
-  auto weight = [](const TileUse& tile) {
-    return static_cast<double>(tile.total_bytes()) *
-           static_cast<double>(tile.end_ps - tile.start_ps);
-  };
-  if (tiles.size() > most) {
-    std::stable_sort(tiles.begin(), tiles.end(),
-                     [&](const TileUse& a, const TileUse& b) { return weight(a) > weight(b); });
-    tiles.resize(most);
+  if (all.size() > most) {
+    std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(most), all.end());
+    all.resize(most);
   }
-  std::stable_sort(tiles.begin(), tiles.end(), [](const TileUse& a, const TileUse& b) {
-    return std::tie(a.start_ps, a.address) < std::tie(b.start_ps, b.address);
+  std::sort(all.begin(), all.end(), [](const Weighed& a, const Weighed& b) {
+    return std::tie(a.second->start_ps, a.second->address, a) <
+           std::tie(b.second->start_ps, b.second->address, b);
   });
+  std::vector<TileUse> tiles;
+  for (const auto& [weight, tile] : all) tiles.push_back(*tile);
   return tiles;
 }
 

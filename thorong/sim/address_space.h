@@ -22,13 +22,13 @@ class AddressSpace {
 
   std::optional<int64_t> allocate_first_fit(int64_t bytes) {
     bytes = round(bytes);
-    int64_t at = begin_;
-    for (const auto& [address, size] : used_) {
-      if (address - at >= bytes) break;
-      at = address + size;
+    int64_t begin = begin_, end = begin_;  // of the free stretch
+    for (const Piece& piece : free_) {
+      if (piece.address != end) begin = piece.address;
+      end = piece.address + piece.bytes;
+      if (end - begin >= bytes) return take(begin, bytes);
     }
-    if (at + bytes > end_) return std::nullopt;
-    return take(at, bytes);
+    return std::nullopt;
   }
   // The smallest free stretch that is large enough, its low or its high end; the lowest of equals.
   std::optional<int64_t> allocate_best_fit(int64_t bytes, bool high_end) {
@@ -52,6 +52,7 @@ class AddressSpace {
     int64_t best_stamp = 0;
     for (size_t first = 0; first < free_.size(); ++first) {
       if (best && best_stamp == 0) break;  // nothing is older
+      if (best && free_[first].stamp >= best_stamp) continue;
       const int64_t begin = free_[first].address;
       int64_t stamp = 0, at = begin;
       for (size_t i = first; i < free_.size() && free_[i].address == at && at - begin < bytes;

@@ -35,17 +35,6 @@ Range range_of(const isa::Program& program, const isa::AccessPattern& pattern) {
   return {low * size, (high + 1) * size, 0, 1, 0};
 }
 
-bool overlaps(const Range& a, const Range& b) {
-  if (a.pitch == b.pitch)
-    return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
-  return a.linear_low() < b.linear_high() && b.linear_low() < a.linear_high();
-}
-
-bool covers(const Range& r, const Range& a) {
-  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first &&
-         a.last <= r.last;
-}
-
 Range hull(const Range& a, const Range& b) {
   if (a.pitch != b.pitch) {
     return {std::min(a.linear_low(), b.linear_low()), std::max(a.linear_high(), b.linear_high()), 0,

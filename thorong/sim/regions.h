@@ -22,8 +22,16 @@ Range range_of(const isa::Program& program, const isa::AccessPattern& pattern);
 // All of a buffer.
 Range whole_range(const isa::Buffer& buffer);
 
-bool overlaps(const Range& a, const Range& b);
-bool covers(const Range& r, const Range& a);
+// Asked of every pair of accesses to a buffer.
+inline bool overlaps(const Range& a, const Range& b) {
+  if (a.pitch == b.pitch)
+    return a.low < b.high && b.low < a.high && a.first < b.last && b.first < a.last;
+  return a.linear_low() < b.linear_high() && b.linear_low() < a.linear_high();
+}
+inline bool covers(const Range& r, const Range& a) {
+  return r.pitch == a.pitch && r.low <= a.low && a.high <= r.high && r.first <= a.first &&
+         a.last <= r.last;
+}
 inline bool equal(const Range& a, const Range& b) { return covers(a, b) && covers(b, a); }
 // The smallest rectangle around both.
 Range hull(const Range& a, const Range& b);

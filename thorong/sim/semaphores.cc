@@ -26,6 +26,7 @@ struct Access {
   Queue queue = Queue::kVector;
   int32_t count = 0;  // the queue's completed instructions after this one
   bool write = false;
+  int32_t written = 0;  // Accesses::written when it was read
 };
 
 // Of one buffer. Reads mostly come again in the order in which they came before, so the place of
@@ -33,6 +34,8 @@ struct Access {
 struct Accesses {
   std::vector<Access> writes, reads;
   size_t next_read = 0;
+  int32_t written = 0;  // how often
+  int32_t pieces = 0;   // Piece entries that name the buffer
   size_t size() const { return writes.size() + reads.size(); }
 };
 
@@ -121,9 +124,12 @@ class Tracker {
     return whole_range(program_.buffers[static_cast<size_t>(id)]);
   }
 
-  void need(const Access& access) {
-    int32_t& needed = needed_[static_cast<size_t>(access.queue)];
-    needed = std::max(needed, access.count);
+  void need(const std::vector<Access>& records, const Range& range) {
+    for (const Access& record : records) {
+      if (!overlaps(record.range, range)) continue;
+      int32_t& needed = needed_[static_cast<size_t>(record.queue)];
+      needed = std::max(needed, record.count);
+    }
   }
 
   // First touch of a buffer, or first since another was at its addresses: whatever used them before
@@ -142,7 +148,7 @@ class Tracker {
         continue;
       }
       if (old.id != id) live_[static_cast<size_t>(old.id)] = false;
-      const Accesses& before = accesses_[static_cast<size_t>(old.id)];
+      Accesses& before = accesses_[static_cast<size_t>(old.id)];
       for (const auto* records : {&before.writes, &before.reads}) {
         if (old.id == id) break;  // its own records say more
         for (const Access& a : *records) {
@@ -151,15 +157,21 @@ class Tracker {
         }
       }
       it = map.erase(it);
-      if (begin < low) map[begin] = {low, old.id};
-      if (old.high > high) map[high] = {old.high, old.id};
+      --before.pieces;
+      if (begin < low) map[begin] = {low, old.id}, ++before.pieces;
+      if (old.high > high) map[high] = {old.high, old.id}, ++before.pieces;
+      // Who waits for the new buffer's users waits for those of a buffer that has lost its place.
+      if (before.pieces == 0 && old.id != id) before = {};
     }
+    Accesses& records = accesses_[static_cast<size_t>(id)];
     for (size_t q = 0; q < isa::kQueues; ++q) {
       if (last[q] > 0)
-        accesses_[static_cast<size_t>(id)].writes.push_back(
+        records.writes.push_back(
             {{0, kEverything, 0, kEverything, 0}, static_cast<Queue>(q), last[q], true});
     }
+    ++records.written;
     map[low] = {high, id};
+    ++records.pieces;
     live_[static_cast<size_t>(id)] = true;
   }
 
@@ -168,15 +180,12 @@ class Tracker {
     if (program_.buffers[static_cast<size_t>(id)].role == isa::BufferRole::kConstant) return;
     if (!live_[static_cast<size_t>(id)]) open(id);
     Accesses& records = accesses_[static_cast<size_t>(id)];
-    for (const Access& record : records.writes) {
-      if (overlaps(record.range, range)) need(record);
-    }
     if (!write) {
-      read(records, {range, queue, count, false});
+      read(records, {range, queue, count, false, records.written});
     } else {
-      for (const Access& record : records.reads) {
-        if (overlaps(record.range, range)) need(record);
-      }
+      need(records.writes, range);
+      need(records.reads, range);
+      ++records.written;
       auto covered = [&](const Access& record) { return covers(range, record.range); };
       std::erase_if(records.writes, covered);
       std::erase_if(records.reads, covered);
@@ -186,8 +195,9 @@ class Tracker {
     if (records.size() > kMaxRecords) coarsen(records);
   }
 
-  // The same read again takes the place of the earlier one.
-  static void read(Accesses& records, const Access& access) {
+  // The same read again takes the place of the earlier one; where nothing was written in between,
+  // the queue has waited for all of that already.
+  void read(Accesses& records, const Access& access) {
     std::vector<Access>& reads = records.reads;
     auto same = [&](const Access& record) {
       return record.queue == access.queue && equal(record.range, access.range);
@@ -196,11 +206,13 @@ class Tracker {
                                      records.next_read < reads.size() ? records.next_read : 0);
     if (found == reads.end() || !same(*found))
       found = std::find_if(reads.begin(), reads.end(), same);
+    if (found == reads.end() || found->written != access.written)
+      need(records.writes, access.range);
     if (found == reads.end()) {
       reads.push_back(access);
       return;
     }
-    found->count = access.count;
+    *found = access;
     records.next_read = static_cast<size_t>(found - reads.begin()) + 1;
   }
 
@@ -218,7 +230,8 @@ class Tracker {
         m.count = std::max(m.count, r.count), m.write = m.write || r.write;
       }
     }
-    records = {};
+    records.writes.clear(), records.reads.clear();
+    ++records.written;
     for (const Access& m : merged) {
       if (m.count > 0) (m.write ? records.writes : records.reads).push_back(m);
     }

@@ -92,6 +92,24 @@ TEST(Semaphores, AWaitIsNotRepeated) {
   EXPECT_TRUE(waits_of(b.program, 3).empty());
 }
 
+TEST(Semaphores, AReadThatComesAgainWaitsForWhatWasWrittenInBetween) {
+  ProgramBuilder b;
+  const auto hbm = b.buffer(Space::kHbm, 0, 100), x = b.buffer(Space::kSbuf, 0, 100),
+             y = b.buffer(Space::kSbuf, 400, 100);
+  b.load(b.part(x, 0, 100), b.part(hbm, 0, 100));              // 0
+  b.copy(b.part(y, 0, 100), b.part(x, 0, 100));                // 1
+  b.copy(b.part(y, 0, 100), b.part(x, 0, 100));                // 2 reads the same
+  b.add(Opcode::memset, Queue::kGpsimd, {b.part(x, 50, 10)});  // 3
+  b.copy(b.part(y, 0, 100), b.part(x, 0, 100));                // 4
+  b.activate(kExp, b.part(y, 0, 100), b.part(x, 0, 100));      // 5
+  insert_semaphores(b.program);
+  EXPECT_EQ(waits_of(b.program, 1), (Waits{{Queue::kDmaLoad, 1}}));
+  EXPECT_EQ(waits_of(b.program, 2), Waits{});
+  EXPECT_EQ(waits_of(b.program, 4), (Waits{{Queue::kGpsimd, 1}}));
+  EXPECT_EQ(waits_of(b.program, 5).at(Queue::kDmaLoad), 1);
+  EXPECT_EQ(waits_of(b.program, 5).at(Queue::kGpsimd), 1);
+}
+
 TEST(Semaphores, AReusedAddressWaitsForItsLastUsers) {
   ProgramBuilder b;
   const auto old = b.buffer(Space::kSbuf, 0, 100), other = b.buffer(Space::kSbuf, 4000, 100),

@@ -18,6 +18,7 @@
 //   Vector engine (depthwise.cc).
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 #include <set>
 
@@ -108,35 +109,46 @@ class Convolution {
 
   Status prepare_weights() {
     const ops::Tensor& w = *codegen_.constant(codegen_.base(node_.inputs[1]));
-    auto fill = [&](float* cells) {
-      int64_t taps = 1;
-      for (int64_t k : window_.kernel) taps *= k;
-      int64_t per_group_in = channels_ / groups_, per_group_out = outputs_ / groups_;
-      std::vector<float> row(static_cast<size_t>(w_shape_[1] * taps));
-      for (int64_t o = 0; o < outputs_; ++o) {
-        numerics::widen(w.type.format,
-                        w.data + static_cast<size_t>(o * w_shape_[1] * taps) *
-                                     numerics::byte_size(w.type.format),
-                        row.data(), row.size());
-        int64_t group = o / per_group_out;
-        for (const Step& step : steps_) {
-          float* column = cells + step.weight_offset + o;
-          for (int64_t p = 0; p < step.size; ++p) {
-            std::vector<int64_t> tap = step.tap;
-            int64_t c = step.begin + p;
-            if (stacks_) tap[tap.size() - 2] = p / channels_, c = p % channels_;
-            int64_t inside = c - group * per_group_in, flat = 0;
-            for (size_t i = 0; i < tap.size(); ++i) flat = flat * window_.kernel[i] + tap[i];
-            bool in_group = inside >= 0 && inside < per_group_in;
-            column[p * outputs_] = in_group ? row[static_cast<size_t>(inside * taps + flat)] : 0.0f;
+    THORONG_TRY(weights_, codegen_.prepare_constant(
+                              graph_.value(codegen_.base(node_.inputs[1])).name, format_,
+                              weight_elements_, [&](float* cells) { arrange_weights(w, cells); }));
+    return ok_status();
+  }
+
+  // From [output, channel of its group, tap] to the steps' [row, output], some outputs at a time.
+  void arrange_weights(const ops::Tensor& w, float* cells) const {
+    constexpr int64_t kTogether = 16;
+    const int64_t taps = ops::element_count(window_.kernel), length = w_shape_[1] * taps;
+    const int64_t per_group_in = channels_ / groups_, per_group_out = outputs_ / groups_;
+    std::vector<float> rows(static_cast<size_t>(kTogether * length));
+    for (int64_t o = 0; o < outputs_; o += kTogether) {
+      const int64_t count = std::min(kTogether, outputs_ - o);
+      numerics::widen(w.type.format,
+                      w.data + static_cast<size_t>(o * length) * numerics::byte_size(w.type.format),
+                      rows.data(), static_cast<size_t>(count * length));
+      std::array<int64_t, kTogether> first{};  // channel of each output's group
+      for (int64_t i = 0; i < count; ++i)
+        first[static_cast<size_t>(i)] = (o + i) / per_group_out * per_group_in;
+      for (const Step& step : steps_) {
+        for (int64_t p = 0; p < step.size; ++p) {
+          const int64_t channel = stacks_ ? p % channels_ : step.begin + p;
+          const int64_t tap =
+              flat_tap(step) + (stacks_ ? p / channels_ : 0) * window_.kernel.back();
+          float* to = cells + step.weight_offset + p * outputs_ + o;
+          for (int64_t i = 0; i < count; ++i) {
+            const int64_t inside = channel - first[static_cast<size_t>(i)];
+            const bool in_group = inside >= 0 && inside < per_group_in;
+            to[i] = in_group ? rows[static_cast<size_t>(i * length + inside * taps + tap)] : 0.0f;
           }
         }
       }
-    };
-    THORONG_TRY(weights_,
-                codegen_.prepare_constant(graph_.value(codegen_.base(node_.inputs[1])).name,
-                                          format_, weight_elements_, fill));
-    return ok_status();
+    }
+  }
+
+  int64_t flat_tap(const Step& step) const {
+    int64_t flat = 0;
+    for (size_t i = 0; i < step.tap.size(); ++i) flat = flat * window_.kernel[i] + step.tap[i];
+    return flat;
   }
 
   // Whether the weights of a step and a range of outputs are all zero because they belong to

@@ -349,23 +349,21 @@ class Product {
     }
     for (size_t k = 0; k < steps_.size(); ++k) {
       StreamScope scope(codegen_.builder());
-      Placed tile;
-      if (!moving.empty())
-        tile = moving[k];
-      else {
-        THORONG_TRY(tile, codegen_.bring(moving_, moving_box(index, steps_[k], n),
-                                         static_cast<int>(m_k_), format_, scope));
+      Placed moving_now, stationary_now;
+      const Placed& m = moving.empty() ? moving_now : moving[k];
+      const Box moved = moving_box(index, steps_[k], n);
+      if (moving.empty()) {
+        THORONG_TRY(moving_now,
+                    codegen_.bring(moving_, moved, static_cast<int>(m_k_), format_, scope));
       }
-      THORONG_TRY(AccessPattern moves,
-                  codegen_.view(tile, moving_box(index, steps_[k], n), static_cast<int>(m_k_)));
-      Placed s;
-      if (!stationary.empty())
-        s = stationary[k];
-      else {
+      THORONG_TRY(AccessPattern moves, codegen_.view(m, moved, static_cast<int>(m_k_)));
+      const Placed& s = stationary.empty() ? stationary_now : stationary[k];
+      if (stationary.empty()) {
         const Range all{ranges[0].begin,
                         ranges.back().begin + ranges.back().size - ranges[0].begin};
-        THORONG_TRY(s, codegen_.bring(stationary_, stationary_box(index, steps_[k], all),
-                                      static_cast<int>(s_k_), format_, scope));
+        THORONG_TRY(stationary_now,
+                    codegen_.bring(stationary_, stationary_box(index, steps_[k], all),
+                                   static_cast<int>(s_k_), format_, scope));
       }
       for (size_t i = 0; i < psum.size(); ++i) {
         THORONG_TRY(
