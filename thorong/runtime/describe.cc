@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <set>
 
 #include "thorong/chip/loader.h"
@@ -12,6 +13,7 @@
 #include "thorong/runtime/describe_waits.h"
 #include "thorong/runtime/session.h"
 #include "thorong/runtime/workload.h"
+#include "thorong/sim/waits.h"
 #include "thorong/version.h"
 
 namespace thorong::runtime {
@@ -455,18 +457,27 @@ report::Result describe(const Program& program) {
   result.seed = options.seed, result.timing_only = options.timing_only;
   result.import_s = program.import_s, result.compile_s = program.compile_s;
   result.from_cache = program.from_cache;
+  // On large programs these two take as long as the rest, beside which they go on.
+  constexpr size_t kLarge = 100000;
+  const isa::Program& tiles = program.tiles;
+  const auto when = tiles.instructions.size() < kLarge ? std::launch::deferred : std::launch::async;
+  auto starts =
+      std::async(when, [&] { return sim::explain_starts(tiles, program.core, program.timing); });
+  auto memory = std::async(when, [&] { return find_memory_use(program); });
   add_operators(program, result);
-  describe_waits(program, result);
+  describe_waits(program, starts.get(), result);
   add_totals(program, result);
   add_engines(program, result);
   add_cost(program, result);
-  result.hbm_peak_bytes = program.tiles.hbm_bytes;
-  result.sbuf_peak_bytes = program.tiles.sbuf_peak_bytes,
-  result.psum_peak_bytes = program.tiles.psum_peak_bytes;
+  result.hbm_peak_bytes = tiles.hbm_bytes;
+  result.sbuf_peak_bytes = tiles.sbuf_peak_bytes, result.psum_peak_bytes = tiles.psum_peak_bytes;
   result.hbm_capacity_bytes = static_cast<int64_t>(program.core.hbm_bytes);
   result.sbuf_capacity_bytes = program.core.partitions * program.core.sbuf_bytes_per_partition;
   result.psum_capacity_bytes =
       program.core.partitions * program.core.psum_banks * program.core.psum_bank_bytes;
+  result.sbuf = {program.core.partitions, program.core.sbuf_bytes_per_partition, 0};
+  result.psum = {program.core.partitions, program.core.psum_banks * program.core.psum_bank_bytes,
+                 program.core.psum_bank_bytes};
   for (const auto& spec : isa::instruction_table())
     result.instruction_names.push_back(spec.mnemonic);
   const Used used = used_by(program);
@@ -475,7 +486,8 @@ report::Result describe(const Program& program) {
   add_not_modelled(program, used, result);
   add_hints(program, used, result);
   add_expected_error(program, result);
-  describe_memory(program, result);
+  MemoryUse use = memory.get();
+  result.tiles = std::move(use.tiles), result.tile_names = std::move(use.names);
   return result;
 }
 

@@ -85,12 +85,12 @@ class Names {
 
 }  // namespace
 
-void describe_memory(const Program& program, report::Result& result) {
+MemoryUse find_memory_use(const Program& program) {
   const isa::Program& tiles = program.tiles;
-  const isa::CoreParameters& core = program.core;
   const std::vector<Life> lives = Lives(program).find();
-  Names names(result.tile_names);
-  result.tiles.reserve(lives.size());
+  MemoryUse found;
+  Names names(found.names);
+  found.tiles.reserve(lives.size());
   for (size_t b = 0; b < lives.size(); ++b) {
     if (lives[b].instruction < 0) continue;
     const isa::Buffer& buffer = tiles.buffers[b];
@@ -106,10 +106,9 @@ void describe_memory(const Program& program, report::Result& result) {
     use.name = names.number(buffer.name);
     use.operator_index = first.operator_index, use.engine = static_cast<uint16_t>(first.queue);
     use.memory = static_cast<report::Memory>(buffer.space);
-    result.tiles.push_back(use);
+    found.tiles.push_back(use);
   }
-  result.sbuf = {core.partitions, core.sbuf_bytes_per_partition, 0};
-  result.psum = {core.partitions, core.psum_banks * core.psum_bank_bytes, core.psum_bank_bytes};
+  return found;
 }
 
 }  // namespace thorong::runtime

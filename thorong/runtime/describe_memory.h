@@ -7,7 +7,11 @@
 
 namespace thorong::runtime {
 
-// Fills Result::tiles, tile_names and the memories' shapes and capacities.
-void describe_memory(const Program& program, report::Result& result);
+// Result::tiles and tile_names.
+struct MemoryUse {
+  std::vector<report::TileUse> tiles;
+  std::vector<std::string> names;
+};
+MemoryUse find_memory_use(const Program& program);
 
 }  // namespace thorong::runtime

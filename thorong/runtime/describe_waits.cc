@@ -114,9 +114,9 @@ std::vector<int64_t> add_critical_path(const Program& program, const Groups& gro
 
 }  // namespace
 
-void describe_waits(const Program& program, report::Result& result) {
+void describe_waits(const Program& program, const std::vector<sim::Start>& starts,
+                    report::Result& result) {
   const isa::Program& tiles = program.tiles;
-  std::vector<sim::Start> starts = sim::explain_starts(tiles, program.core, program.timing);
   const Groups groups(result.timeline);
   std::vector<int64_t> idle = add_critical_path(program, groups, starts, result);
   constexpr uint64_t kHolds = report::kHoldNames.size();
