@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "thorong/report/json.h"
 #include "thorong/report/report.h"
 #include "thorong/report/text_grid.h"
 #include "thorong/report/units.h"
@@ -103,20 +104,7 @@ std::string to_explanation_json(const Result& result, const ExplainOptions& opti
   Json operators = Json::array();
   const std::vector<size_t> order = ordered(result, options.program_order);
   const size_t shown = options.most == 0 ? order.size() : std::min(options.most, order.size());
-  for (size_t i = 0; i < shown; ++i) {
-    const OperatorUse& use = result.operators[order[i]];
-    operators.push_back({{"name", use.name},
-                         {"op", use.op},
-                         {"time_s", use.time_s},
-                         {"path", use.path},
-                         {"engine", use.engine},
-                         {"bound", use.bound},
-                         {"bound_share", use.bound_share},
-                         {"flops", use.flops},
-                         {"hbm_bytes", use.hbm_bytes},
-                         {"roofline_s", use.roofline_s},
-                         {"choice", use.choice}});
-  }
+  for (size_t i = 0; i < shown; ++i) operators.push_back(operator_json(result.operators[order[i]]));
   Json json = {
       {"thorong", result.thorong_version}, {"model", result.model_path},  {"chip", result.chip},
       {"schedule", result.schedule},       {"device_s", result.device_s}, {"operators", operators}};

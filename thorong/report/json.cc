@@ -132,22 +132,7 @@ Json memory_json(const Result& result) {
 
 Json operators_json(const Result& result) {
   Json json = Json::array();
-  for (const OperatorUse& use : result.operators) {
-    json.push_back({{"name", use.name},
-                    {"op", use.op},
-                    {"start_s", use.start_s},
-                    {"time_s", use.time_s},
-                    {"energy_j", use.energy_j},
-                    {"engine", use.engine},
-                    {"path", use.path},
-                    {"bound", use.bound},
-                    {"bound_share", use.bound_share},
-                    {"flops", use.flops},
-                    {"hbm_bytes", use.hbm_bytes},
-                    {"roofline_s", use.roofline_s},
-                    {"choice", use.choice},
-                    {"instructions", use.instructions}});
-  }
+  for (const OperatorUse& use : result.operators) json.push_back(operator_json(use));
   return json;
 }
 
@@ -283,6 +268,23 @@ std::string dump(const Json& json) {
 }
 
 }  // namespace
+
+Json operator_json(const OperatorUse& use) {
+  return {{"name", use.name},
+          {"op", use.op},
+          {"start_s", use.start_s},
+          {"time_s", use.time_s},
+          {"energy_j", use.energy_j},
+          {"engine", use.engine},
+          {"path", use.path},
+          {"bound", use.bound},
+          {"bound_share", use.bound_share},
+          {"flops", use.flops},
+          {"hbm_bytes", use.hbm_bytes},
+          {"roofline_s", use.roofline_s},
+          {"choice", use.choice},
+          {"instructions", use.instructions}};
+}
 
 nlohmann::ordered_json result_json(const Result& result) {
   Json json = Json::object();

@@ -12,6 +12,9 @@ namespace thorong::report {
 // The object that to_json prints.
 nlohmann::ordered_json result_json(const Result& result);
 
+// One of its operators.
+nlohmann::ordered_json operator_json(const OperatorUse& use);
+
 // A JSON string literal with its quotes; bytes that are not UTF-8 become U+FFFD.
 std::string json_text(const std::string& text);
 
