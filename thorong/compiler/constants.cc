@@ -22,35 +22,59 @@ std::vector<size_t> memory_order(const Shape& shape, int pdim) {
   return order;
 }
 
-// Cells [0, n) of the arranged tensor: source elements visited in `sizes`/`steps` order, widened to
-// host cells.
-void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
-             const std::vector<int64_t>& steps, Format format, std::byte* out) {
-  if (ops::element_count(sizes) == 0) return;  // the walk below begins with a line
-  Format declared = tensor.type.format, cell = isa::host_cell(format);
+// An arranged tensor: source elements visited in `sizes`/`steps` order, widened to host cells.
+// Lines are the innermost dimension.
+struct Lines {
+  const ops::Tensor& tensor;
+  Shape sizes;
+  std::vector<int64_t> steps;
+  Format format;
+};
+
+// Elements [begin, end) of every line.
+void arrange_lines(const Lines& lines, int64_t offset, int64_t begin, int64_t end, std::byte* out) {
+  const ops::Tensor& tensor = lines.tensor;
+  Format declared = tensor.type.format, cell = isa::host_cell(lines.format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
-  int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();
-  Shape outer(sizes.begin(), sizes.empty() ? sizes.end() : sizes.end() - 1);
+  int64_t step = lines.steps.back(), pitch = lines.sizes.back();
+  Shape outer(lines.sizes.begin(), lines.sizes.end() - 1);
   std::vector<int64_t> outer_index(outer.size(), 0);
+  out += static_cast<size_t>(begin) * cell_size;
+  auto count = static_cast<size_t>(end - begin);
   do {
-    int64_t at = offset;
-    for (size_t d = 0; d < outer.size(); ++d) at += outer_index[d] * steps[d];
+    int64_t at = offset + begin * step;
+    for (size_t d = 0; d < outer.size(); ++d) at += outer_index[d] * lines.steps[d];
     const std::byte* from = tensor.data + static_cast<size_t>(at) * declared_size;
     if (step == 1) {
-      numerics::convert(declared, from, cell, out, static_cast<size_t>(line));
+      numerics::convert(declared, from, cell, out, count);
     } else if (declared == Format::kFloat32 && cell == Format::kFloat32) {
-      for (int64_t i = 0; i < line; ++i) std::memcpy(out + i * 4, from + i * step * 4, 4);
+      for (size_t i = 0; i < count; ++i)
+        std::memcpy(out + i * 4, from + static_cast<int64_t>(i) * step * 4, 4);
     } else {
-      for (int64_t i = 0; i < line; ++i) {
-        numerics::convert(declared, from + static_cast<size_t>(i * step) * declared_size, cell,
-                          out + static_cast<size_t>(i) * cell_size, 1);
+      for (size_t i = 0; i < count; ++i) {
+        numerics::convert(declared, from + i * static_cast<size_t>(step) * declared_size, cell,
+                          out + i * cell_size, 1);
       }
     }
     if (cell == Format::kFloat32) {
-      isa::round_values(format, reinterpret_cast<float*>(out), static_cast<size_t>(line), {});
+      isa::round_values(lines.format, reinterpret_cast<float*>(out), count, {});
     }
-    out += static_cast<size_t>(line) * cell_size;
+    out += static_cast<size_t>(pitch) * cell_size;
   } while (ops::next_index(outer_index, outer));
+}
+
+// All cells of the arranged tensor. Where lines gather elements that lie apart, as a transpose
+// does, a few elements of every line at a time: each stretch of the source is then read once and
+// together, and need not stay in memory.
+void arrange(const Lines& lines, int64_t offset, const std::function<void()>& were_read,
+             std::byte* out) {
+  if (ops::element_count(lines.sizes) == 0) return;  // the walk begins with a line
+  constexpr int64_t kTogether = 64;
+  int64_t line = lines.sizes.back(), part = lines.steps.back() == 1 ? line : kTogether;
+  for (int64_t begin = 0; begin < line; begin += part) {
+    arrange_lines(lines, offset, begin, std::min(line, begin + part), out);
+    if (were_read) were_read();
+  }
 }
 
 }  // namespace
@@ -112,7 +136,8 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   }
   std::byte* cells = nullptr;
   ops::Tensor arranged = ops::Tensor::allocate({isa::host_cell(format), {total}}, &cells);
-  arrange(tensor, view.offset, sizes, steps, format, cells);
+  if (sizes.empty()) sizes = {1}, steps = {1};
+  arrange({tensor, sizes, steps, format}, view.offset, options_.constants_were_read, cells);
   placed.buffer = builder_.add_constant(name, format, total, arranged.owner, cells);
   return placed;
 }
@@ -125,6 +150,7 @@ Result<BufferId> Codegen::prepare_constant(const std::string& name, Format forma
   auto* values = reinterpret_cast<float*>(cells);
   fill(values);
   isa::round_values(format, values, static_cast<size_t>(elements), {});
+  if (options_.constants_were_read) options_.constants_were_read();
   return builder_.add_constant(name, format, elements, arranged.owner, cells);
 }
 
