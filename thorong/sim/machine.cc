@@ -81,11 +81,6 @@ Status Machine::load(const isa::Program& program) {
   buffers_.clear();
   hbm_.clear();
   parts_.clear();
-  cell_bytes_per_byte_ = 1;
-  for (const isa::Buffer& buffer : program.buffers) {
-    if (buffer.space != isa::Space::kHbm)
-      cell_bytes_per_byte_ = std::max(cell_bytes_per_byte_, cell_bytes_per_byte(buffer));
-  }
   if (sbuf_ == nullptr) {
     THORONG_TRY(sbuf_, reserve(sbuf_reserved_, "sbuf"));
   }
@@ -93,29 +88,58 @@ Status Machine::load(const isa::Program& program) {
     THORONG_TRY(psum_, reserve(psum_reserved_, "psum"));
   }
   if (pool_.threads() > 1) prepare_threads(program);
+  cell_bytes_per_byte_ = 1;
+  for (const isa::Buffer& buffer : program.buffers) {
+    if (buffer.space != isa::Space::kHbm)
+      cell_bytes_per_byte_ = std::max(cell_bytes_per_byte_, cell_bytes_per_byte(buffer));
+  }
+  THORONG_RETURN_IF_ERROR(reserve_scratch(program));
   for (const isa::Buffer& buffer : program.buffers) {
     if (buffer.space != isa::Space::kHbm) {
       buffers_.push_back(place(buffer));
-      continue;
-    }
-    if (buffer.role == isa::BufferRole::kConstant) {
+    } else if (buffer.role == isa::BufferRole::kConstant) {
       buffers_.push_back({const_cast<std::byte*>(buffer.constant), 0});
-      continue;
+    } else if (buffer.role == isa::BufferRole::kScratch) {
+      int64_t at = (buffer.address - scratch_begin_) * scratch_cell_bytes_per_byte_;
+      buffers_.push_back({scratch_.get() + at, 0});
+    } else {
+      THORONG_TRY(std::byte * data, allocate(buffer));
+      buffers_.push_back({data, 0});
     }
-    size_t cells = static_cast<size_t>(buffer.row_bytes) / numerics::byte_size(buffer.format);
-    size_t bytes =
-        (cells * numerics::byte_size(isa::host_cell(buffer.format)) + 4095) / 4096 * 4096;
-    auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, std::max<size_t>(bytes, 4096)));
-    if (data == nullptr) {
-      return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
-                                " bytes ('" + buffer.name +
-                                "'). Run on a larger machine, or with --timing-only.");
-    }
-    std::memset(data, 0, bytes);
-    hbm_.emplace_back(data, std::free);
-    buffers_.push_back({data, 0});
   }
   return ok_status();
+}
+
+Status Machine::reserve_scratch(const isa::Program& program) {
+  int64_t begin = INT64_MAX, end = 0, cells = 1;
+  for (const isa::Buffer& buffer : program.buffers) {
+    if (buffer.space != isa::Space::kHbm || buffer.role != isa::BufferRole::kScratch) continue;
+    begin = std::min(begin, buffer.address);
+    end = std::max(end, buffer.address + buffer.row_bytes);
+    cells = std::max(cells, cell_bytes_per_byte(buffer));
+  }
+  scratch_.reset();
+  scratch_begin_ = begin, scratch_cell_bytes_per_byte_ = cells;
+  if (end <= begin) return ok_status();
+  auto bytes = static_cast<size_t>((end - begin) * cells);
+  THORONG_TRY(std::byte * data, reserve(bytes, "hbm"));
+  scratch_ = {data, [bytes](std::byte* start) { ::munmap(start, bytes); }};
+  return ok_status();
+}
+
+// Zeros for an input or an output.
+Result<std::byte*> Machine::allocate(const isa::Buffer& buffer) {
+  auto cells = static_cast<size_t>(buffer.row_bytes * cell_bytes_per_byte(buffer));
+  size_t bytes = std::max<size_t>((cells + 4095) / 4096 * 4096, 4096);
+  auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, bytes));
+  if (data == nullptr) {
+    return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
+                              " bytes ('" + buffer.name +
+                              "'). Run on a larger machine, or with --timing-only.");
+  }
+  std::memset(data, 0, bytes);
+  hbm_.emplace_back(data, std::free);
+  return data;
 }
 
 std::byte* Machine::hbm_data(isa::BufferId buffer) {

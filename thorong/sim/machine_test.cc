@@ -91,6 +91,18 @@ TEST_F(MachineTest, Fp32TakesLittleMoreOnTheHostThanOnTheChip) {
   EXPECT_EQ(apart, core.partitions * (12288 + 12288 / 1024 * 64));
 }
 
+TEST_F(MachineTest, ScratchInHbmSharesTheHostsMemoryByAddress) {
+  const BufferId first = b.buffer(Space::kHbm, 4096, 64), again = b.buffer(Space::kHbm, 4096, 32),
+                 next = b.buffer(Space::kHbm, 4096 + 256, 64),
+                 input = b.buffer(Space::kHbm, 4096, 64);
+  b.program.buffers[static_cast<size_t>(input)].role = isa::BufferRole::kInput;
+  Machine machine(core, pool, {});
+  ASSERT_TRUE(machine.load(b.program).ok());
+  EXPECT_EQ(machine.hbm_data(again), machine.hbm_data(first));
+  EXPECT_EQ(machine.hbm_data(next), machine.hbm_data(first) + 256);
+  EXPECT_NE(machine.hbm_data(input), machine.hbm_data(first));
+}
+
 TEST_F(MachineTest, ARenamedConstantGivesTheBitsOfItsCopy) {
   std::vector<float> weights(600);
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i) / 7;
