@@ -3,6 +3,7 @@
 #include "frontends/onnx/importer.h"
 
 #include <filesystem>
+#include <functional>
 #include <new>
 #include <stdexcept>
 
@@ -10,13 +11,16 @@
 
 namespace thorong::onnx {
 
-Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                           const std::string& folder, const ImportOptions& options) {
+namespace {
+
+Result<Model> import_hashed(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                            const std::string& folder, const ImportOptions& options,
+                            const std::function<std::string()>& hash) {
   try {
     // Beside the import and what follows it: the digest of a large file takes as long as they do.
     constexpr size_t kLarge = size_t{1} << 20;
     const auto when = bytes.size() < kLarge ? std::launch::deferred : std::launch::async;
-    auto digest = std::async(when, [bytes, owner] { return sha256_hex(bytes); }).share();
+    auto digest = std::async(when, [hash, owner] { return hash(); }).share();
     THORONG_TRY(ModelProto proto,
                 read_model(bytes, std::move(owner), folder, options.weights_may_be_missing));
     THORONG_TRY(Model model, GraphImporter(proto, options).run());
@@ -39,10 +43,19 @@ Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<con
   }
 }
 
+}  // namespace
+
+Result<Model> import_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                           const std::string& folder, const ImportOptions& options) {
+  return import_hashed(bytes, std::move(owner), folder, options,
+                       [bytes] { return sha256_hex(bytes); });
+}
+
 Result<Model> import_file(const std::string& path, const ImportOptions& options) {
   THORONG_TRY(auto file, MappedFile::open(path));
   std::string folder = std::filesystem::path(path).parent_path().string();
-  auto model = import_bytes(file->bytes(), file, folder.empty() ? "." : folder, options);
+  auto model = import_hashed(file->bytes(), file, folder.empty() ? "." : folder, options,
+                             [file] { return file->sha256_hex(); });
   if (!model.ok()) return model.status().at(path);
   model->file = file;
   return model;

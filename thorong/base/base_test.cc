@@ -246,6 +246,17 @@ std::string sha256_of(const std::string& text) {
   return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
 }
 
+TEST(MappedFile, HashesPieceByPiece) {
+  const Folder folder;
+  std::string text(9 << 20, '\0');  // several pieces, the last not full
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * i >> 7);
+  text.pop_back();
+  std::ofstream(folder.file("data")) << text;
+  EXPECT_EQ((*MappedFile::open(folder.file("data")))->sha256_hex(), sha256_of(text));
+  std::ofstream(folder.file("empty")) << "";
+  EXPECT_EQ((*MappedFile::open(folder.file("empty")))->sha256_hex(), sha256_of(""));
+}
+
 TEST(Sha256, KnownVectors) {  // FIPS 180-4 and NIST's examples
   EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

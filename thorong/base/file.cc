@@ -84,8 +84,8 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-void MappedFile::drop_resident_pages() const {
-  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+void MappedFile::drop_resident_pages(size_t first, size_t bytes) const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_) + first, bytes, MADV_DONTNEED);
 }
 
 namespace {

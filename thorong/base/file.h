@@ -23,10 +23,13 @@ class MappedFile {
   const std::string& path() const { return path_; }
   // Tells the kernel that the pages that were read may be dropped from memory; they are read again
   // when touched.
-  void drop_resident_pages() const;
+  void drop_resident_pages() const { drop_resident_pages(0, size_); }
+  // SHA-256 of the file, as sha256_hex gives it. Pages that were read are dropped on the way.
+  std::string sha256_hex() const;
 
  private:
   MappedFile() = default;
+  void drop_resident_pages(size_t first, size_t bytes) const;  // `first`: of a page
   std::string path_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;

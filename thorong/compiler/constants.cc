@@ -22,110 +22,62 @@ std::vector<size_t> memory_order(const Shape& shape, int pdim) {
   return order;
 }
 
-// Cells [0, n) of the arranged tensor: source elements visited in `sizes`/`steps` order, widened to
-// host cells.
-void arrange(const ops::Tensor& tensor, int64_t offset, const Shape& sizes,
-             const std::vector<int64_t>& steps, Format format, std::byte* out) {
-  if (ops::element_count(sizes) == 0) return;  // the walk below begins with a line
-  Format declared = tensor.type.format, cell = isa::host_cell(format);
+// An arranged tensor: source elements visited in `sizes`/`steps` order, widened to host cells.
+// Lines are the innermost dimension.
+struct Lines {
+  const ops::Tensor& tensor;
+  Shape sizes;
+  std::vector<int64_t> steps;
+  Format format;
+};
+
+// Elements [begin, end) of every line.
+void arrange_lines(const Lines& lines, int64_t offset, int64_t begin, int64_t end, std::byte* out) {
+  const ops::Tensor& tensor = lines.tensor;
+  Format declared = tensor.type.format, cell = isa::host_cell(lines.format);
   size_t declared_size = numerics::byte_size(declared), cell_size = numerics::byte_size(cell);
-  int64_t line = sizes.empty() ? 1 : sizes.back(), step = sizes.empty() ? 1 : steps.back();
-  Shape outer(sizes.begin(), sizes.empty() ? sizes.end() : sizes.end() - 1);
+  int64_t step = lines.steps.back(), pitch = lines.sizes.back();
+  Shape outer(lines.sizes.begin(), lines.sizes.end() - 1);
   std::vector<int64_t> outer_index(outer.size(), 0);
+  out += static_cast<size_t>(begin) * cell_size;
+  auto count = static_cast<size_t>(end - begin);
   do {
-    int64_t at = offset;
-    for (size_t d = 0; d < outer.size(); ++d) at += outer_index[d] * steps[d];
+    int64_t at = offset + begin * step;
+    for (size_t d = 0; d < outer.size(); ++d) at += outer_index[d] * lines.steps[d];
     const std::byte* from = tensor.data + static_cast<size_t>(at) * declared_size;
     if (step == 1) {
-      numerics::convert(declared, from, cell, out, static_cast<size_t>(line));
+      numerics::convert(declared, from, cell, out, count);
     } else if (declared == Format::kFloat32 && cell == Format::kFloat32) {
-      for (int64_t i = 0; i < line; ++i) std::memcpy(out + i * 4, from + i * step * 4, 4);
+      for (size_t i = 0; i < count; ++i)
+        std::memcpy(out + i * 4, from + static_cast<int64_t>(i) * step * 4, 4);
     } else {
-      for (int64_t i = 0; i < line; ++i) {
-        numerics::convert(declared, from + static_cast<size_t>(i * step) * declared_size, cell,
-                          out + static_cast<size_t>(i) * cell_size, 1);
+      for (size_t i = 0; i < count; ++i) {
+        numerics::convert(declared, from + i * static_cast<size_t>(step) * declared_size, cell,
+                          out + i * cell_size, 1);
       }
     }
     if (cell == Format::kFloat32) {
-      isa::round_values(format, reinterpret_cast<float*>(out), static_cast<size_t>(line), {});
+      isa::round_values(lines.format, reinterpret_cast<float*>(out), count, {});
     }
-    out += static_cast<size_t>(line) * cell_size;
+    out += static_cast<size_t>(pitch) * cell_size;
   } while (ops::next_index(outer_index, outer));
 }
 
-// Of a partition of SBUF: what constants of recurrences may take.
-constexpr double kKeptShare = 0.5;
-// Groups that are looked through for a dependence: the body of a recurrence is short.
-constexpr size_t kBodyGroups = 64;
-
-std::vector<int> nodes_of(const Group& group) {
-  std::vector<int> nodes = group.elementwise;
-  if (group.anchor >= 0) nodes.push_back(group.anchor);
-  return nodes;
+// All cells of the arranged tensor. Where lines gather elements that lie apart, as a transpose
+// does, a few elements of every line at a time: each stretch of the source is then read once and
+// together, and need not stay in memory.
+void arrange(const Lines& lines, int64_t offset, const std::function<void()>& were_read,
+             std::byte* out) {
+  if (ops::element_count(lines.sizes) == 0) return;  // the walk begins with a line
+  constexpr int64_t kTogether = 64;
+  int64_t line = lines.sizes.back(), part = lines.steps.back() == 1 ? line : kTogether;
+  for (int64_t begin = 0; begin < line; begin += part) {
+    arrange_lines(lines, offset, begin, std::min(line, begin + part), out);
+    if (were_read) were_read();
+  }
 }
 
 }  // namespace
-
-// Whether group `later` uses what group `earlier` made, directly or through few groups between.
-bool Codegen::depends(int later, int earlier) const {
-  std::set<int> seen{later};
-  std::vector<int> open{later};
-  while (!open.empty() && seen.size() <= kBodyGroups) {
-    const int group = open.back();
-    open.pop_back();
-    for (int n : nodes_of(groups_[static_cast<size_t>(group)])) {
-      for (ValueId v : graph_.nodes[static_cast<size_t>(n)].inputs) {
-        const int maker = v < 0 ? -1 : made_in_[static_cast<size_t>(base_of(v))];
-        if (maker == earlier) return true;
-        if (maker > earlier && seen.insert(maker).second) open.push_back(maker);
-      }
-    }
-  }
-  return false;
-}
-
-// Loops are unrolled: the weights of a recurrence are read by a chain of groups, each of which
-// waits for the one before.
-void Codegen::keep_recurring_constants() {
-  made_in_.assign(graph_.values.size(), -1);
-  std::map<ValueId, std::vector<int>> readers;
-  for (size_t g = 0; g < groups_.size(); ++g) {
-    for (int n : nodes_of(groups_[g])) {
-      const Node& node = graph_.nodes[static_cast<size_t>(n)];
-      for (ValueId v : node.outputs) made_in_[static_cast<size_t>(v)] = static_cast<int>(g);
-      for (ValueId v : node.inputs) {
-        if (v < 0 || !graph_.is_constant(base_of(v))) continue;
-        std::vector<int>& groups = readers[base_of(v)];
-        if (groups.empty() || groups.back() != static_cast<int>(g))
-          groups.push_back(static_cast<int>(g));
-      }
-    }
-  }
-  for (const auto& [constant, groups] : readers) {
-    if (groups.size() > 2 && depends(groups[1], groups[0]) && depends(groups[2], groups[1]))
-      recurring_.insert(constant);
-  }
-}
-
-Result<Placed> Codegen::keep_constant(ValueId value, const Placed& arranged, int pdim) {
-  ValueId base = base_of(value);
-  if (pdim < 0 || !recurring_.contains(base)) return arranged;
-  int64_t blocks = (arranged.shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  int64_t bytes = row_elements(arranged.shape, pdim) * blocks *
-                  static_cast<int64_t>(numerics::byte_size(arranged.format));
-  if (bytes == 0 || static_cast<double>(kept_bytes_ + bytes) >
-                        kKeptShare * static_cast<double>(core().sbuf_bytes_per_partition))
-    return arranged;
-  std::optional<Placed> kept = allocate_resident(arranged.shape, pdim, arranged.format);
-  if (!kept) return arranged;
-  for (const Box& box : chunk_boxes(arranged.shape, pdim, block(), kCopyChunk))
-    THORONG_RETURN_IF_ERROR(copy_box(*kept, box, arranged, box));
-  kept_.emplace_back(last_group_[static_cast<size_t>(base)], kept->buffer);
-  kept_bytes_ += bytes;
-  keeps_ = true;
-  explain("weights stay in SBUF");
-  return *kept;
-}
 
 std::optional<Placed> Codegen::constant_view(ValueId value) const {
   // Strides of the value over its base constant: the views between them are applied to a dense HBM
@@ -184,7 +136,8 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   }
   std::byte* cells = nullptr;
   ops::Tensor arranged = ops::Tensor::allocate({isa::host_cell(format), {total}}, &cells);
-  arrange(tensor, view.offset, sizes, steps, format, cells);
+  if (sizes.empty()) sizes = {1}, steps = {1};
+  arrange({tensor, sizes, steps, format}, view.offset, options_.constants_were_read, cells);
   placed.buffer = builder_.add_constant(name, format, total, arranged.owner, cells);
   return placed;
 }
@@ -197,6 +150,7 @@ Result<BufferId> Codegen::prepare_constant(const std::string& name, Format forma
   auto* values = reinterpret_cast<float*>(cells);
   fill(values);
   isa::round_values(format, values, static_cast<size_t>(elements), {});
+  if (options_.constants_were_read) options_.constants_were_read();
   return builder_.add_constant(name, format, elements, arranged.owner, cells);
 }
 

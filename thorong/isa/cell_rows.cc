@@ -2,6 +2,7 @@
 #include "thorong/isa/cell_rows.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace thorong::isa {
@@ -35,6 +36,15 @@ std::vector<Walk> walk_of(const AccessPattern& out, const AccessPattern& in) {
   return walk;
 }
 
+// What a line costs an element, in cache lines: those that it touches, and two to begin it.
+double cost(const Walk& walk) {
+  constexpr double kCells = 16;  // of a cache line
+  auto touched = [=](int64_t step) {
+    return std::min(static_cast<double>(std::abs(step)), kCells) / kCells;
+  };
+  return touched(walk.to) + touched(walk.from) + 2.0 / static_cast<double>(walk.size);
+}
+
 void copy_line(float* to, const float* from, const Walk& walk) {
   if (walk.to == 1 && walk.from == 1) {
     std::memmove(to, from, static_cast<size_t>(walk.size) * 4);
@@ -57,10 +67,8 @@ CellCopy cell_copy(const Operand& out, const Operand& in) {
     return copy;
   copy.dimensions = walk_of(*out.pattern, *in.pattern);
   if (copy.dimensions.empty() || copy.dimensions.size() > CellCopy::kMost) return {};
-  // Inside: the line that is copied as a block, else the longest one.
-  auto worth = [](const Walk& w) { return w.to == 1 && w.from == 1 ? w.size * 8 : w.size; };
-  auto inner = std::max_element(copy.dimensions.begin(), copy.dimensions.end(),
-                                [&](const Walk& a, const Walk& b) { return worth(a) < worth(b); });
+  auto inner = std::min_element(copy.dimensions.begin(), copy.dimensions.end(),
+                                [](const Walk& a, const Walk& b) { return cost(a) < cost(b); });
   std::iter_swap(copy.dimensions.begin(), inner);
   copy.dimensions.resize(CellCopy::kMost, {1, 0, 0});
   return copy;

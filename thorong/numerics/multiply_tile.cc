@@ -9,10 +9,12 @@
 //
 // A panel of columns is visited by all row tiles before the next, and when several row tiles will
 // read it, it is first copied to consecutive memory: with row strides that are powers of two its
-// rows would otherwise evict one another from the first-level cache. Columns that do not follow
-// each other (a window of a picture) are brought together by the same copy. Short gaps between the
-// columns of PSUM are computed with the rest, from whatever the moving operand has there, and left
-// as they are on writing: cheaper than cutting the panels at each line.
+// rows would otherwise evict one another from the first-level cache. So are the rows, tile by tile,
+// when enough panels will read them: weights are a part of a wider matrix, whose rows share cache
+// sets too. Columns that do not follow each other (a window of a picture) are brought together by
+// the same copy. Short gaps between the columns of PSUM are computed with the rest, from whatever
+// the moving operand has there, and left as they are on writing: cheaper than cutting the panels at
+// each line.
 #include <algorithm>
 #include <array>
 
@@ -53,6 +55,8 @@ constexpr size_t kPanelColumns = kTileVectors * kLanes;
 constexpr size_t kPackedPitch = kPanelColumns + kLanes;   // a copied run may spill one vector
 constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
 static_assert(kPackedDepth == kMostNarrowRows);
+constexpr size_t kPackedRows = 20480;          // elements of rows that may be copied
+constexpr size_t kWorthPackingRows = 1200000;  // multiply-adds that repay the copy
 
 // A row-major operand: for each k a row of elements. Column c is at data[offsets[c]], or at data[c]
 // without offsets; or at narrow[c], in bfloat16. Offsets and bfloat16 are for copying only.
@@ -137,17 +141,27 @@ HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth
     store_odd_tile(to, buffer[0], kVectors * kLanes, kRows, (kVectors - 1) * kLanes + last);
     return;
   }
-  if (to.keep != nullptr) {
+  float* const data = to.data;
+  const size_t stride = to.stride;
+  const int32_t* const keep = to.keep;
+  if (to.accumulate) {
+    HWY_UNROLL(8)
+    for (size_t r = 0; r < kRows; ++r) {
+      HWY_UNROLL(8)
+      for (size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = hn::Add(hn::LoadU(d, data + r * stride + v * kLanes), sums[r][v]);
+      }
+    }
+  }
+  if (keep != nullptr) {
     const hn::RebindToSigned<Tag> di;
     HWY_UNROLL(8)
     for (size_t v = 0; v < kVectors; ++v) {
-      const auto gap = hn::MaskFromVec(hn::BitCast(d, hn::LoadU(di, to.keep + v * kLanes)));
+      const auto gap = hn::MaskFromVec(hn::BitCast(d, hn::LoadU(di, keep + v * kLanes)));
       HWY_UNROLL(8)
       for (size_t r = 0; r < kRows; ++r) {
-        float* place = to.data + r * to.stride + v * kLanes;
-        const auto old = hn::LoadU(d, place);
-        const auto total = canonical(to.accumulate ? hn::Add(old, sums[r][v]) : sums[r][v]);
-        hn::StoreU(hn::IfThenElse(gap, old, total), d, place);
+        float* place = data + r * stride + v * kLanes;
+        hn::StoreU(hn::IfThenElse(gap, hn::LoadU(d, place), canonical(sums[r][v])), d, place);
       }
     }
     return;
@@ -156,9 +170,7 @@ HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth
   for (size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(8)
     for (size_t v = 0; v < kVectors; ++v) {
-      float* place = to.data + r * to.stride + v * kLanes;
-      const auto base = to.accumulate ? hn::LoadU(d, place) : hn::Zero(d);
-      hn::StoreU(canonical(to.accumulate ? hn::Add(base, sums[r][v]) : sums[r][v]), d, place);
+      hn::StoreU(canonical(sums[r][v]), d, data + r * stride + v * kLanes);
     }
   }
 }
@@ -264,6 +276,41 @@ HWY_NOINLINE Operand pack(Operand columns, size_t width, size_t depth, float* pa
   return {packed, kPackedPitch};
 }
 
+// How many of the `left` rows the next tile takes: a remainder of a few rows is shared with the
+// tile before it, because low tiles have too few chains to hide the latency.
+HWY_INLINE size_t next_rows(size_t left) {
+  if (left <= kTileRows) return left;
+  return left < kTileRows + kTileRows / 2 ? (left + 1) / 2 : kTileRows;
+}
+
+// Copied rows: those of a tile follow each other, kTileRows apart for each k; tiles are so many
+// elements apart, among them room for what the last vector spills.
+constexpr size_t kRowReach = (kTileRows + kLanes - 1) / kLanes * kLanes;
+HWY_INLINE size_t row_tile_size(size_t depth) { return kTileRows * depth + kRowReach; }
+
+// Copies all rows, tile by tile as next_rows() cuts them. Reads nothing beyond the rows.
+HWY_NOINLINE void pack_rows(const Operand& rows, size_t row_count, size_t depth, float* packed) {
+  const Tag d;
+  const float* from = rows.data;
+  for (size_t k = 0; k < depth; ++k, from += rows.stride) {
+    float* to = packed + k * kTileRows;
+    size_t row = 0;
+    while (row < row_count) {
+      const size_t count = next_rows(row_count - row);
+      if (row + kRowReach <= row_count) {
+        HWY_UNROLL(8)
+        for (size_t i = 0; i < kRowReach; i += kLanes) {  // the next k overwrites what is too much
+          hn::StoreU(hn::LoadU(d, from + row + i), d, to + i);
+        }
+      } else {
+        std::copy_n(from + row, count, to);
+      }
+      row += count;
+      to += row_tile_size(depth);
+    }
+  }
+}
+
 // The columns from `first` on.
 HWY_INLINE Operand columns_from(Operand operand, size_t first) {
   if (operand.narrow != nullptr) return {nullptr, operand.stride, nullptr, operand.narrow + first};
@@ -294,13 +341,6 @@ HWY_NOINLINE void wide_product(Operand rows, Operand columns, size_t column_coun
   }
 }
 
-// How many of the `left` rows the next tile takes: a remainder of a few rows is shared with the
-// tile before it, because low tiles have too few chains to hide the latency.
-HWY_INLINE size_t next_rows(size_t left) {
-  if (left <= kTileRows) return left;
-  return left < kTileRows + kTileRows / 2 ? (left + 1) / 2 : kTileRows;
-}
-
 // The product of row_count rows and column_count columns, panel by panel.
 HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_t column_count,
                           size_t depth, Destination to) {
@@ -311,6 +351,13 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
   }
   HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
   const bool packs = !columns.plain() || (depth <= kPackedDepth && row_count > 2 * kTileRows);
+  HWY_ALIGN float packed_rows[kPackedRows];
+  const bool packs_rows = column_count * row_count * depth >= kWorthPackingRows &&
+                          (row_count / kTileRows + 2) * row_tile_size(depth) <= kPackedRows;
+  if (packs_rows) {
+    pack_rows(rows, row_count, depth, packed_rows);
+    rows = {packed_rows, kTileRows};
+  }
   for (size_t column = 0; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
@@ -326,7 +373,7 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
       const size_t count = next_rows(row_count - row);
       tile_of<kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
       row += count;
-      tile_rows.data += count;
+      tile_rows.data += packs_rows ? row_tile_size(depth) : count;
       part.data += to.transposed ? count : count * to.stride;
       if (part.keep != nullptr && to.transposed) part.keep += count;
     }

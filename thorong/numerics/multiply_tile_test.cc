@@ -103,6 +103,17 @@ TEST(MultiplyTile, EqualsPlainLoopsOnTypicalSizes) {
   }
 }
 
+// Enough multiply-adds to copy the rows first, for every remainder of rows in the last tiles.
+TEST(MultiplyTile, CopiedRowsEqualPlainLoops) {
+  for (size_t m = 120; m <= 128; ++m) {
+    const Size size = {m, 170, 60 + m % 3};
+    SCOPED_TRACE(::testing::Message() << size.m << " x " << size.n << " x " << size.k);
+    ASSERT_NO_FATAL_FAILURE(check(size, m % 2 == 0));
+  }
+  ASSERT_NO_FATAL_FAILURE(check({8, 600, 255}, true));
+  ASSERT_NO_FATAL_FAILURE(check({128, 64, 256}, true));  // more than are copied
+}
+
 TEST(MultiplyTile, EmptyProductIsZero) {
   std::vector<float> psum = {1.0F, 2.0F};
   multiply_tile(nullptr, 1, nullptr, 2, psum.data(), 2, 1, 2, 0, true);

@@ -122,26 +122,29 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   for (size_t i = 0; i < ranges.size(); ++i) program->inputs[i].range = ranges[i];
   program->output_structures = std::move(model.output_structures);
   program->known_inputs = std::move(model.known_inputs);
+  if (model.file) program->files.push_back(model.file);
+  for (auto& file : model.external_files) program->files.push_back(file);
+  auto drop_what_was_read = [&files = program->files] {
+    for (auto& file : files) file->drop_resident_pages();
+  };
+  compiler::CompileOptions compiling = compile_options(options);
+  compiling.constants_were_read = drop_what_was_read;
   const ProgramCache cache(options.cache);
-  const std::string key = cache.key(program->graph, program->chip, compile_options(options));
+  const std::string key = cache.key(program->graph, program->chip, compiling);
   if (auto found = cache.find(key)) {
     program->tiles = std::move(*found);
     program->from_cache = true;
   } else {
-    THORONG_TRY(program->tiles,
-                compiler::compile(program->graph, program->core, compile_options(options)));
+    THORONG_TRY(program->tiles, compiler::compile(program->graph, program->core, compiling));
     cache.store(key, program->tiles);
   }
   program->timing = sim::simulate_timing(program->tiles, program->core, options.schedule);
   if (!options.assumptions.empty())
-    program->chip_end_ps = end_without_assumptions(*program, compile_options(options));
+    program->chip_end_ps = end_without_assumptions(*program, compiling);
   program->model_path = path;
   program->model_sha256 = model.sha256.get();
   program->model_format = model.format;
-  if (model.file) program->files.push_back(model.file);
-  for (auto& file : model.external_files) program->files.push_back(file);
-  // Weights that were arranged are not read again.
-  for (auto& file : program->files) file->drop_resident_pages();
+  drop_what_was_read();
   program->peak_live_bytes = peak_live(program->graph);
   program->import_s = import_s;
   program->compile_s = watch.seconds();

@@ -230,12 +230,13 @@ class Finder {
   }
 
   // First touch of a buffer, or first since another was at its addresses: whatever used them before
-  // must be done. What sticks out of an older buffer on either side stays known. HBM buffers have
-  // memory of their own.
+  // must be done. What sticks out of an older buffer on either side stays known. HBM buffers that
+  // are not scratch have memory of their own.
   void take_over(int32_t node, BufferId id) {
     live_[static_cast<size_t>(id)] = true;
-    if (buffer(id).space == Space::kHbm) return;
-    auto& map = by_address_[buffer(id).space == Space::kPsum ? 1 : 0];
+    const Space space = buffer(id).space;
+    if (space == Space::kHbm && buffer(id).role != isa::BufferRole::kScratch) return;
+    auto& map = by_address_[static_cast<size_t>(space)];
     int64_t low = buffer(id).address, high = low + std::max<int64_t>(1, buffer(id).row_bytes);
     int32_t before = -1;
     auto it = map.upper_bound(low);
@@ -266,7 +267,7 @@ class Finder {
   std::vector<std::vector<Access>> accesses_;         // by buffer
   std::array<std::map<int64_t, Stretch>, 2> memory_;  // SBUF, PSUM as placed by hand, by first byte
   std::vector<bool> live_;                            // the last buffer at all of its addresses
-  std::array<std::map<int64_t, Piece>, 2> by_address_;  // SBUF, PSUM, by first byte
+  std::array<std::map<int64_t, Piece>, 3> by_address_;  // of each space, by first byte
   std::array<int32_t, isa::kQueues> last_of_engine_{};
   std::vector<std::pair<int32_t, int32_t>> edges_;
   std::vector<int32_t> noted_;   // of each node: its last follower

@@ -70,6 +70,18 @@ TEST_F(DependenciesTest, ABufferWaitsForWhatUsedItsAddress) {
   EXPECT_EQ(before(b.program, 2), (std::set<int32_t>{0, 1}));
 }
 
+TEST_F(DependenciesTest, ScratchInHbmWaitsForWhatUsedItsAddress) {
+  const auto old = b.buffer(Space::kHbm, 0, 100), young = b.buffer(Space::kHbm, 200, 100),
+             input = b.buffer(Space::kHbm, 200, 100), tile = b.buffer(Space::kSbuf, 0, 100),
+             other = b.buffer(Space::kSbuf, 4096, 100);
+  b.program.buffers[static_cast<size_t>(input)].role = isa::BufferRole::kInput;
+  b.store(b.part(old, 0, 10), b.part(tile, 0, 10));
+  b.load(b.part(other, 0, 10), b.part(input, 0, 10));
+  b.store(b.part(young, 90, 10), b.part(tile, 50, 10));
+  EXPECT_EQ(before(b.program, 1), std::set<int32_t>{}) << "an input has memory of its own";
+  EXPECT_EQ(before(b.program, 2), std::set<int32_t>{0});
+}
+
 TEST_F(DependenciesTest, ManyRecordsBecomeJoinsWithoutLosingAny) {
   constexpr int32_t kMany = 300;
   const auto tile = b.buffer(Space::kSbuf, 0, kMany), out = b.buffer(Space::kSbuf, 4096, kMany);

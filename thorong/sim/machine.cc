@@ -14,10 +14,9 @@
 namespace thorong::sim {
 namespace {
 
-// Host bytes set aside for each simulated byte: fp32 cells of 8-bit formats need four, and padding
-// one more.
-constexpr int64_t kHostBytesPerByte = 5;
 constexpr int64_t kLine = 64;
+constexpr int64_t kPadded = 1024;             // rows of a multiple of so many bytes get a line more
+constexpr int64_t kMostCellBytesPerByte = 4;  // fp32 cells of 8-bit formats
 
 // Address space without memory behind it until touched.
 Result<std::byte*> reserve(size_t bytes, const char* memory) {
@@ -32,11 +31,20 @@ Result<std::byte*> reserve(size_t bytes, const char* memory) {
   return static_cast<std::byte*>(data);
 }
 
+int64_t cell_bytes_per_byte(const isa::Buffer& buffer) {
+  return static_cast<int64_t>(numerics::byte_size(isa::host_cell(buffer.format)) /
+                              numerics::byte_size(buffer.format));
+}
+
 int64_t padded_row_bytes(const isa::Buffer& buffer) {
-  auto device = static_cast<int64_t>(numerics::byte_size(buffer.format));
-  auto cell = static_cast<int64_t>(numerics::byte_size(isa::host_cell(buffer.format)));
-  int64_t bytes = (buffer.row_bytes * cell / device + kLine - 1) / kLine * kLine;
-  return bytes % 1024 == 0 ? bytes + kLine : bytes;
+  int64_t bytes = buffer.row_bytes * cell_bytes_per_byte(buffer);
+  bytes = (bytes + kLine - 1) / kLine * kLine;
+  return bytes % kPadded == 0 ? bytes + kLine : bytes;
+}
+
+// Where the cells of a partition's first `bytes` bytes end, padding included.
+int64_t padded_end(int64_t bytes, int64_t cells_per_byte) {
+  return bytes * cells_per_byte + bytes * cells_per_byte / kPadded * kLine;
 }
 
 bool is_set(const std::atomic<bool>* flag) {
@@ -52,8 +60,10 @@ Machine::Machine(const isa::CoreParameters& core, const ThreadPool& pool, Machin
       partitions_(core.partitions),
       sbuf_bytes_(core.sbuf_bytes_per_partition),
       psum_bytes_(core.psum_banks * core.psum_bank_bytes) {
-  sbuf_reserved_ = static_cast<size_t>(partitions_ * sbuf_bytes_ * kHostBytesPerByte + (1 << 20));
-  psum_reserved_ = static_cast<size_t>(partitions_ * psum_bytes_ * kHostBytesPerByte + (1 << 20));
+  auto reserved = [&](int64_t bytes) {
+    return static_cast<size_t>(partitions_ * padded_end(bytes, kMostCellBytesPerByte) + (1 << 20));
+  };
+  sbuf_reserved_ = reserved(sbuf_bytes_), psum_reserved_ = reserved(psum_bytes_);
 }
 
 Machine::~Machine() {
@@ -63,7 +73,8 @@ Machine::~Machine() {
 
 isa::HostBuffer Machine::place(const isa::Buffer& buffer) const {
   std::byte* memory = buffer.space == isa::Space::kPsum ? psum_ : sbuf_;
-  return {memory + partitions_ * buffer.address * kHostBytesPerByte, padded_row_bytes(buffer)};
+  return {memory + partitions_ * padded_end(buffer.address, cell_bytes_per_byte_),
+          padded_row_bytes(buffer)};
 }
 
 Status Machine::load(const isa::Program& program) {
@@ -77,29 +88,58 @@ Status Machine::load(const isa::Program& program) {
     THORONG_TRY(psum_, reserve(psum_reserved_, "psum"));
   }
   if (pool_.threads() > 1) prepare_threads(program);
+  cell_bytes_per_byte_ = 1;
+  for (const isa::Buffer& buffer : program.buffers) {
+    if (buffer.space != isa::Space::kHbm)
+      cell_bytes_per_byte_ = std::max(cell_bytes_per_byte_, cell_bytes_per_byte(buffer));
+  }
+  THORONG_RETURN_IF_ERROR(reserve_scratch(program));
   for (const isa::Buffer& buffer : program.buffers) {
     if (buffer.space != isa::Space::kHbm) {
       buffers_.push_back(place(buffer));
-      continue;
-    }
-    if (buffer.role == isa::BufferRole::kConstant) {
+    } else if (buffer.role == isa::BufferRole::kConstant) {
       buffers_.push_back({const_cast<std::byte*>(buffer.constant), 0});
-      continue;
+    } else if (buffer.role == isa::BufferRole::kScratch) {
+      int64_t at = (buffer.address - scratch_begin_) * scratch_cell_bytes_per_byte_;
+      buffers_.push_back({scratch_.get() + at, 0});
+    } else {
+      THORONG_TRY(std::byte * data, allocate(buffer));
+      buffers_.push_back({data, 0});
     }
-    size_t cells = static_cast<size_t>(buffer.row_bytes) / numerics::byte_size(buffer.format);
-    size_t bytes =
-        (cells * numerics::byte_size(isa::host_cell(buffer.format)) + 4095) / 4096 * 4096;
-    auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, std::max<size_t>(bytes, 4096)));
-    if (data == nullptr) {
-      return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
-                                " bytes ('" + buffer.name +
-                                "'). Run on a larger machine, or with --timing-only.");
-    }
-    std::memset(data, 0, bytes);
-    hbm_.emplace_back(data, std::free);
-    buffers_.push_back({data, 0});
   }
   return ok_status();
+}
+
+Status Machine::reserve_scratch(const isa::Program& program) {
+  int64_t begin = INT64_MAX, end = 0, cells = 1;
+  for (const isa::Buffer& buffer : program.buffers) {
+    if (buffer.space != isa::Space::kHbm || buffer.role != isa::BufferRole::kScratch) continue;
+    begin = std::min(begin, buffer.address);
+    end = std::max(end, buffer.address + buffer.row_bytes);
+    cells = std::max(cells, cell_bytes_per_byte(buffer));
+  }
+  scratch_.reset();
+  scratch_begin_ = begin, scratch_cell_bytes_per_byte_ = cells;
+  if (end <= begin) return ok_status();
+  auto bytes = static_cast<size_t>((end - begin) * cells);
+  THORONG_TRY(std::byte * data, reserve(bytes, "hbm"));
+  scratch_ = {data, [bytes](std::byte* start) { ::munmap(start, bytes); }};
+  return ok_status();
+}
+
+// Zeros for an input or an output.
+Result<std::byte*> Machine::allocate(const isa::Buffer& buffer) {
+  auto cells = static_cast<size_t>(buffer.row_bytes * cell_bytes_per_byte(buffer));
+  size_t bytes = std::max<size_t>((cells + 4095) / 4096 * 4096, 4096);
+  auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, bytes));
+  if (data == nullptr) {
+    return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
+                              " bytes ('" + buffer.name +
+                              "'). Run on a larger machine, or with --timing-only.");
+  }
+  std::memset(data, 0, bytes);
+  hbm_.emplace_back(data, std::free);
+  return data;
 }
 
 std::byte* Machine::hbm_data(isa::BufferId buffer) {

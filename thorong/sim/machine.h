@@ -4,8 +4,9 @@
 //
 // A buffer at address a of SBUF, of rows of w bytes, lies on the host as a block of its own: rows
 // follow each other with a stride of w plus padding (a stride that is a multiple of 4 KiB would map
-// all rows to the same cache sets). The block's place is a fixed function of a, so reuse of an
-// address reuses host memory. Floats are kept as fp32 cells (isa::host_cell).
+// all rows to the same cache sets). The block's place is a function of a and of the program's
+// widest cells, so reuse of an address reuses host memory; scratch in HBM likewise. Floats are kept
+// as fp32 cells (isa::host_cell).
 #pragma once
 
 #include <atomic>
@@ -73,15 +74,20 @@ class Machine final : public isa::MachineState {
   void add_fault(const isa::Instruction& instruction, size_t index, std::string message);
   numerics::Rounding rounding_of(size_t instruction) const;
   isa::HostBuffer place(const isa::Buffer& buffer) const;
+  Status reserve_scratch(const isa::Program& program);
+  Result<std::byte*> allocate(const isa::Buffer& buffer);
 
   const ThreadPool& pool_;
   MachineOptions options_;
   int64_t partitions_, sbuf_bytes_, psum_bytes_;
-  std::byte* sbuf_ = nullptr;  // reserved address space; pages appear when touched
+  int64_t cell_bytes_per_byte_ = 1;  // of SBUF's and PSUM's buffers, the most
+  std::byte* sbuf_ = nullptr;        // reserved address space; pages appear when touched
   std::byte* psum_ = nullptr;
   size_t sbuf_reserved_ = 0, psum_reserved_ = 0;
   std::vector<isa::HostBuffer> buffers_;
-  std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> hbm_;
+  std::vector<std::unique_ptr<std::byte[], void (*)(void*)>> hbm_;  // inputs and outputs
+  std::shared_ptr<std::byte> scratch_;  // of HBM: reserved address space too
+  int64_t scratch_begin_ = 0, scratch_cell_bytes_per_byte_ = 1;
   std::vector<Fault> faults_;  // none or the first
   std::mutex faults_mutex_;
   bool stopped_ = false;       // interrupted

@@ -37,6 +37,9 @@ struct tensor_scalar {
                  return apply_scalar(op0, from[0], a, reverse0, to, rows, n);
                numerics::Rows b =
                    vector1 ? from[used - 1] : numerics::value_rows(instruction.immediate1);
+               if (is_scale_and_shift(op0, op1))  // either way round: both commute
+                 return numerics::activate(numerics::UnaryFunction::kCopy, from[0], a, b, to, rows,
+                                           n);
                for_pieces(rows, n, [&](size_t r, size_t i, size_t count, float* between) {
                  apply_scalar(op0, from[0].at(r, i), a.at(r, i), reverse0,
                               numerics::rows_of(between), 1, count);
@@ -44,6 +47,12 @@ struct tensor_scalar {
                               b.at(r, i), reverse1, to.at(r, i), 1, count);
                });
              });
+  }
+
+  // A batch norm: one pass over the rows.
+  static bool is_scale_and_shift(Alu op0, Alu op1) {
+    return is_binary(op0) && binary_of(op0) == numerics::BinaryFunction::kMultiply &&
+           is_binary(op1) && binary_of(op1) == numerics::BinaryFunction::kAdd;
   }
 
   // Immediates of integer work are exact: Program::integers at `extra`.
