@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from common import ROOT, Figure, parse_arguments, report, run_command
 
 SIZE, TOKENS = 4096, 512
-WANTED_PRODUCT_S, WANTED_BERT_S = 0.1, 1.0
+WANTED_PRODUCT_S, WANTED_BERT_S = 0.05, 0.5
 # Tile instructions of each, for the limit: a few nanoseconds of integer work per instruction.
 NANOSECONDS_AN_INSTRUCTION = 20.0
 
