@@ -51,7 +51,9 @@ ops::Attributes make_attributes(
 // What all nodes of one import share.
 struct ImportState {
   explicit ImportState(const ImportOptions& import_options)
-      : options(import_options), known(graph, import_options) {}
+      : options(import_options),
+        known(graph, import_options),
+        objects(import_options.max_object_bytes) {}
 
   const ImportOptions& options;
   ops::Graph graph;

@@ -48,6 +48,7 @@ struct ImportOptions {
                                    << 26;  // elements of a constant that the importer makes up
   int64_t max_known_elements = int64_t{1} << 30;  // of a value computed to know another
   size_t max_nodes = 2'000'000;  // ONNX nodes imported, functions inlined and loops unrolled
+  size_t max_object_bytes = size_t{1} << 30;  // of all sequences and strings together
 };
 
 struct Model {

@@ -61,11 +61,12 @@ Result<ValueId> ml_rows(ImportContext& c, size_t i) {
 }
 
 Result<std::string> ml_post_transform(const ImportContext& c) {
-  THORONG_TRY(std::string transform, c.text("post_transform", "NONE"));
+  Result<std::string> transform = c.text("post_transform", "NONE");
+  if (!transform.ok()) return transform;
   for (const char* known : {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"}) {
-    if (transform == known) return transform;
+    if (*transform == known) return transform;
   }
-  return invalid_argument("post_transform \"" + transform +
+  return invalid_argument("post_transform \"" + *transform +
                           "\" is none of NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO and PROBIT.");
 }
 

@@ -90,6 +90,12 @@ inline std::string int_attribute(const std::string& name, int64_t value) {
   return bytes;
 }
 
+inline std::string text_attribute(const std::string& name, const std::string& value) {
+  std::string bytes = message({{1, name}, {4, value}});
+  protozero::pbf_writer(bytes).add_int32(20, 3);
+  return bytes;
+}
+
 inline std::string float_attribute(const std::string& name, float value) {
   std::string bytes = message({{1, name}});
   protozero::pbf_writer writer(bytes);

@@ -24,11 +24,13 @@ struct Object {
 
 class Objects {
  public:
+  explicit Objects(size_t most_bytes) : most_bytes_(most_bytes) {}
+
   // Error: all objects together, which are kept until the end, would be too large.
   Result<ops::ValueId> add(Object object) {
     size_t bytes = sizeof(Object) + object.items.size() * sizeof(ops::ValueId);
     for (const std::string& text : object.text.strings) bytes += sizeof(text) + text.size();
-    if (bytes > kMaxBytes - bytes_) return too_large();
+    if (bytes > most_bytes_ - bytes_) return too_large();
     bytes_ += bytes;
     objects_.push_back(std::move(object));
     return kFirstObject - static_cast<ops::ValueId>(objects_.size() - 1);
@@ -43,21 +45,20 @@ class Objects {
   // Whether there is room for so many strings of that length, before they are made.
   Status check_strings(int64_t count, size_t length) const {
     const size_t each = sizeof(std::string) + length;
-    return static_cast<size_t>(count) <= (kMaxBytes - bytes_) / each ? ok_status() : too_large();
+    return static_cast<size_t>(count) <= (most_bytes_ - bytes_) / each ? ok_status() : too_large();
   }
   const Object& get(ops::ValueId id) const {
     return objects_[static_cast<size_t>(kFirstObject - id)];
   }
 
  private:
-  static constexpr size_t kMaxBytes = size_t{1} << 30;
-
-  static Status too_large() {
+  Status too_large() const {
     return resource_exhausted("the sequences and strings of the model take more than " +
-                              std::to_string(kMaxBytes >> 20) +
+                              std::to_string(most_bytes_ >> 20) +
                               " MiB, which are not done. Shorten them, or its loops.");
   }
 
+  size_t most_bytes_;
   std::vector<Object> objects_;
   size_t bytes_ = 0;
 };

@@ -16,7 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   thorong::onnx::ImportOptions options;
   options.fold_limit = 1 << 12;
   options.max_generated_elements = 1 << 14;
+  options.max_known_elements = 1 << 16;
   options.max_nodes = 2000;
+  options.max_object_bytes = size_t{1} << 24;
   auto model = thorong::onnx::import_bytes(bytes, owner, "", options);
   if (model.ok()) {
     thorong::Status status = thorong::ops::verify(model->graph);

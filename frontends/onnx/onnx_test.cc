@@ -459,6 +459,53 @@ TEST(Graphs, FunctionsMustEnd) {
       HasSubstr("more than 10000 nodes"));
 }
 
+// x -> Loop of 100,000 iterations -> y, whose body makes `w` from the carried `v`.
+std::string loop_of(const std::vector<std::string>& before, const std::string& first,
+                    const std::vector<std::string>& body_nodes, const std::string& last) {
+  TestGraph body{body_nodes,
+                 {},
+                 {value_info("i", 7, {}), value_info("c", 9, {}), value_info("v", 1, {})},
+                 {value_info("c", 9, {}), value_info(last, 1, {})}};
+  std::vector<std::string> nodes = before;
+  nodes.push_back(node("Loop", {"m", "", first}, {"y"}, {graph_attribute("body", body.bytes())}));
+  return model(simple(nodes, {int64_tensor("m", {}, {100'000})}).bytes(), 20);
+}
+
+TEST(Graphs, IterationsAreBounded) {
+  ImportOptions options;
+  options.max_nodes = 10000;
+  const std::string error =
+      error_of(import_text(loop_of({}, "x", {node("Neg", {"v"}, {"w"})}, "w"), options));
+  EXPECT_THAT(error, HasSubstr("more than 10000 nodes"));
+  TestGraph empty{{},
+                  {},
+                  {value_info("i", 7, {}), value_info("c", 9, {}), value_info("v", 1, {})},
+                  {value_info("c", 9, {}), value_info("v", 1, {})}};
+  const std::string inner =
+      node("Loop", {"m", "", "v"}, {"w"}, {graph_attribute("body", empty.bytes())});
+  EXPECT_THAT(error_of(import_text(loop_of({}, "x", {inner}, "w"), options)),
+              HasSubstr("more than 10000 nodes"));
+  std::vector<std::string> doubling{node("SequenceConstruct", {"x", "x"}, {"s0"})};
+  for (int i = 0; i < 40; ++i) {
+    const std::string whole = numbered('s', i), twice = i == 39 ? "y" : numbered('s', i + 1);
+    doubling.push_back(node("SequenceConstruct", {whole, whole}, {twice}));
+  }
+  EXPECT_THAT(error_of(import_text(model(simple(doubling).bytes(), 20), options)),
+              HasSubstr("nodes"));
+}
+
+TEST(Graphs, SequencesAndTextsAreBounded) {
+  ImportOptions options;
+  options.max_object_bytes = size_t{1} << 20;
+  const std::string sequence = loop_of({node("SequenceEmpty", {}, {"s"})}, "s",
+                                       {node("SequenceInsert", {"v", "x"}, {"w"})}, "w");
+  EXPECT_THAT(error_of(import_text(sequence, options)), HasSubstr("more than 1 MiB"));
+  const std::string text =
+      loop_of({node("Constant", {}, {"s"}, {text_attribute("value_string", "text")})}, "s",
+              {node("StringConcat", {"v", "v"}, {"w"})}, "w");
+  EXPECT_THAT(error_of(import_text(text, options)), HasSubstr("more than 1 MiB"));
+}
+
 TEST(Graphs, AttributesMustHaveTheirType) {
   std::string bytes =
       model(simple({node("Softmax", {"x"}, {"y"}, {float_attribute("axis", 1)})}).bytes());

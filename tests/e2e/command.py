@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,19 @@ class Command:
             words += ["--input", f"{name}={folder / f'in{index}.npy'}"]
         result = self.run(model, *words, "--out", folder / "out", *options)
         return read_outputs(result, folder / "out"), result
+
+
+def press_ctrl_c(process: subprocess.Popen[Any]) -> None:
+    """SIGINT, as soon as the command handles it: before that any program would just end."""
+    state = Path(f"/proc/{process.pid}/status")
+    until = time.monotonic() + TIMEOUT_S
+    while process.poll() is None and state.exists() and time.monotonic() < until:
+        caught = next(line.split()[1] for line in state.read_text().splitlines() if line.startswith("SigCgt:"))
+        if int(caught, 16) >> (signal.SIGINT - 1) & 1:
+            break
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
 
 
 def read_outputs(result: dict[str, Any], folder: Path) -> dict[str, NDArray[Any]]:

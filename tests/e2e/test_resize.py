@@ -55,11 +55,15 @@ def table(opset: int) -> list[dict[str, Any]]:
     if opset <= 10:
         scales = [s for s in SCALES if s >= 1] if opset < 10 else SCALES
         return [{"n": n, "by": by, "op": "Resize" if opset == 10 else "Upsample"} for n, by in product(SIZES, scales)]
-    coordinates = COORDINATES + (["tf_half_pixel_for_nn"] if opset < 13 else []) + (["half_pixel_symmetric"] if opset >= 19 else [])
-    return [
+    own = ["tf_half_pixel_for_nn"] if opset < 13 else ["half_pixel_symmetric"] if opset >= 19 else []
+    made = [
         {"n": n, "by": by, "modes": {"coordinate_transformation_mode": c, "nearest_mode": m}}
-        for n, by, c, m in product(SIZES, [*SCALES, *TARGETS], coordinates, NEAREST)
+        for n, by, c, m in product(SIZES, [*SCALES, *TARGETS], COORDINATES + own, NEAREST)
     ]
+    if opset == 13:
+        return made
+    # What version 13 has too is tried there: every fifth.
+    return [case for i, case in enumerate(made) if i % 5 == 0 or case["modes"]["coordinate_transformation_mode"] in own]
 
 
 @pytest.mark.parametrize("opset", [9, 10, 11, 13, 19])

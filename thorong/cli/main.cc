@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -129,7 +130,6 @@ int run(int argc, char** argv) {
 #define THORONG_ENTRY(stem) command_##stem(app, exit);
 #include "thorong/cli/commands.inc"
 #undef THORONG_ENTRY
-  for (int i = 1; i < argc; ++i) g_json = g_json || std::string(argv[i]) == "--json";
   exit.json = g_json;
   if (argc > 1 && argv[1][0] != '-') exit.status = check_subcommand(app, argv[1]);
   if (!exit.status.ok()) return report(exit);
@@ -194,6 +194,9 @@ int exit_status(Code code) {
 
 int main(int argc, char** argv) {
   thorong::cli::keep_freed_memory();
+  // Known before Ctrl-C may have to answer.
+  for (int i = 1; i < argc; ++i)
+    thorong::cli::g_json = thorong::cli::g_json || std::strcmp(argv[i], "--json") == 0;
   std::signal(SIGINT, thorong::cli::on_interrupt);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
   thorong::set_check_handler(thorong::cli::on_bug);

@@ -188,6 +188,38 @@ TEST(EndToEnd, OneTensorInTwoLayouts) {
   }
 }
 
+// What the bias nearly takes away was not rounded to fp16 before: the error is that of one rounding
+// of the result and of fp32.
+TEST(EndToEnd, LayerNormInFloat16RoundsOnce) {
+  const std::vector<double> x{1, 2.5, -3, 5, 0.25, 7, -1.5, 4};
+  double mean = 0, variance = 1e-5;
+  for (const double v : x) mean += v / 8;
+  for (const double v : x) variance += (v - mean) * (v - mean) / 8;
+  for (const double scale : {1.0, 3.0}) {
+    std::vector<double> exact;
+    for (const double v : x) exact.push_back((v - mean) / std::sqrt(variance) * scale);
+    std::vector<double> opposite;
+    for (const double v : exact) opposite.push_back(-v);
+    const Tensor bias = Tensor::from_doubles({Format::kFloat16, {8}}, opposite);
+    Graph graph;
+    const ValueId input = graph.add_input("x", {Format::kFloat16, {1, 8}});
+    const ValueId factor = graph.add_constant(
+        "scale", Tensor::from_doubles({Format::kFloat16, {8}}, std::vector<double>(8, scale)));
+    graph.outputs = {*graph.add1(
+        "layer_norm", {input, scale == 1 ? kNoValue : factor, graph.add_constant("bias", bias)},
+        make_attributes({{"axis", int64_t{-1}}, {"epsilon", 1e-5}}))};
+    graph.output_names = {"y"};
+    auto found = run_on(testing::core_of(kChips[0]), graph,
+                        {Tensor::from_doubles({Format::kFloat16, {1, 8}}, x)});
+    ASSERT_TRUE(found.ok()) << found.status().to_string();
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double y = exact[i] + bias.to_doubles()[i];
+      EXPECT_NEAR((*found)[0][i], y, 0x1p-11 * std::fabs(y) + 0x1p-20 * std::fabs(exact[i]))
+          << "scale " << scale << " element " << i;
+    }
+  }
+}
+
 // Two heads of 64 lie side by side on the partitions, and the product covers both at once: the head
 // dimension is a free one.
 TEST(EndToEnd, HeadsThatAProductCoversTogether) {

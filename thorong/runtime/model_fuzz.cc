@@ -87,6 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.max_generated_elements = 1 << 14;
   options.max_known_elements = 1 << 14;
   options.max_nodes = 500;
+  options.max_object_bytes = size_t{1} << 24;
   const auto proto = onnx::read_model(bytes, owner, "", false);
   if (!proto.ok()) return 0;
   runtime::give_inputs(*proto, options);

@@ -29,6 +29,43 @@ Status statistics(Codegen& codegen, const RowTile& tile, int64_t i, const Access
   return ok_status();
 }
 
+// Where a row's values lie between two instructions: in the target, if it keeps them whole. A
+// narrow one would round them before the bias is added, and the sum may be far smaller than they
+// are.
+Result<AccessPattern> unrounded(Codegen& codegen, const RowTile& tile, StreamScope& scope) {
+  if (tile.target.format == Format::kFloat32) return tile.target;
+  BufferId buffer = scope.allocate(Format::kFloat32, tile.rows * tile.length);
+  if (buffer < 0) return resource_exhausted("no SBUF left for layer_norm");
+  return codegen.builder().dense(buffer, tile.partitions, {tile.rows, tile.length});
+}
+
+struct RowPatterns {
+  AccessPattern target, x, between, mean, rstd;
+  std::optional<AccessPattern> scale, bias;
+};
+
+void normalise(TileBuilder& b, const RowPatterns& row) {
+  const auto& [target, x, between, mean, rstd, scale, bias] = row;
+  if (scale && bias) {
+    // ((x - mean) * scale) * rstd + bias: two passes instead of three.
+    b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {between, x, mean, *scale},
+           {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract),
+            .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply)});
+    b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {target, between, rstd, *bias},
+           {.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply),
+            .function1 = static_cast<uint8_t>(BinaryFunction::kAdd)});
+    return;
+  }
+  b.emit(Opcode::tensor_scalar, Queue::kVector, {scale || bias ? between : target, x, mean, rstd},
+         {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract),
+          .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply),
+          .flags = isa::kHasOp1});
+  if (!scale && !bias) return;
+  b.emit(Opcode::tensor_tensor, Queue::kVector, {target, between, scale ? *scale : *bias},
+         {.function0 =
+              static_cast<uint8_t>(scale ? BinaryFunction::kMultiply : BinaryFunction::kAdd)});
+}
+
 Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, StreamScope& scope) {
   TileBuilder& b = codegen.builder();
   int64_t parts = (tile.length + kStatsRow - 1) / kStatsRow;
@@ -43,6 +80,10 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
     THORONG_TRY((operand == 1 ? scale : bias),
                 shared_row(codegen, node.inputs[operand], tile, scope));
   }
+  AccessPattern between = tile.target;
+  if (scale || bias) {
+    THORONG_TRY(between, unrounded(codegen, tile, scope));
+  }
   for (int64_t i = 0; i < tile.rows; ++i) {
     AccessPattern stats = b.dense(stats_buffer, tile.partitions, {parts * 6});
     AccessPattern moments = b.dense(moments_buffer, tile.partitions, {2});
@@ -56,29 +97,8 @@ Status tile_norm(Codegen& codegen, const Node& node, const RowTile& tile, Stream
             .flags = isa::kHasOp1,
             .immediate0 = epsilon,
             .immediate1 = -0.5f});
-    AccessPattern target = tile.row(tile.target, i), x = tile.row(tile.x, i);
-    if (scale && bias) {
-      // ((x - mean) * scale) * rstd + bias: two passes instead of three.
-      b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {target, x, mean, *scale},
-             {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract),
-              .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply)});
-      b.emit(Opcode::scalar_tensor_tensor, Queue::kVector, {target, target, variance, *bias},
-             {.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply),
-              .function1 = static_cast<uint8_t>(BinaryFunction::kAdd)});
-      continue;
-    }
-    b.emit(Opcode::tensor_scalar, Queue::kVector, {target, x, mean, variance},
-           {.function0 = static_cast<uint8_t>(BinaryFunction::kSubtract),
-            .function1 = static_cast<uint8_t>(BinaryFunction::kMultiply),
-            .flags = isa::kHasOp1});
-    if (scale) {
-      b.emit(Opcode::tensor_tensor, Queue::kVector, {target, target, *scale},
-             {.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply)});
-    }
-    if (bias) {
-      b.emit(Opcode::tensor_tensor, Queue::kVector, {target, target, *bias},
-             {.function0 = static_cast<uint8_t>(BinaryFunction::kAdd)});
-    }
+    normalise(b, {tile.row(tile.target, i), tile.row(tile.x, i), tile.row(between, i), mean,
+                  variance, scale, bias});
   }
   return ok_status();
 }
