@@ -163,7 +163,7 @@ Status Checker::for_accesses(const isa::Program& program, const isa::Instruction
 Status Checker::allocated(const std::shared_ptr<Storage>& storage, std::string place) {
   if (storage->checks == nullptr) storage->checks = std::make_shared<StorageChecks>();
   StorageChecks& checks = *storage->checks;
-  for (Coverage* each : {&checks.written, &checks.started, &checks.consumed})
+  for (Coverage* each : {&checks.written, &checks.passed_on, &checks.started, &checks.consumed})
     each->shape(storage->partitions, storage->row_bytes, info(storage->dtype).bytes());
   checks.allocated = std::move(place);
   if (storage->role == isa::BufferRole::kInput || storage->role == isa::BufferRole::kConstant)
@@ -210,7 +210,7 @@ Status Checker::check_placed(const std::shared_ptr<Storage>& storage) {
 Status Checker::before(const isa::Program& program, const isa::Instruction& instruction,
                        std::span<Storage* const> storages, bool inferred) {
   auto is = [&](Opcode opcode) { return instruction.opcode == static_cast<uint16_t>(opcode); };
-  partial_.clear();
+  partial_.clear(), origin_ = {};
   if (is(Opcode::core_barrier)) return ok_status();
   if (is_barrier(program, instruction, setup_.cores)) ++epoch_;  // and after it
   if (is(Opcode::sendrecv)) THORONG_RETURN_IF_ERROR(check_ranks(program, instruction));
@@ -305,11 +305,12 @@ Status Checker::check_read(const Access& access) {
   reads += std::string("found ") + (checks.written.empty() ? "nothing" : "not all") + " of " +
            label(access.storage) + " written";
   const StorageChecks::Origin& origin = checks.unwritten;
+  bool passed_on = checks.passed_on.intersects(extent_in(access.pattern, access.storage));
   if (passes_on(access)) {
-    if (origin_ = origin; origin_.reads.empty()) origin_ = {std::move(reads), std::move(place)};
+    origin_ = passed_on ? origin : StorageChecks::Origin{std::move(reads), std::move(place)};
     return ok_status();
   }
-  if (!origin.reads.empty())
+  if (passed_on)
     return found("unwritten",
                  origin.reads + ", and " + mnemonic(access.instruction) + " at " + place +
                      " takes what came of it. Write it first (memset, dma_copy, an instruction's "
@@ -342,17 +343,49 @@ bool Checker::passes_on(const Access& access) {
   isa::Space space = space_of(access.storage.region);
   Coverage& written = checks_of(access.storage).written;
   if (!written.intersects(extent(access.pattern, space))) return false;
-  bool first = partial_.empty();
+  std::vector<Result> partial = partial_;  // by an operand before
   for (int i = 0, n = 0; i < static_cast<int>(isa::kMaxOperands); ++i) {
     if ((spec.writes >> i & 1) == 0 || !program.has_operand(instruction, i)) continue;
     const AccessPattern& result = program.operand(instruction, i);
     const Storage& to = *access.storages[static_cast<size_t>(result.buffer)];
     if (result.indirect >= 0 || to.role == isa::BufferRole::kInput) return false;
-    if (first) partial_.push_back({&result, Lanes(result, space_of(to.region))});
-    Lanes& lanes = partial_[static_cast<size_t>(n++)].lanes;
+    if (partial_.empty()) partial.push_back({&result, Lanes(result, space_of(to.region))});
+    Lanes& lanes = partial[static_cast<size_t>(n++)].lanes;
     if (!lanes.read(access.pattern, space, spec.reach, written)) return false;
   }
+  partial_ = std::move(partial);
   return !partial_.empty();
+}
+
+void Checker::send_lanes(std::vector<std::byte>& bytes) const {
+  size_t count = 0;
+  if (!partial_.empty()) {
+    for (bool written : partial_.front().lanes.elements()) bytes.push_back(std::byte{written});
+    count = partial_.front().lanes.elements().size();
+  }
+  const auto* number = reinterpret_cast<const std::byte*>(&count);
+  bytes.insert(bytes.end(), number, number + sizeof(count));
+}
+
+void Checker::receive_lanes(const isa::Program& program, const isa::Instruction& instruction,
+                            std::span<Storage* const> storages, std::vector<std::byte>& bytes) {
+  size_t count = 0;
+  std::memcpy(&count, bytes.data() + bytes.size() - sizeof(count), sizeof(count));
+  bytes.resize(bytes.size() - sizeof(count));
+  std::vector<bool> written;
+  for (size_t i = bytes.size() - count; i < bytes.size(); ++i)
+    written.push_back(bytes[i] != std::byte{0});
+  bytes.resize(bytes.size() - count);
+  partial_.clear();
+  const AccessPattern& result = program.operand(instruction, 0);
+  if (static_cast<int64_t>(count) != result.elements()) return;  // nothing is missing
+  Lanes lanes(result, space_of(storages[static_cast<size_t>(result.buffer)]->region));
+  lanes.set_elements(std::move(written));
+  partial_.push_back({&result, std::move(lanes)});
+  origin_ = {mnemonic(instruction) +
+                 ": expected to get what was written before, found that not all of what the other "
+                 "core sends is written",
+             place_of(program, instruction)};
 }
 
 // What a write to PSUM means for sums there.
@@ -482,8 +515,9 @@ void Checker::note_write(const Access& access) {
   auto partial = std::ranges::find(partial_, &access.pattern, &Result::pattern);
   if (partial == partial_.end()) {
     checks.written.add(at);
+    checks.passed_on.remove(at);
   } else {
-    partial->lanes.write(checks.written);
+    partial->lanes.write(checks.written, checks.passed_on);
     checks.unwritten = origin_;
   }
   for (const std::weak_ptr<Storage>& each : checks.neighbours) {
@@ -500,7 +534,7 @@ void Checker::note_write(const Access& access) {
     lost.overwritten =
         label(access.storage) + " at " + place_of(access.program, access.instruction);
   }
-  if (checks.written.full()) checks.overwritten.clear(), checks.unwritten = {};
+  if (checks.written.full()) checks.overwritten.clear();
 }
 
 Status Checker::after(const isa::Program& program, const isa::Instruction& instruction,
@@ -534,10 +568,10 @@ Status Checker::returned(const Tensor& tensor) {
   if (!pattern.ok() || pattern->indirect >= 0 || (setup_.compiled && !checks.written.empty()) ||
       checks.written.contains(extent_in(*pattern, *tensor.storage)))
     return ok_status();
-  if (!checks.unwritten.reads.empty())
+  if (checks.passed_on.intersects(extent_in(*pattern, *tensor.storage)))
     return found("unwritten",
-                 checks.unwritten.reads +
-                     ", and the kernel returns what came of it in " + label(*tensor.storage) +
+                 checks.unwritten.reads + ", and the kernel returns what came of it in " +
+                     label(*tensor.storage) +
                      ". Write it first (memset, dma_copy, an instruction's dst), or go on with the "
                      "written part only.",
                  checks.unwritten.where);

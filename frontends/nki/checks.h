@@ -52,7 +52,8 @@ struct StorageChecks {
   // Tiles that the kernel placed on the same bytes, and who wrote over this one last.
   std::vector<std::weak_ptr<Storage>> neighbours;
   std::string overwritten;
-  // The first instruction that read what nobody had written and passed it on to this tile.
+  // What an instruction left as unwritten as what it read, and the first one that read it.
+  Coverage passed_on;
   struct Origin {
     std::string reads, where;
   };
@@ -96,6 +97,12 @@ class Checker {
                Code code = Code::kInvalidArgument);
   std::vector<Finding> take_findings() { return std::exchange(findings_, {}); }
   bool has_findings() const { return !findings_.empty(); }
+
+  // What two cores that exchange tiles tell each other: which elements are written. Put behind the
+  // tile's bytes, and taken off again.
+  void send_lanes(std::vector<std::byte>& bytes) const;
+  void receive_lanes(const isa::Program& program, const isa::Instruction& instruction,
+                     std::span<Storage* const> storages, std::vector<std::byte>& bytes);
 
  private:
   struct Access {

@@ -378,6 +378,8 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   std::string why;
   bool met = false;
   int sender = from < 0 ? core_id_ : core_id_ / cores() * cores() + from;
+  const bool tells = checker_ != nullptr && isa::spec(instruction.opcode).reach != isa::Reach::kAll;
+  if (tells) checker_->send_lanes(bytes);
   wait_for_others([&] {
     launch_->post(core_id_, meeting, std::make_shared<const std::vector<std::byte>>(bytes));
     met = launch_->meet(core_id_, who_meets(instruction), meeting, line_of(instruction), &why);
@@ -386,6 +388,7 @@ bool KernelRun::exchange(const isa::Instruction& instruction, const std::string&
   if (!met)
     fault(instruction, "the cores never meet: this core waits at " + meeting + ", and " + why +
                            ". Let every core call it equally often");
+  if (met && tells) checker_->receive_lanes(program_, instruction, storages_, bytes);
   if (met) fault_check_ = "sendrecv";  // of what comes after the meeting
   return met;
 }

@@ -21,7 +21,8 @@ void for_elements(const isa::AccessPattern& pattern, isa::Space space, F&& f) {
         element += rest % pattern.size[d] * pattern.step[d];
         rest /= pattern.size[d];
       }
-      f(p * row_elements + i, box(partition, partition + 1, element * bytes, (element + 1) * bytes));
+      f(p * row_elements + i,
+        box(partition, partition + 1, element * bytes, (element + 1) * bytes));
     }
   }
 }
@@ -44,19 +45,25 @@ bool Lanes::read(const isa::AccessPattern& operand, isa::Space space, isa::Reach
   return true;
 }
 
-void Lanes::write(Coverage& written) const {
+void Lanes::write(Coverage& written, Coverage& passed_on) const {
   written.add(extent(result_, space_));
+  passed_on.remove(extent(result_, space_));
   Extent gap;  // unwritten elements that follow each other
+  auto close = [&] {
+    if (gap.run == 0) return;
+    written.remove(gap);
+    passed_on.add(gap);
+  };
   for_elements(result_, space_, [&](int64_t i, const Extent& at) {
     if (written_[static_cast<size_t>(i)]) return;
     if (gap.run > 0 && gap.first == at.first && gap.low + gap.run == at.low) {
       gap.run += at.run;
       return;
     }
-    if (gap.run > 0) written.remove(gap);
+    close();
     gap = at;
   });
-  if (gap.run > 0) written.remove(gap);
+  close();
 }
 
 }  // namespace thorong::nki

@@ -426,10 +426,10 @@ def test_skip_group_norm(skip: tuple[int, ...], bias: bool) -> None:
     np.testing.assert_allclose(found, last(group_norm(np.moveaxis(expected, -1, 1), gamma, beta, 2, True)), rtol=2e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("op", "attributes", "words"), [("GroupNorm", {"groups": 3}, "groups must divide"), ("GroupNorm", {"groups": 2, "activation": 2}, "activation must be"), ("NhwcConv", {}, r"\[N, spatial..., C\]")])
+@pytest.mark.parametrize(("op", "attributes", "words"), [("GroupNorm", {"groups": 3}, "groups must divide"), ("GroupNorm", {"groups": 2, "activation": 2}, "activation must be"), ("NhwcConv", {}, r"\[N, spatial..., C\]"), ("SkipGroupNorm", {"groups": 2, "channels_last": 0}, "channels_last must be 1")])
 def test_wrong_image_operators(op: str, attributes: dict[str, Any], words: str) -> None:
     import thorong
 
-    operands = [normal(2, 8) if op == "NhwcConv" else normal(2, 3, 5, 8), normal(8), normal(8)]
+    operands = [normal(2, 8) if op == "NhwcConv" else normal(2, 3, 5, 8), normal(8), normal(8), normal(2, 8)]
     with pytest.raises(thorong.Error, match=words):
         thorong.run(make_model(op, operands, domain=MICROSOFT, **attributes), chip="trainium2")

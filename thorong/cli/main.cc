@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command: subcommands from commands/, exit statuses and error printing of the contract.
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,9 @@
 #include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "thorong/chip/block_spec.h"
 #include "thorong/cli/commands.h"

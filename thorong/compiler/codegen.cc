@@ -71,7 +71,7 @@ bool Codegen::find_weights_bound() const {
     if (node.op->name != "dot_general" && node.op->name != "convolution") continue;
     for (ValueId v : node.inputs) {
       if (v < 0 || !graph_.is_constant(base_of(v))) continue;
-      if (recurring_.contains(base_of(v)) && !loaded.insert(v).second) continue;
+      if (recurring_.contains(v) && !loaded.insert(v).second) continue;
       bytes += static_cast<double>(graph_.type(v).elements()) *
                static_cast<double>(numerics::byte_size(matmul_format(graph_.type(v).format)));
     }

@@ -36,9 +36,9 @@ class Codegen {
   Codegen(const Graph& graph, const std::vector<Group>& groups, const isa::CoreParameters& core,
           const CompileOptions& options);
 
-  // Constants that step after step of a recurrence reads shall stay in SBUF, if there is room.
-  void keep_recurring_constants();
-  bool keeps_constants() const { return keeps_; }  // whether run() found such
+  // Before run(): these constants stay in SBUF until their last group, if there is room.
+  void keep(std::map<ValueId, int> constants) { recurring_ = std::move(constants); }
+  bool kept_some() const { return kept_some_; }
   Status run();
   isa::Program take_program() { return std::move(builder_.program()); }
   // The group at which run() stopped; the number of groups if it got through them.
@@ -140,7 +140,7 @@ class Codegen {
   // one.
   std::optional<Placed> constant_view(ValueId value) const;
   Result<Placed> materialize_constant(ValueId value, int pdim, Format format);
-  // A copy in SBUF of a constant that step after step reads, if there is room; else as it is.
+  // A copy in SBUF of a constant that is to be kept, if there is room; else as it is.
   Result<Placed> keep_constant(ValueId value, const Placed& arranged, int pdim);
   Result<Placed> relayout(const Placed& from, int pdim, Format format, const std::string& name);
   Result<Placed> convert_placed(const Placed& from, Format format, const std::string& name);
@@ -157,7 +157,6 @@ class Codegen {
   Placed place_result(ValueId value, int pdim);
 
   void find_lifetimes();
-  bool depends(int later, int earlier) const;
   ValueId base_of(ValueId value) const { return base_[static_cast<size_t>(value)]; }
   bool find_weights_bound() const;
   bool is_view(const Node& node) const;
@@ -168,16 +167,15 @@ class Codegen {
   TileBuilder builder_;
   std::vector<std::vector<int>> consumers_;  // value -> nodes
   std::vector<ValueId> base_;                // value -> value behind the views
-  std::vector<int> made_in_;                 // value -> group that makes it, -1
   std::vector<int> last_group_;              // base value -> last group that reads it
   std::vector<std::vector<ValueId>> dying_;  // group -> values, ascending, that end with it
   std::map<ValueId, Placed> placed_;
   Variants variants_, constants_;
-  std::set<Variant> constant_rows_;  // those of variants_ that live for the present group
-  std::set<ValueId> recurring_;      // constants that step after step of a recurrence reads
+  std::set<Variant> constant_rows_;   // those of variants_ that live for the present group
+  std::map<ValueId, int> recurring_;  // constants to keep in SBUF, and their last group
   std::vector<std::pair<int, BufferId>> kept_;  // copies of such in SBUF, and their last group
   int64_t kept_bytes_ = 0;                      // a partition
-  bool keeps_ = false;
+  bool kept_some_ = false;
   std::map<ValueId, isa::BufferId> output_buffers_;
   std::map<ValueId, Placed>
       joins_;  // results of concatenates whose operands are being written into them
@@ -195,6 +193,9 @@ class Codegen {
   size_t group_index_ = 0;
   bool weights_bound_ = false;
 };
+
+// Of a partition of SBUF: what constants of recurrences may take.
+inline constexpr double kKeptShare = 0.5;
 
 // A lowering: emits tiles for groups anchored at a node of `op`; return unsupported to fall back on
 // the reference.

@@ -142,6 +142,26 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
   return placed;
 }
 
+Result<Placed> Codegen::keep_constant(ValueId value, const Placed& arranged, int pdim) {
+  const auto found = recurring_.find(value);
+  if (pdim < 0 || found == recurring_.end()) return arranged;
+  int64_t blocks = (arranged.shape[static_cast<size_t>(pdim)] + block() - 1) / block();
+  int64_t bytes = row_elements(arranged.shape, pdim) * blocks *
+                  static_cast<int64_t>(numerics::byte_size(arranged.format));
+  if (bytes == 0 || static_cast<double>(kept_bytes_ + bytes) >
+                        kKeptShare * static_cast<double>(core().sbuf_bytes_per_partition))
+    return arranged;
+  std::optional<Placed> kept = allocate_resident(arranged.shape, pdim, arranged.format);
+  if (!kept) return arranged;
+  for (const Box& box : chunk_boxes(arranged.shape, pdim, block(), kCopyChunk))
+    THORONG_RETURN_IF_ERROR(copy_box(*kept, box, arranged, box));
+  kept_.emplace_back(found->second, kept->buffer);
+  kept_bytes_ += bytes;
+  kept_some_ = true;
+  explain("weights stay in SBUF");
+  return *kept;
+}
+
 Result<BufferId> Codegen::prepare_constant(const std::string& name, Format format, int64_t elements,
                                            const std::function<void(float*)>& fill) {
   if (options_.timing_only) return builder_.add_constant(name, format, elements, nullptr, nullptr);

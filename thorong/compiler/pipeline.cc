@@ -8,6 +8,7 @@
 #include "thorong/compiler/codegen.h"
 #include "thorong/compiler/compile.h"
 #include "thorong/compiler/passes/passes.h"
+#include "thorong/compiler/recurrences.h"
 #include "thorong/compiler/strip_search.h"
 #include "thorong/sim/semaphores.h"
 
@@ -31,26 +32,47 @@ std::vector<Group> by_reference(const Group& group) {
   return parts;
 }
 
+int64_t bytes_of(const ops::Graph& graph, const std::vector<ops::ValueId>& values) {
+  int64_t bytes = 0;
+  for (ops::ValueId v : values) bytes += graph.type(v).bytes();
+  return bytes;
+}
+
+// Of a constant that may stay in SBUF.
+int64_t most_kept_elements(const isa::CoreParameters& core, const CompileOptions& options) {
+  const Format format = matmul_format(Format::kFloat32, core, options);
+  const auto sbuf = static_cast<double>(core.partitions * core.sbuf_bytes_per_partition);
+  return static_cast<int64_t>(kKeptShare * sbuf / static_cast<double>(numerics::byte_size(format)));
+}
+
 // Tiles of all groups. Where one does not fit SBUF, fewer values are kept there; where that does
 // not help or a lowering gives up, the group runs by reference (D6: no refusal).
 Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups,
                            const isa::CoreParameters& core, const CompileOptions& options) {
   size_t share = 0;
-  bool keep = true;
+  const int64_t most = most_kept_elements(core, options);
+  std::map<ops::ValueId, int> recurring = recurring_constants(graph, groups, most);
+  std::optional<Generated> crowded;  // constants were kept, and values found no room
   while (true) {
     Codegen codegen(graph, groups, core, options);
     codegen.builder().set_stream_share(kStreamShares[share]);
-    if (keep) codegen.keep_recurring_constants();
+    codegen.keep(recurring);
     Status status = codegen.run();
-    const bool crowded = codegen.keeps_constants() && (!status.ok() || !codegen.spilled().empty());
-    if (crowded) {  // what is made needs the room more
-      keep = false;
-      continue;
-    }
     if (status.ok()) {
       Generated generated{codegen.take_program(), codegen.spilled()};
+      if (codegen.kept_some() && !generated.spilled.empty()) {
+        crowded = std::move(generated);
+        recurring.clear();
+        continue;
+      }
+      if (crowded && bytes_of(graph, crowded->spilled) <= bytes_of(graph, generated.spilled))
+        generated = *std::move(crowded);
       sim::insert_semaphores(generated.program);
       return generated;
+    }
+    if (codegen.kept_some()) {
+      recurring.clear();
+      continue;
     }
     bool full = status.code() == Code::kResourceExhausted;
     if (!full && status.code() != Code::kUnsupported) return status;
@@ -65,6 +87,7 @@ Result<Generated> generate(const ops::Graph& graph, std::vector<Group> groups,
       part.result = graph.nodes[static_cast<size_t>(part.anchor)].outputs[0];
     auto at = groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(failed));
     groups.insert(at, parts.begin(), parts.end());
+    if (!recurring.empty()) recurring = recurring_constants(graph, groups, most);
     share = 0;
   }
 }

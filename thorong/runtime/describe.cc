@@ -460,7 +460,8 @@ report::Result describe(const Program& program) {
   // On large programs these two take as long as the rest, beside which they go on.
   constexpr size_t kLarge = 100000;
   const isa::Program& tiles = program.tiles;
-  const auto when = tiles.instructions.size() < kLarge ? std::launch::deferred : std::launch::async;
+  const bool alone = options.threads == 1 || tiles.instructions.size() < kLarge;
+  const auto when = alone ? std::launch::deferred : std::launch::async | std::launch::deferred;
   auto starts =
       std::async(when, [&] { return sim::explain_starts(tiles, program.core, program.timing); });
   auto memory = std::async(when, [&] { return find_memory_use(program); });

@@ -74,6 +74,8 @@ Status import_nhwc_group_norm(ImportContext& c, const NodeProto&) {
 Status import_skip_group_norm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(ValueId x, c.input(0));
   THORONG_TRY(ValueId skip, c.input(3));
+  THORONG_TRY(int64_t is_last, c.integer("channels_last", 1));
+  if (is_last != 1) return invalid_argument("channels_last must be 1.");
   THORONG_RETURN_IF_ERROR(require_image(c, x));
   Shape shape = c.shape(x);
   if (Shape given = c.shape(skip); given.size() == 2) {

@@ -53,6 +53,7 @@ struct dropout {
                          execute,
                          cost};
     spec.engine_state = true;
+    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the output tile"},
         {"data", ParameterKind::kTile, 1, "", "the input tile"},

@@ -83,7 +83,6 @@ struct tensor_copy_predicated {
                          {"out", "predicate", "src"},
                          execute,
                          cost};
-    spec.reach = Reach::kElement;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the tile to copy to"},
         {"src", ParameterKind::kTileOrNumber, 2, "", "a tile or a number to copy", kOnChip, 0},

@@ -58,6 +58,7 @@ struct tensor_scalar_cumulative {
                          execute,
                          cost};
     spec.engine_state = true;
+    spec.reach = Reach::kPartition;
     spec.parameters = {
         {"dst", ParameterKind::kTile, 0, "", "the running results"},
         {"src", ParameterKind::kTile, 1, "", "the input tile"},
