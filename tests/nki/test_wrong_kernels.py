@@ -149,3 +149,24 @@ def test_copies_of_tiles_that_are_filled_in_part_are_no_errors() -> None:
     expected = np.zeros((128, 64), np.float32)
     expected[:96, :40] = 3 * array()[:96, :40]
     np.testing.assert_array_equal(nki.Kernel(kernel, chip="trainium2")(array()), expected)
+
+
+def test_cores_tell_each_other_what_is_written() -> None:
+    """One core sends half a tile and gets a whole one: it may use all of that, and the other the half."""
+
+    def kernel(a: Any) -> Any:
+        core = nl.program_id(0)
+        out = nl.ndarray((2, 128, 64), nl.float32, buffer=nl.shared_hbm)
+        mine, got, product = [nl.ndarray((128, 64), nl.float32) for _ in range(3)]
+        nisa.memset(product, 0)
+        rows = 128 if core else 64
+        nisa.dma_copy(mine[0:rows, :], a[0:rows, :])
+        nisa.sendrecv(src=mine, dst=got, send_to_rank=1 - core, recv_from_rank=1 - core, pipe_id=0)
+        rows = 64 if core else 128
+        nisa.tensor_scalar(product[0:rows, :], got[0:rows, :], op0=nl.add, operand0=1.0)
+        nisa.dma_copy(out[core], product)
+        return out
+
+    found = nki.Kernel(kernel, (2,), chip="trainium2")(array())
+    np.testing.assert_array_equal(found[0], array() + 1)
+    np.testing.assert_array_equal(found[1], np.concatenate([array()[:64] + 1, np.zeros((64, 64), np.float32)]))

@@ -105,6 +105,17 @@ def tiles_of_two_shapes(a: Any) -> Any:
     return a
 
 
+@case(cores=2)
+def part_of_what_the_other_core_sends(a: Any) -> Any:
+    core = nl.program_id(0)
+    whole, part, got = tile(), nl.ndarray((128, 64), nl.float32), tile()
+    nisa.memset(part[0:64, :], 0)
+    nisa.sendrecv(src=whole if core else part, dst=got, send_to_rank=1 - core, recv_from_rank=1 - core, pipe_id=0)  # wrong: unwritten
+    p = nl.ndarray((64, 64), nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(p, got, got, accumulate=False)
+    return a
+
+
 @case(cores=2, goes_on=False)
 def barrier_of_one_core(a: Any) -> Any:
     if nl.program_id(0) == 0:
