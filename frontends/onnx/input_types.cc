@@ -220,9 +220,8 @@ Result<std::vector<InputParts>> split_inputs(const std::vector<const ValueInfo*>
     all.push_back(std::move(*parts));
   }
   for (const auto& [name, structure] : options.input_structures) {
-    const bool known = std::any_of(all.begin(), all.end(),
-                                   [&](const InputParts& parts) { return parts.name == name; });
-    if (!known) return not_found("the model has no such input.", "input \"" + name + "\"");
+    if (std::ranges::find(all, name, &InputParts::name) == all.end())
+      return not_found("the model has no such input.", "input \"" + name + "\"");
   }
   return all;
 }
