@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 pytest.importorskip("numpy", reason="the end-to-end tests need numpy: pip install -r tests/e2e/requirements.txt")
 
 from command import BINARY, Command
+
+
+# A shell ignores Ctrl-C in what it starts with `&`, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -72,9 +72,13 @@ except KeyboardInterrupt:
 """
     (tmp_path / "script.py").write_text(script)
     process = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "runs\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=120)[0].splitlines()[-1] == "interrupted" and process.returncode == 0
+    with process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "runs\n"
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=60)[0].splitlines()[-1] == "interrupted" and process.returncode == 0
+        finally:
+            process.kill()
 
 
 def test_a_kernel_that_recurses() -> None:

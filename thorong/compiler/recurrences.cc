@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "thorong/ops/graph.h"
+
 namespace thorong::compiler {
 namespace {
 

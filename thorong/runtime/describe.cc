@@ -9,6 +9,7 @@
 
 #include "thorong/chip/loader.h"
 #include "thorong/isa/instruction_table.h"
+#include "thorong/report/memory_map.h"
 #include "thorong/runtime/describe_memory.h"
 #include "thorong/runtime/describe_waits.h"
 #include "thorong/runtime/session.h"
@@ -471,7 +472,6 @@ report::Result describe(const Program& program) {
   add_engines(program, result);
   add_cost(program, result);
   result.hbm_peak_bytes = tiles.hbm_bytes;
-  result.sbuf_peak_bytes = tiles.sbuf_peak_bytes, result.psum_peak_bytes = tiles.psum_peak_bytes;
   result.hbm_capacity_bytes = static_cast<int64_t>(program.core.hbm_bytes);
   result.sbuf_capacity_bytes = program.core.partitions * program.core.sbuf_bytes_per_partition;
   result.psum_capacity_bytes =
@@ -489,6 +489,11 @@ report::Result describe(const Program& program) {
   add_expected_error(program, result);
   MemoryUse use = memory.get();
   result.tiles = std::move(use.tiles), result.tile_names = std::move(use.names);
+  // Of what is in use at one time: the placement, which knows no time, reaches further.
+  result.sbuf_peak_bytes =
+      report::memory_peak(result, report::Memory::kSbuf).used_bytes * program.core.partitions;
+  result.psum_peak_bytes =
+      report::memory_peak(result, report::Memory::kPsum).used_bytes * program.core.partitions;
   return result;
 }
 
