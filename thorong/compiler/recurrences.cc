@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "thorong/ops/graph.h"
+#include "thorong/ops/operator.h"
 
 namespace thorong::compiler {
 namespace {
