@@ -158,7 +158,9 @@ BufferId TileBuilder::add_hbm(std::string name, isa::BufferRole role, Format for
   buffer.format = format;
   buffer.row_bytes = elements * static_cast<int64_t>(numerics::byte_size(format));
   sim::AddressSpace& region = role == isa::BufferRole::kScratch ? scratch_ : lasting_;
-  buffer.address = region.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes)).value_or(0);
+  auto address = region.allocate_first_fit(std::max<int64_t>(1, buffer.row_bytes));
+  THORONG_CHECK(address.has_value(), "HBM's address space is larger than any program");
+  buffer.address = *address;
   buffer.index = index;
   return add_buffer(std::move(buffer));
 }

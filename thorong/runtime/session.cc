@@ -127,8 +127,12 @@ Result<std::shared_ptr<const Program>> compile_model(Result<onnx::Model> importe
   auto drop_what_was_read = [&files = program->files] {
     for (auto& file : files) file->drop_resident_pages();
   };
+  // Each file is a call to the kernel: with many, not after each constant.
+  auto drop_at_times = [&files = program->files, drop_what_was_read, read = size_t{0}]() mutable {
+    if (++read % std::max<size_t>(1, files.size()) == 0) drop_what_was_read();
+  };
   compiler::CompileOptions compiling = compile_options(options);
-  compiling.constants_were_read = drop_what_was_read;
+  compiling.constants_were_read = drop_at_times;
   const ProgramCache cache(options.cache);
   const std::string key = cache.key(program->graph, program->chip, compiling);
   if (auto found = cache.find(key)) {
