@@ -71,7 +71,7 @@ HEADER = ("chip", "kind", "rows", "median error", "p90 error", "median signed", 
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    saves = "" if line.best_saves is None else f"{line.best_saves:.0%}"
+    saves = "" if line.best_saves is None else f"{round(line.best_saves, 2) + 0.0:.0%}"
     shares = (f"{line.median:.1%}", f"{line.p90:.1%}", f"{line.bias:+.1%}", f"{line.worst:.1%}", saves)
     return (line.chip, line.kind, str(line.rows), *shares)
 
