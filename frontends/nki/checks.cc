@@ -311,11 +311,8 @@ Status Checker::check_read(const Access& access) {
     return ok_status();
   }
   if (passed_on)
-    return found("unwritten",
-                 origin.reads + ", and " + mnemonic(access.instruction) + " at " + place +
-                     " takes what came of it. Write it first (memset, dma_copy, an instruction's "
-                     "dst), or go on with the written part only.",
-                 origin.where);
+    return found_passed_on(
+        checks, mnemonic(access.instruction) + " at " + place + " takes what came of it");
   std::string alias;
   for (const std::weak_ptr<Storage>& each : checks.neighbours) {
     std::shared_ptr<Storage> other = each.lock();
@@ -329,6 +326,14 @@ Status Checker::check_read(const Access& access) {
                                   : alias) +
                    ".",
                std::move(place));
+}
+
+Status Checker::found_passed_on(const StorageChecks& checks, const std::string& taken) {
+  return found("unwritten",
+               checks.unwritten.reads + ", and " + taken +
+                   ". Write it first (memset, dma_copy, an instruction's dst), or go on with the "
+                   "written part only.",
+               checks.unwritten.where);
 }
 
 // Whether the instruction may read what was not written wholly, because its results then are as
@@ -569,12 +574,8 @@ Status Checker::returned(const Tensor& tensor) {
       checks.written.contains(extent_in(*pattern, *tensor.storage)))
     return ok_status();
   if (checks.passed_on.intersects(extent_in(*pattern, *tensor.storage)))
-    return found("unwritten",
-                 checks.unwritten.reads + ", and the kernel returns what came of it in " +
-                     label(*tensor.storage) +
-                     ". Write it first (memset, dma_copy, an instruction's dst), or go on with the "
-                     "written part only.",
-                 checks.unwritten.where);
+    return found_passed_on(checks,
+                           "the kernel returns what came of it in " + label(*tensor.storage));
   int64_t all = tensor.storage->partitions * tensor.storage->row_bytes;
   return found("unwritten-output",
                "expected the kernel to write all of the tensor that it returns, found " +

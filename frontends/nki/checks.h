@@ -118,6 +118,8 @@ class Checker {
   Status check_bank(const Access& access);
   Status check_read(const Access& access);
   bool passes_on(const Access& access);
+  // `taken`: by whom, what an instruction passed on to the tile.
+  Status found_passed_on(const StorageChecks& checks, const std::string& taken);
   Status check_psum(const Access& access, bool inferred);
   Status check_race(const Access& access);
   Status race(const Access& access, const StorageChecks::Accesses& other, bool other_wrote,

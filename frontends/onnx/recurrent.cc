@@ -224,6 +224,16 @@ Result<ValueId> gate(ImportContext& c, const Recurrence& r, ValueId x, int64_t f
   return c.slice_axis(x, c.rank(x) - 1, first * r.hidden, last * r.hidden);
 }
 
+Result<ValueId> add_biases(ImportContext& c, const Recurrence& r, int64_t direction, ValueId inputs,
+                           int64_t gates) {
+  THORONG_TRY(ValueId bias, of_direction(c, r, 3, direction, {2 * gates * r.hidden}, "B"));
+  if (bias == kNoValue) return inputs;
+  THORONG_TRY(ValueId of_inputs, gate(c, r, bias, 0, gates));
+  THORONG_TRY(ValueId of_state, gate(c, r, bias, gates, 2 * gates));
+  THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
+  return c.add_broadcast(inputs, sum);
+}
+
 Result<ValueId> clipped(ImportContext& c, const Recurrence& r, ValueId x) {
   if (r.clip == 0) return x;
   THORONG_TRY(ValueId low, c.scalar(c.format(x), -r.clip));
@@ -259,8 +269,12 @@ Result<DirectionResult> run_direction(ImportContext& c, const Recurrence& r, int
   return result;
 }
 
-Status set_recurrence_outputs(ImportContext& c, const Recurrence& r,
-                              const std::vector<DirectionResult>& results) {
+Status run_directions(ImportContext& c, const Recurrence& r,
+                      const std::function<Result<DirectionResult>(int64_t direction)>& run) {
+  std::vector<DirectionResult> results(static_cast<size_t>(r.directions));
+  for (int64_t d = 0; d < r.directions; ++d) {
+    THORONG_TRY(results[static_cast<size_t>(d)], run(d));
+  }
   if (c.output_used(0)) {
     std::vector<ValueId> parts;
     for (const DirectionResult& result : results) parts.push_back(result.outputs);

@@ -42,6 +42,9 @@ Result<ValueId> initial_state(ImportContext& c, const Recurrence& r, size_t i, i
                               const char* what);
 // x W' for all steps, [steps, batch, rows of W].
 Result<ValueId> input_products(ImportContext& c, const Recurrence& r, ValueId w);
+// With W's and R's biases added, if B is there.
+Result<ValueId> add_biases(ImportContext& c, const Recurrence& r, int64_t direction, ValueId inputs,
+                           int64_t gates);
 // state R', [batch, rows of R].
 Result<ValueId> state_product(ImportContext& c, ValueId state, ValueId matrix);
 // Parts [first, last) of x's last dimension, counted in hidden sizes.
@@ -60,8 +63,8 @@ struct DirectionResult {
 Result<DirectionResult> run_direction(ImportContext& c, const Recurrence& r, int64_t direction,
                                       ValueId inputs, State state, const Step& step);
 
-// Sets Y, and from output 1 on the last states.
-Status set_recurrence_outputs(ImportContext& c, const Recurrence& r,
-                              const std::vector<DirectionResult>& results);
+// Runs all directions; sets Y, and from output 1 on the last states.
+Status run_directions(ImportContext& c, const Recurrence& r,
+                      const std::function<Result<DirectionResult>(int64_t direction)>& run);
 
 }  // namespace thorong::onnx

@@ -247,13 +247,16 @@ Status Codegen::run_group(const Group& group) {
   return status.at(first.name.empty() ? first.op->name : "node '" + first.name + "'");
 }
 
-std::optional<Placed> Codegen::allocate_resident(const Shape& shape, int pdim, Format format) {
-  int64_t row = row_elements(shape, pdim);
+int64_t Codegen::resident_elements(const Shape& shape, int pdim) const {
   int64_t blocks = pdim < 0 ? 1 : (shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  BufferId buffer = builder_.allocate_resident(format, row * std::max<int64_t>(1, blocks));
+  return row_elements(shape, pdim) * std::max<int64_t>(1, blocks);
+}
+
+std::optional<Placed> Codegen::allocate_resident(const Shape& shape, int pdim, Format format) {
+  BufferId buffer = builder_.allocate_resident(format, resident_elements(shape, pdim));
   if (buffer < 0) return std::nullopt;
   Placed placed = dense_tile(buffer, format, shape, pdim);
-  placed.tile_step = row;
+  placed.tile_step = row_elements(shape, pdim);
   return placed;
 }
 

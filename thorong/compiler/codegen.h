@@ -121,6 +121,8 @@ class Codegen {
   // The result was placed by the lowering itself (data movement).
   void set_placed(ValueId value, Placed placed) { placed_[value] = std::move(placed); }
   Placed& output_placed() { return output_; }
+  // Elements of a partition that a tensor takes in SBUF.
+  int64_t resident_elements(const Shape& shape, int pdim) const;
   // A new tensor in SBUF, if there is room.
   std::optional<Placed> allocate_resident(const Shape& shape, int pdim, Format format);
   // A new tensor: in SBUF when there is room, else in HBM scratch arranged with pdim outermost.

@@ -144,12 +144,12 @@ Result<Placed> Codegen::materialize_constant(ValueId value, int pdim, Format for
 
 Result<Placed> Codegen::keep_constant(ValueId value, const Placed& arranged, int pdim) {
   const auto found = recurring_.find(value);
-  if (pdim < 0 || found == recurring_.end()) return arranged;
-  int64_t blocks = (arranged.shape[static_cast<size_t>(pdim)] + block() - 1) / block();
-  int64_t bytes = row_elements(arranged.shape, pdim) * blocks *
+  if (pdim < 0 || found == recurring_.end() || ops::element_count(arranged.shape) == 0)
+    return arranged;
+  int64_t bytes = resident_elements(arranged.shape, pdim) *
                   static_cast<int64_t>(numerics::byte_size(arranged.format));
-  if (bytes == 0 || static_cast<double>(kept_bytes_ + bytes) >
-                        kKeptShare * static_cast<double>(core().sbuf_bytes_per_partition))
+  if (static_cast<double>(kept_bytes_ + bytes) >
+      kKeptShare * static_cast<double>(core().sbuf_bytes_per_partition))
     return arranged;
   std::optional<Placed> kept = allocate_resident(arranged.shape, pdim, arranged.format);
   if (!kept) return arranged;

@@ -87,12 +87,7 @@ Result<DirectionResult> gru_direction(ImportContext& c, const Recurrence& r, int
 Status import_gru(ImportContext& c, const NodeProto&) {
   THORONG_TRY(Recurrence r, read_recurrence(c, {"Sigmoid", "Tanh"}, 3));
   THORONG_TRY(int64_t reset_after, c.integer("linear_before_reset", 0));
-  std::vector<DirectionResult> results;
-  for (int64_t d = 0; d < r.directions; ++d) {
-    THORONG_TRY(DirectionResult result, gru_direction(c, r, d, reset_after != 0));
-    results.push_back(result);
-  }
-  return set_recurrence_outputs(c, r, results);
+  return run_directions(c, r, [&](int64_t d) { return gru_direction(c, r, d, reset_after != 0); });
 }
 
 Result<DirectionResult> rnn_direction(ImportContext& c, const Recurrence& r, int64_t direction) {
@@ -100,13 +95,7 @@ Result<DirectionResult> rnn_direction(ImportContext& c, const Recurrence& r, int
   THORONG_TRY(ValueId w, of_direction(c, r, 1, direction, {r.hidden, r.input}, "W"));
   THORONG_TRY(ValueId matrix, of_direction(c, r, 2, direction, {r.hidden, r.hidden}, "R"));
   THORONG_TRY(ValueId inputs, input_products(c, r, w));
-  THORONG_TRY(ValueId bias, of_direction(c, r, 3, direction, {2 * r.hidden}, "B"));
-  if (bias != kNoValue) {
-    THORONG_TRY(ValueId of_inputs, gate(c, r, bias, 0, 1));
-    THORONG_TRY(ValueId of_state, gate(c, r, bias, 1, 2));
-    THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
-    THORONG_TRY(inputs, c.add_broadcast(inputs, sum));
-  }
+  THORONG_TRY(inputs, add_biases(c, r, direction, inputs, 1));
   THORONG_TRY(ValueId hidden, initial_state(c, r, 5, direction, "initial_h"));
   auto step = [&](ValueId input, const State& before) -> Result<State> {
     THORONG_TRY(ValueId sum, state_product(c, before[0], matrix));
@@ -121,12 +110,7 @@ Result<DirectionResult> rnn_direction(ImportContext& c, const Recurrence& r, int
 // f(x W' + state R' + biases)
 Status import_rnn(ImportContext& c, const NodeProto&) {
   THORONG_TRY(Recurrence r, read_recurrence(c, {"Tanh"}, 1));
-  std::vector<DirectionResult> results;
-  for (int64_t d = 0; d < r.directions; ++d) {
-    THORONG_TRY(DirectionResult result, rnn_direction(c, r, d));
-    results.push_back(result);
-  }
-  return set_recurrence_outputs(c, r, results);
+  return run_directions(c, r, [&](int64_t d) { return rnn_direction(c, r, d); });
 }
 
 }  // namespace

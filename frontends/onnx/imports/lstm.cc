@@ -88,13 +88,7 @@ Result<DirectionResult> lstm_direction(ImportContext& c, const Recurrence& r, in
   THORONG_TRY(cell.matrix, of_direction(c, r, 2, direction, {rows, r.hidden}, "R"));
   THORONG_RETURN_IF_ERROR(read_lstm_peepholes(c, r, direction, cell));
   THORONG_TRY(ValueId inputs, input_products(c, r, w));
-  THORONG_TRY(ValueId bias, of_direction(c, r, 3, direction, {2 * rows}, "B"));
-  if (bias != kNoValue) {
-    THORONG_TRY(ValueId of_inputs, gate(c, r, bias, 0, 4));
-    THORONG_TRY(ValueId of_state, gate(c, r, bias, 4, 8));
-    THORONG_TRY(ValueId sum, c.add("add", {of_inputs, of_state}));
-    THORONG_TRY(inputs, c.add_broadcast(inputs, sum));
-  }
+  THORONG_TRY(inputs, add_biases(c, r, direction, inputs, 4));
   THORONG_TRY(ValueId hidden, initial_state(c, r, 5, direction, "initial_h"));
   THORONG_TRY(ValueId state, initial_state(c, r, 6, direction, "initial_c"));
   return run_direction(
@@ -105,12 +99,7 @@ Result<DirectionResult> lstm_direction(ImportContext& c, const Recurrence& r, in
 Status import_lstm(ImportContext& c, const NodeProto&) {
   THORONG_TRY(Recurrence r, read_recurrence(c, {"Sigmoid", "Tanh", "Tanh"}, 4));
   THORONG_TRY(int64_t coupled, c.integer("input_forget", 0));
-  std::vector<DirectionResult> results;
-  for (int64_t d = 0; d < r.directions; ++d) {
-    THORONG_TRY(DirectionResult result, lstm_direction(c, r, d, coupled != 0));
-    results.push_back(result);
-  }
-  return set_recurrence_outputs(c, r, results);
+  return run_directions(c, r, [&](int64_t d) { return lstm_direction(c, r, d, coupled != 0); });
 }
 
 }  // namespace

@@ -130,10 +130,10 @@ class Convolution {
       for (int64_t i = 0; i < count; ++i)
         first[static_cast<size_t>(i)] = (o + i) / per_group_out * per_group_in;
       for (const Step& step : steps_) {
+        const int64_t first_tap = flat_tap(step);
         for (int64_t p = 0; p < step.size; ++p) {
           const int64_t channel = stacks_ ? p % channels_ : step.begin + p;
-          const int64_t tap =
-              flat_tap(step) + (stacks_ ? p / channels_ : 0) * window_.kernel.back();
+          const int64_t tap = first_tap + (stacks_ ? p / channels_ : 0) * window_.kernel.back();
           float* to = cells + step.weight_offset + p * outputs_ + o;
           for (int64_t i = 0; i < count; ++i) {
             const int64_t inside = channel - first[static_cast<size_t>(i)];
