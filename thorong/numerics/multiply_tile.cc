@@ -55,6 +55,7 @@ constexpr size_t kPanelColumns = kTileVectors * kLanes;
 constexpr size_t kPackedPitch = kPanelColumns + kLanes;   // a copied run may spill one vector
 constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
 static_assert(kPackedDepth == kMostNarrowRows);
+constexpr size_t kCacheLine = 16;  // floats
 constexpr size_t kPackedRows = 20480;          // elements of rows that may be copied
 constexpr size_t kWorthPackingRows = 1200000;  // multiply-adds that repay the copy
 
@@ -95,8 +96,28 @@ HWY_NOINLINE void store_odd_tile(const Destination& to, const float* sums, size_
   }
 }
 
-// One register tile: kRows x kVectors, the last vector with `last` valid lanes (kPartial) or all.
+// One step of k of a register tile: each sum gets the product of its row's and its column's value.
 template <size_t kRows, size_t kVectors, bool kPartial>
+HWY_INLINE void add_products(const float* HWY_RESTRICT row, const float* HWY_RESTRICT column,
+                             size_t last, hn::Vec<Tag> (&sums)[kRows][kVectors]) {
+  const Tag d;
+  hn::Vec<Tag> values[kVectors];
+  HWY_UNROLL(8)
+  for (size_t v = 0; v < kVectors; ++v) {
+    const bool partial = kPartial && v + 1 == kVectors;
+    values[v] = partial ? load_n(d, column + v * kLanes, last) : hn::LoadU(d, column + v * kLanes);
+  }
+  HWY_UNROLL(8)
+  for (size_t r = 0; r < kRows; ++r) {
+    const auto factor = hn::Set(d, row[r]);
+    HWY_UNROLL(8)
+    for (size_t v = 0; v < kVectors; ++v) sums[r][v] = fma(factor, values[v], sums[r][v]);
+  }
+}
+
+// One register tile: kRows x kVectors, the last vector with `last` valid lanes (kPartial) or all.
+// kPacked: both operands were copied, so that their strides are known here.
+template <size_t kRows, size_t kVectors, bool kPartial, bool kPacked>
 HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth, size_t last,
                        const Destination& to) {
   const Tag d;
@@ -106,30 +127,38 @@ HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth
     HWY_UNROLL(8)
     for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
   }
-  const float* HWY_RESTRICT row = rows.data;
-  const float* HWY_RESTRICT column = columns.data;
-  const size_t row_step = rows.stride;
-  const size_t column_step = columns.stride;
-  for (size_t k = 0; k < depth; ++k, row += row_step, column += column_step) {
-    hn::Vec<Tag> values[kVectors];
-    if (kVectors > kTileVectors) {  // streams through memory with a large stride
-      constexpr size_t kAhead = 12;
-      for (size_t v = 0; v < kVectors * kLanes; v += 16) {
-        hwy::Prefetch(column + kAhead * column_step + v);
-      }
-    }
-    HWY_UNROLL(8)
-    for (size_t v = 0; v < kVectors; ++v) {
-      const bool partial = kPartial && v + 1 == kVectors;
-      values[v] =
-          partial ? load_n(d, column + v * kLanes, last) : hn::LoadU(d, column + v * kLanes);
-    }
+  if (!to.transposed) {
     HWY_UNROLL(8)
     for (size_t r = 0; r < kRows; ++r) {
-      const auto factor = hn::Set(d, row[r]);
       HWY_UNROLL(8)
-      for (size_t v = 0; v < kVectors; ++v) sums[r][v] = fma(factor, values[v], sums[r][v]);
+      for (size_t v = 0; v < kVectors * kLanes; v += kCacheLine)
+        hwy::Prefetch(to.data + r * to.stride + v);
     }
+  }
+  const float* HWY_RESTRICT row = rows.data;
+  const float* HWY_RESTRICT column = columns.data;
+  size_t k = 0;
+  if constexpr (kPacked) {
+    constexpr size_t kSteps = 4;
+    for (; k + kSteps <= depth; k += kSteps) {
+      HWY_UNROLL(4)
+      for (size_t step = 0; step < kSteps; ++step) {
+        add_products<kRows, kVectors, kPartial>(row + step * kTileRows,
+                                                column + step * kPackedPitch, last, sums);
+      }
+      row += kSteps * kTileRows;
+      column += kSteps * kPackedPitch;
+    }
+  }
+  const size_t row_step = kPacked ? kTileRows : rows.stride;
+  const size_t column_step = kPacked ? kPackedPitch : columns.stride;
+  for (; k < depth; ++k, row += row_step, column += column_step) {
+    if (kVectors > kTileVectors) {  // streams through memory with a large stride
+      constexpr size_t kAhead = 12;
+      for (size_t v = 0; v < kVectors * kLanes; v += kCacheLine)
+        hwy::Prefetch(column + kAhead * column_step + v);
+    }
+    add_products<kRows, kVectors, kPartial>(row, column, last, sums);
   }
   if (kPartial || to.transposed) {
     HWY_ALIGN float buffer[kRows][kVectors * kLanes];
@@ -176,28 +205,30 @@ HWY_NOINLINE void tile(const Operand& rows, const Operand& columns, size_t depth
 }
 
 // Chooses the instance for a number of rows and vectors known only now.
-template <size_t kRows, size_t kVectors>
+template <bool kPacked, size_t kRows, size_t kVectors>
 HWY_INLINE void tile_of_rows(size_t row_count, const Operand& rows, const Operand& columns,
                              size_t depth, size_t last, const Destination& to) {
   if constexpr (kRows > 1) {
-    if (row_count < kRows)
-      return tile_of_rows<kRows - 1, kVectors>(row_count, rows, columns, depth, last, to);
+    if (row_count < kRows) {
+      return tile_of_rows<kPacked, kRows - 1, kVectors>(row_count, rows, columns, depth, last, to);
+    }
   }
   if (last == kLanes) {
-    tile<kRows, kVectors, false>(rows, columns, depth, last, to);
+    tile<kRows, kVectors, false, kPacked>(rows, columns, depth, last, to);
   } else {
-    tile<kRows, kVectors, true>(rows, columns, depth, last, to);
+    tile<kRows, kVectors, true, kPacked>(rows, columns, depth, last, to);
   }
 }
-template <size_t kVectors>
+template <bool kPacked, size_t kVectors>
 HWY_INLINE void tile_of(size_t row_count, size_t vector_count, const Operand& rows,
                         const Operand& columns, size_t depth, size_t last, const Destination& to) {
   if constexpr (kVectors > 1) {
     if (vector_count < kVectors) {
-      return tile_of<kVectors - 1>(row_count, vector_count, rows, columns, depth, last, to);
+      return tile_of<kPacked, kVectors - 1>(row_count, vector_count, rows, columns, depth, last,
+                                            to);
     }
   }
-  tile_of_rows<kTileRows, kVectors>(row_count, rows, columns, depth, last, to);
+  tile_of_rows<kPacked, kTileRows, kVectors>(row_count, rows, columns, depth, last, to);
 }
 
 HWY_INLINE size_t vectors_of(size_t columns) { return (columns + kLanes - 1) / kLanes; }
@@ -210,6 +241,7 @@ HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t
   const Tag d;
   for (size_t k = 0; k < depth; ++k, from += stride, to += kPackedPitch) {
     size_t i = 0;
+    hwy::Prefetch(from + kPanelColumns);
     if constexpr (kStep == 1) {
       for (; i + kLanes <= length; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
       if (i < length) hn::StoreU(load_n(d, from + i, length - i), d, to + i);
@@ -295,6 +327,7 @@ HWY_NOINLINE void pack_rows(const Operand& rows, size_t row_count, size_t depth,
   for (size_t k = 0; k < depth; ++k, from += rows.stride) {
     float* to = packed + k * kTileRows;
     size_t row = 0;
+    for (size_t i = 0; i < row_count; i += kCacheLine) hwy::Prefetch(from + 4 * rows.stride + i);
     while (row < row_count) {
       const size_t count = next_rows(row_count - row);
       if (row + kRowReach <= row_count) {
@@ -331,12 +364,12 @@ HWY_NOINLINE void wide_product(Operand rows, Operand columns, size_t column_coun
   };
   size_t column = 0;
   for (; column + kVectors * kLanes <= column_count; column += kVectors * kLanes) {
-    tile<kRows, kVectors, false>(rows, columns_from(columns, column), depth, kLanes, part(column));
+    tile<kRows, kVectors, false, false>(rows, columns_from(columns, column), depth, kLanes, part(column));
   }
   for (; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
-    tile_of<kTileVectors>(kRows, vectors, rows, columns_from(columns, column), depth,
+    tile_of<false, kTileVectors>(kRows, vectors, rows, columns_from(columns, column), depth,
                           width - (vectors - 1) * kLanes, part(column));
   }
 }
@@ -350,7 +383,7 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     return wide_product<3>(rows, columns, column_count, depth, to);
   }
   HWY_ALIGN float packed[kPackedDepth * kPackedPitch];
-  const bool packs = !columns.plain() || (depth <= kPackedDepth && row_count > 2 * kTileRows);
+  const bool packs = !columns.plain() || (depth <= kPackedDepth && row_count > 4 * kTileRows);
   HWY_ALIGN float packed_rows[kPackedRows];
   const bool packs_rows = column_count * row_count * depth >= kWorthPackingRows &&
                           (row_count / kTileRows + 2) * row_tile_size(depth) <= kPackedRows;
@@ -371,7 +404,9 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     if (part.keep != nullptr && !to.transposed) part.keep += column;
     for (size_t row = 0; row < row_count;) {
       const size_t count = next_rows(row_count - row);
-      tile_of<kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
+      packs_rows && packs
+          ? tile_of<true, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part)
+          : tile_of<false, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
       row += count;
       tile_rows.data += packs_rows ? row_tile_size(depth) : count;
       part.data += to.transposed ? count : count * to.stride;
