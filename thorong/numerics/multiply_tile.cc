@@ -241,7 +241,7 @@ HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t
   const Tag d;
   for (size_t k = 0; k < depth; ++k, from += stride, to += kPackedPitch) {
     size_t i = 0;
-    hwy::Prefetch(from + kPanelColumns);
+    hwy::Prefetch(from + 2 * kPanelColumns);
     if constexpr (kStep == 1) {
       for (; i + kLanes <= length; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
       if (i < length) hn::StoreU(load_n(d, from + i, length - i), d, to + i);
