@@ -43,6 +43,11 @@ struct MaximumOp {
   static HWY_INLINE V call(V a, V b) {
     return maximum(a, b);
   }
+  // Of numbers, in any order: where they are equal but for the sign of zero, the bits of both tell.
+  template <class V>
+  static HWY_INLINE V of_numbers(V a, V b) {
+    return hn::And(hn::Max(a, b), hn::Max(b, a));
+  }
 };
 struct MinimumOp {
   static constexpr bool kAnyOrder = true;
@@ -50,6 +55,10 @@ struct MinimumOp {
   template <class V>
   static HWY_INLINE V call(V a, V b) {
     return minimum(a, b);
+  }
+  template <class V>
+  static HWY_INLINE V of_numbers(V a, V b) {
+    return hn::Or(hn::Min(a, b), hn::Min(b, a));
   }
 };
 
@@ -186,31 +195,53 @@ void rows_kernel(BinaryFunction function, const Rows& in, float* out, size_t row
   }
 }
 
-// A vector of neighbouring windows, one a lane. The largest and the smallest do not depend on the
-// order; sums and products keep their sixteen partial results.
+// A vector of neighbouring windows, one a lane; at(g) gives element g of each.
+// The largest and the smallest do not depend on the order.
+template <class Op, class D, class At>
+HWY_INLINE hn::Vec<D> windows_in_any_order(D d, size_t group, const At& at) {
+  auto result = hn::Set(d, Op::kNeutral);
+  auto number = hn::Eq(result, result);
+  for (size_t g = 0; g < group; ++g) {
+    const auto next = at(g);
+    number = hn::And(number, hn::Eq(next, next));
+    result = Op::of_numbers(result, next);
+  }
+  return hn::IfThenElse(number, result, hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
+}
+
+// Sums and products keep their sixteen partial results.
+template <class Op, class D, class At>
+HWY_INLINE hn::Vec<D> windows_in_order(D d, size_t group, const At& at) {
+  hn::Vec<D> partials[kPartials];
+  for (size_t p = 0; p < kPartials; ++p) partials[p] = hn::Set(d, Op::kNeutral);
+  for (size_t g = 0; g < group; g += kPartials) {
+    const size_t count = group - g < kPartials ? group - g : kPartials;
+    for (size_t p = 0; p < count; ++p) partials[p] = Op::call(partials[p], at(g + p));
+  }
+  for (size_t distance = kPartials / 2; distance > 0; distance /= 2) {
+    for (size_t p = 0; p < distance; ++p) {
+      partials[p] = Op::call(partials[p], partials[p + distance]);
+    }
+  }
+  return canonical(partials[0]);
+}
+
 template <class Op, size_t kStep>
 HWY_NOINLINE void windows_loop(const float* in, const int32_t* offsets, size_t group, float* out,
                                size_t n) {
   const hn::ScalableTag<float> d;
   constexpr size_t kWidth = hn::MaxLanes(hn::ScalableTag<float>());
-  constexpr size_t kKept = Op::kAnyOrder ? 1 : kPartials;
   for (size_t i = 0; i < n; i += kWidth) {
     const size_t reach = kStep * (n - i - 1) + 1;
-    hn::Vec<decltype(d)> partials[kKept];
-    for (size_t p = 0; p < kKept; ++p) partials[p] = hn::Set(d, Op::kNeutral);
-    for (size_t g = 0; g < group; g += kKept) {
-      const size_t count = group - g < kKept ? group - g : kKept;
-      for (size_t p = 0; p < count; ++p) {
-        const float* at = in + kStep * i + offsets[g + p];
-        partials[p] = Op::call(partials[p], load_every<kStep>(d, at, reach));
-      }
+    const auto at = [&](size_t g) HWY_ATTR {
+      return load_every<kStep>(d, in + kStep * i + offsets[g], reach);
+    };
+    hn::Vec<decltype(d)> result;
+    if constexpr (Op::kAnyOrder) {
+      result = windows_in_any_order<Op>(d, group, at);
+    } else {
+      result = windows_in_order<Op>(d, group, at);
     }
-    for (size_t distance = kKept / 2; distance > 0; distance /= 2) {
-      for (size_t p = 0; p < distance; ++p) {
-        partials[p] = Op::call(partials[p], partials[p + distance]);
-      }
-    }
-    const auto result = canonical(partials[0]);
     if (n - i >= kWidth) {
       hn::StoreU(result, d, out + i);
     } else {
