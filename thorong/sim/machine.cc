@@ -18,7 +18,8 @@ constexpr int64_t kLine = 64;
 constexpr int64_t kPadded = 1024;             // rows of a multiple of so many bytes get a line more
 constexpr int64_t kMostCellBytesPerByte = 4;  // fp32 cells of 8-bit formats
 
-// Address space without memory behind it until touched.
+// Address space without memory behind it until touched, then in large pages where the host has them:
+// a tile is 128 rows far from each other, more than the first level of the TLB holds.
 Result<std::byte*> reserve(size_t bytes, const char* memory) {
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -28,6 +29,7 @@ Result<std::byte*> reserve(size_t bytes, const char* memory) {
             memory + ". Model a smaller one, lift the limit (ulimit -v), or use --timing-only.",
         memory);
   }
+  ::madvise(data, bytes, MADV_HUGEPAGE);
   return static_cast<std::byte*>(data);
 }
 
