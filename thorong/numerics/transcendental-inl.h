@@ -27,12 +27,28 @@ template <class V>
 HWY_INLINE V constant(double value) {
   return hn::Set(hn::DFromV<V>(), value);
 }
-// Horner's rule; coefficients from the constant term up.
+// The polynomial's part of kCount coefficients (from its lowest on), powers[i] = x^(2^i).
+template <size_t kCount, class V>
+HWY_INLINE V polynomial_part(const V* powers, const double* coefficients) {
+  if constexpr (kCount == 1) {
+    return constant<V>(coefficients[0]);
+  } else {
+    constexpr size_t kLevel = hwy::FloorLog2(kCount - 1);
+    constexpr size_t kLow = size_t{1} << kLevel;
+    const V high = polynomial_part<kCount - kLow>(powers, coefficients + kLow);
+    return fma(high, powers[kLevel], polynomial_part<kLow>(powers, coefficients));
+  }
+}
+// Estrin's scheme, halves side by side: Horner's chain is several times as long as what the
+// processor looks ahead. Coefficients from the constant term up.
 template <class V, size_t kCount>
 HWY_INLINE V polynomial(V x, const double (&coefficients)[kCount]) {
-  V sum = constant<V>(coefficients[kCount - 1]);
-  for (size_t i = kCount - 1; i-- > 0;) sum = fma(sum, x, constant<V>(coefficients[i]));
-  return sum;
+  constexpr size_t kPowers = hwy::FloorLog2(kCount - 1) + 1;
+  V powers[kPowers];
+  powers[0] = x;
+  HWY_UNROLL(8)
+  for (size_t i = 1; i < kPowers; ++i) powers[i] = hn::Mul(powers[i - 1], powers[i - 1]);
+  return polynomial_part<kCount>(powers, coefficients);
 }
 template <class V>
 HWY_INLINE V clamp(V x, double low, double high) {  // NaN passes
@@ -176,29 +192,52 @@ HWY_INLINE V scaled_erfc(V a) {
   return hn::Mul(polynomial(t, kScaled), hn::Mul(plus, inverse));
 }
 
+// (distribution(x) - 1/2) / x of the normal distribution for z = x^2 <= 16; garbage beyond.
 template <class V>
-HWY_INLINE V error_function(V x) {
-  static constexpr double kErfOverX[] = {
-      // z = x^2 <= 1, error 2^-40
-      1.1283791670946768,    -0.3761263888963531,     0.11283791308604582,
-      -0.026866133235095593, 0.005223783477189248,    -0.0008542637997087229,
-      0.0001195656256820733, -1.3909340021874599e-05, 1.058938064107502e-06};
-  const V one = constant<V>(1.0);
-  const V a = hn::Abs(x);
-  const V z = hn::Mul(x, x);
-  const V small = hn::Mul(a, polynomial(z, kErfOverX));
-  const V large = hn::Sub(one, hn::Mul(exponential(hn::Neg(z)), scaled_erfc(a)));
-  return keep_nan(x, hn::CopySign(hn::IfThenElse(hn::Lt(a, one), small, large), x));
+HWY_INLINE V central_distribution(V z) {
+  static constexpr double kOverX[] = {
+      // t = z / 8 - 1, error 2^-48
+      0.17594978076521386, -0.08432144901001119, 0.05593420401220242,
+      -0.036869326347110425, 0.022518150228525904, -0.012472326991540335,
+      0.006236960866762617, -0.002822317273875289, 0.0011613497243883279,
+      -0.00043702175974353924, 0.0001512453430510035, -4.839376477435492e-05,
+      1.4389731162776145e-05, -3.999955097413803e-06, 1.0398464473544996e-06,
+      -2.4844743456001963e-07, 5.7608057398903804e-08, -1.5556355944950265e-08,
+      3.169675074884778e-09};
+  return polynomial(fma(z, constant<V>(0.125), constant<V>(-1.0)), kOverX);
+}
+
+template <class V>
+HWY_INLINE V error_function(V x) {  // 2 distribution(sqrt(2) x) - 1
+  const hn::DFromV<V> d;
+  const V square = hn::Mul(x, x);
+  V result = hn::Mul(hn::Mul(x, constant<V>(2.8284271247461903)),
+                     central_distribution(hn::Add(square, square)));
+  const auto central = hn::Le(square, constant<V>(8.0));
+  if (HWY_UNLIKELY(!hn::AllTrue(d, central))) {
+    const V tail = hn::Mul(exponential(hn::Neg(square)), scaled_erfc(hn::Abs(x)));
+    const V outer = hn::CopySign(hn::Sub(constant<V>(1.0), tail), x);
+    result = hn::IfThenElse(central, result, outer);
+  }
+  return keep_nan(x, result);
 }
 // The distribution function of the normal distribution.
 template <class V>
 HWY_INLINE V normal_distribution(V x) {
+  const hn::DFromV<V> d;
   const V half = constant<V>(0.5);
-  const V a = hn::Mul(hn::Abs(x), constant<V>(0.7071067811865476));
-  const V tail =
-      hn::Mul(hn::Mul(half, exponential(hn::Mul(hn::Neg(half), hn::Mul(x, x)))), scaled_erfc(a));
-  return hn::IfThenElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), tail,
-                        hn::Sub(constant<V>(1.0), tail));
+  const V square = hn::Mul(x, x);
+  V result = fma(x, central_distribution(square), half);
+  const auto central = hn::Le(square, constant<V>(16.0));
+  if (HWY_UNLIKELY(!hn::AllTrue(d, central))) {
+    const V a = hn::Mul(hn::Abs(x), constant<V>(0.7071067811865476));
+    const V tail =
+        hn::Mul(hn::Mul(half, exponential(hn::Mul(hn::Neg(half), square))), scaled_erfc(a));
+    const V outer =
+        hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(constant<V>(1.0), tail));
+    result = hn::IfThenElse(central, result, outer);
+  }
+  return result;
 }
 template <class V>
 HWY_INLINE V gelu(V x) {
