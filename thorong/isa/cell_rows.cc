@@ -94,33 +94,4 @@ void copy_cells(const CellCopy& copy, const Operand& out, const Operand& in, int
   }
 }
 
-Gaps common_gaps(const Operand& out, std::initializer_list<const Operand*> in) {
-  Gaps gaps;
-  const AccessPattern& pattern = *out.pattern;
-  if (out.direct || out.cell != Format::kFloat32 || pattern.format != Format::kFloat32) return gaps;
-  if (pattern.rank < 2 || pattern.indirect >= 0) return gaps;
-  auto n = static_cast<size_t>(out.elements);
-  constexpr size_t kMostElements = 1 << 14;
-  if (n > kMostElements || pattern.step[static_cast<size_t>(pattern.rank - 1)] != 1) return gaps;
-  for (const Operand* operand : in) {
-    const AccessPattern& other = *operand->pattern;
-    bool alike = operand->cell == Format::kFloat32 && other.indirect < 0 &&
-                 other.rank == pattern.rank && other.size == pattern.size;
-    for (size_t d = 0; alike && d < pattern.rank; ++d)
-      alike = pattern.size[d] == 1 || other.step[d] == pattern.step[d];
-    if (!alike) return gaps;
-  }
-  std::vector<int32_t> offsets(n);
-  element_offsets(pattern, offsets.data());
-  for (size_t i = 1; i < n; ++i) {
-    if (offsets[i] <= offsets[i - 1]) return gaps;
-  }
-  gaps.run = static_cast<size_t>(offsets.back()) + 1;
-  if (gaps.run > n + n / 4) return gaps;
-  gaps.keep.assign(gaps.run, -1);
-  for (int32_t offset : offsets) gaps.keep[static_cast<size_t>(offset)] = 0;
-  gaps.usable = true;
-  return gaps;
-}
-
 }  // namespace thorong::isa

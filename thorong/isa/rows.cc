@@ -22,13 +22,16 @@ int64_t cell_bytes(const Operand& operand) {
 }
 
 // Whether a function over Rows can round and store it.
-bool stores_rows(const Operand& out, RoundingMode mode) {
-  if (!out.dense || mode == RoundingMode::kStochastic) return false;
+bool writes_in_place(const Operand& out, RoundingMode mode) {
+  if (mode == RoundingMode::kStochastic) return false;
   if (out.cell == Format::kBfloat16) return true;
   if (out.cell != Format::kFloat32) return false;
   Format format = out.pattern->format;
   return format == Format::kFloat32 || format == Format::kBfloat16 ||
          (mode == RoundingMode::kNone && numerics::is_float(format));
+}
+bool stores_rows(const Operand& out, RoundingMode mode) {
+  return out.dense && writes_in_place(out, mode);
 }
 RowsOut out_at(const Operand& out, std::byte* data, int64_t stride, RoundingMode mode) {
   bool rounded = out.pattern->format == Format::kBfloat16 && mode == RoundingMode::kNearestEven;
@@ -46,6 +49,30 @@ bool disturbs(const Operand& out, const Operand& in) {
   return behind < out.elements * cell_bytes(out) || stride - behind < in.elements * cell_bytes(in);
 }
 
+// A row as lines, each of elements that follow each other, a constant distance apart.
+struct Lines {
+  int64_t count = 0;
+  int64_t step = 0;  // bytes
+};
+// The row in lines of `length` elements, which its run of elements must be, or be a multiple of.
+std::optional<Lines> lines_of(const Operand& operand, int64_t length) {
+  const AccessPattern& pattern = *operand.pattern;
+  if (operand.dense) return Lines{operand.elements / length, length * cell_bytes(operand)};
+  if (pattern.contiguous_run() != length || operand.columns != nullptr) return std::nullopt;
+  int64_t count = 1, step = 0, inner = 1;
+  for (size_t d = pattern.rank; d-- > 0;) {
+    if (pattern.size[d] == 1) continue;
+    if (inner < length) {
+      inner *= pattern.size[d];
+      continue;
+    }
+    if (count == 1) step = pattern.step[d];
+    if (pattern.step[d] != step * count) return std::nullopt;
+    count *= pattern.size[d];
+  }
+  return Lines{count, step * cell_bytes(operand)};
+}
+
 struct Plan {
   const Operand& out;
   std::span<const RowInput> inputs;
@@ -55,6 +82,9 @@ struct Plan {
   bool whole = true;                        // all rows in one call
   bool one_row = true;                      // every row follows the one before it
   bool across = false;                      // writing a row may change an input's other rows
+  int64_t line = 0;  // rows are lines of so many elements, a row in one call; 0: they are not
+  Lines lines_out;
+  std::array<Lines, kMostRowInputs> lines_in{};
 
   Plan(MachineState& machine, const Operand& target, std::span<const RowInput> sources)
       : out(target), inputs(sources), rounding(machine.rounding()) {
@@ -73,6 +103,37 @@ struct Plan {
           one_row && in.row_stride_bytes == (inputs[i].column ? 0 : out.elements * cell_bytes(in));
     }
     one_row = one_row && whole;
+    if (!whole && !across) find_lines();
+  }
+
+  void find_lines() {
+    int64_t shortest = out.elements;
+    bool lying = writes_in_place(out, rounding.mode) && out.rows == nullptr;
+    for (size_t i = 0; i < inputs.size() && lying; ++i) {
+      const Operand& in = *inputs[i].operand;
+      bool same_buffer = in.pattern->buffer == out.pattern->buffer;
+      if (inputs[i].column) {
+        lying = lies[i];
+      } else {
+        lying = in.rows == nullptr && numerics::fits_rows(in.cell) &&
+                (!same_buffer || (in.base == out.base && in.cell == out.cell &&
+                                  in.pattern->size == out.pattern->size &&
+                                  in.pattern->step == out.pattern->step));
+        if (!in.dense) shortest = std::min(shortest, in.pattern->contiguous_run());
+      }
+    }
+    if (!out.dense) shortest = std::min(shortest, out.pattern->contiguous_run());
+    constexpr int64_t kWorthwhile = 8;  // elements
+    if (!lying || shortest < kWorthwhile || out.elements % shortest != 0) return;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].column) continue;
+      std::optional<Lines> lines = lines_of(*inputs[i].operand, shortest);
+      if (!lines.has_value()) return;
+      lines_in[i] = *lines;
+    }
+    std::optional<Lines> lines = lines_of(out, shortest);
+    if (!lines.has_value()) return;
+    lines_out = *lines, line = shortest;
   }
 };
 
@@ -143,6 +204,19 @@ void map_whole(const Plan& plan, RowWork work, int64_t first, int64_t last) {
   plan.one_row ? work(in.data(), to, 1, rows * n) : work(in.data(), to, rows, n);
 }
 
+void map_lines(const Plan& plan, RowWork work, int64_t first, int64_t last) {
+  auto count = static_cast<size_t>(plan.lines_out.count), n = static_cast<size_t>(plan.line);
+  std::array<Rows, kMostRowInputs> in;
+  for (int64_t p = first; p < last; ++p) {
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      in[i] = rows_at(*plan.inputs[i].operand, p, plan.inputs[i].column);
+      in[i].stride = plan.lines_in[i].step;
+    }
+    work(in.data(), out_at(plan.out, plan.out.at(p), plan.lines_out.step, plan.rounding.mode), count,
+         n);
+  }
+}
+
 void map_one_by_one(const Plan& plan, RowWork work, int64_t first, int64_t last) {
   const Operand& out = plan.out;
   auto n = static_cast<size_t>(out.elements);
@@ -178,7 +252,9 @@ void map_one_by_one(const Plan& plan, RowWork work, int64_t first, int64_t last)
 }
 
 void map_part(const Plan& plan, RowWork work, int64_t first, int64_t last) {
-  plan.whole ? map_whole(plan, work, first, last) : map_one_by_one(plan, work, first, last);
+  if (plan.whole) return map_whole(plan, work, first, last);
+  if (plan.line > 0) return map_lines(plan, work, first, last);
+  map_one_by_one(plan, work, first, last);
 }
 
 // Rows that overlap others: by one thread, from copies of the inputs that would change.

@@ -192,18 +192,33 @@ void binary_kernel(BinaryFunction function, const Rows& a, const Rows& b, const 
 
 // multiply_then_add and select have three operands; `step` computes one vector from the loaded
 // three.
-void multiply_add_kernel(const float* in0, float scalar, const float* in1, float* out, size_t n) {
+void multiply_add_kernel(const Rows& in0, const Rows& scalar, const Rows& in1, const RowsOut& out,
+                         size_t rows, size_t n) {
   const hn::ScalableTag<float> d;
-  const auto factor = hn::Set(d, scalar);
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto product = hn::Mul(hn::LoadU(d, in0 + i), factor);
-    hn::StoreU(canonical(hn::Add(product, hn::LoadU(d, in1 + i))), d, out + i);
-  }
-  if (i < n) {
-    const auto product = hn::Mul(load_n(d, in0 + i, n - i), factor);
-    store_n(canonical(hn::Add(product, load_n(d, in1 + i, n - i))), d, out + i, n - i);
+  using V = hn::Vec<decltype(d)>;
+  constexpr size_t kWidth = hn::MaxLanes(hn::ScalableTag<float>());
+  constexpr size_t kTogether = 4;
+  for (size_t r = 0; r < rows; ++r) {
+    const InRow left = row_of(in0, r);
+    const InRow right = row_of(in1, r);
+    const OutRow to = row_of(out, r);
+    const V factor = hn::Set(d, row_of(scalar, r).value);
+    const bool paired = to.narrow != nullptr && left.wide == nullptr && right.wide == nullptr;
+    size_t i = 0;
+    for (; i + kTogether * kWidth <= n; i += kTogether * kWidth) {
+      V x[kTogether];
+      V y[kTogether];
+      load_group<kTogether>(d, left, paired, i, x);
+      load_group<kTogether>(d, right, paired, i, y);
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < kTogether; ++v) x[v] = Add::call(d, hn::Mul(x[v], factor), y[v]);
+      store_group<Add, kTogether>(d, to, paired, i, x);
+    }
+    for (; i < n; i += kWidth) {
+      const size_t rest = n - i < kWidth ? n - i : kWidth;
+      const V product = hn::Mul(load_rest(d, left, i, rest), factor);
+      store_rest<Add>(d, to, i, Add::call(d, product, load_rest(d, right, i, rest)), rest);
+    }
   }
 }
 
@@ -221,18 +236,6 @@ void select_kernel(const float* predicate, const float* on_true, const float* on
   for (; i < n; ++i) out[i] = predicate[i] != 0.0F ? on_true[i] : on_false[i];
 }
 
-void replace_unkept_kernel(const float* in, const int32_t* keep, float* out, size_t n) {
-  const hn::ScalableTag<float> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto kept = hn::MaskFromVec(hn::BitCast(d, hn::LoadU(di, keep + i)));
-    hn::StoreU(hn::IfThenElse(kept, hn::LoadU(d, out + i), hn::LoadU(d, in + i)), d, out + i);
-  }
-  for (; i < n; ++i) out[i] = keep[i] != 0 ? out[i] : in[i];
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace thorong::numerics
 HWY_AFTER_NAMESPACE();
@@ -244,11 +247,7 @@ HWY_EXPORT(unary_kernel);
 HWY_EXPORT(binary_kernel);
 HWY_EXPORT(multiply_add_kernel);
 HWY_EXPORT(select_kernel);
-HWY_EXPORT(replace_unkept_kernel);
 
-void replace_unkept(const float* in, const int32_t* keep, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(replace_unkept_kernel)(in, keep, out, n);
-}
 
 void select(const float* predicate, const float* on_true, const float* on_false, float* out,
             size_t n) {
@@ -295,8 +294,9 @@ void simple_binary(BinaryFunction function, const Rows& a, const Rows& b, const 
                    size_t rows, size_t n) {
   HWY_DYNAMIC_DISPATCH(binary_kernel)(function, a, b, out, rows, n);
 }
-void multiply_then_add(const float* in0, float scalar, const float* in1, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(multiply_add_kernel)(in0, scalar, in1, out, n);
+void multiply_then_add(const Rows& in0, const Rows& scalar, const Rows& in1, const RowsOut& out,
+                       size_t rows, size_t n) {
+  HWY_DYNAMIC_DISPATCH(multiply_add_kernel)(in0, scalar, in1, out, rows, n);
 }
 
 }  // namespace internal

@@ -94,6 +94,23 @@ void activate(UnaryFunction function, const Rows& in, const Rows& scale, const R
   }
 }
 
+void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const Rows& in0,
+                          const Rows& scalar, const Rows& in1, const RowsOut& out, size_t rows,
+                          size_t n) {
+  if (op0 == BinaryFunction::kMultiply && op1 == BinaryFunction::kAdd && scalar.column) {
+    return internal::multiply_then_add(in0, scalar, in1, out, rows, n);
+  }
+  std::array<float, kBlock> between;  // `out` may be in1
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < n; i += kBlock) {
+      const size_t count = std::min(kBlock, n - i);
+      apply(op0, in0.at(r, i), scalar.at(r, i), rows_of(between.data()), 1, count);
+      apply(op1, rows_of(static_cast<const float*>(between.data())), in1.at(r, i), out.at(r, i), 1,
+            count);
+    }
+  }
+}
+
 void apply(UnaryFunction function, const float* in, float* out, size_t n) {
   apply(function, rows_of(in), rows_of(out), 1, n);
 }
@@ -112,21 +129,6 @@ void apply_scalar(BinaryFunction function, const float* a, float scalar, bool re
 void activate(UnaryFunction function, const float* in, float scale, float bias, float* out,
               size_t n) {
   activate(function, rows_of(in), value_rows(scale), value_rows(bias), rows_of(out), 1, n);
-}
-
-void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const float* in0, float scalar,
-                          const float* in1, float* out, size_t n) {
-  if (op0 == BinaryFunction::kMultiply && op1 == BinaryFunction::kAdd) {
-    internal::multiply_then_add(in0, scalar, in1, out, n);
-    return;
-  }
-  // `out` may be in1, so the inner result has its own block.
-  std::array<float, kBlock> inner;
-  for (size_t i = 0; i < n; i += kBlock) {
-    const size_t count = std::min(kBlock, n - i);
-    apply_scalar(op0, in0 + i, scalar, false, inner.data(), count);
-    apply(op1, inner.data(), in1 + i, out + i, count);
-  }
 }
 
 std::string_view simd_target() {

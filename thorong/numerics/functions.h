@@ -110,6 +110,12 @@ void apply(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut&
 void activate(UnaryFunction function, const Rows& in, const Rows& scale, const Rows& bias,
               const RowsOut& out, size_t rows, size_t n);
 
+// op1(op0(in0, scalar), in1), each rounded to fp32; the hot path of depthwise convolution, in one
+// pass with multiply, then add, of a column.
+void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const Rows& in0,
+                          const Rows& scalar, const Rows& in1, const RowsOut& out, size_t rows,
+                          size_t n);
+
 // out[i] = function(in[i]); in and out may be the same array. n elements, no alignment needed, any
 // tail length.
 void apply(UnaryFunction function, const float* in, float* out, size_t n);
@@ -120,15 +126,9 @@ void apply_scalar(BinaryFunction function, const float* a, float scalar, bool re
                   size_t n);
 void activate(UnaryFunction function, const float* in, float scale, float bias, float* out,
               size_t n);
-// out[i] = op1(op0(in0[i], scalar), in1[i]); the hot path of depthwise convolution with multiply
-// then add.
-void scalar_tensor_tensor(BinaryFunction op0, BinaryFunction op1, const float* in0, float scalar,
-                          const float* in1, float* out, size_t n);
 // out[i] = predicate[i] != 0 ? on_true[i] : on_false[i].
 void select(const float* predicate, const float* on_true, const float* on_false, float* out,
             size_t n);
-// out[i] = keep[i] != 0 ? out[i] : in[i]; keep: 0 or -1.
-void replace_unkept(const float* in, const int32_t* keep, float* out, size_t n);
 
 // The order of every free-dimension reduction: sixteen partial results, element i goes to partial i
 // % 16 in increasing i, then partials are combined pairwise (0 with 8, 1 with 9, ...; then 4, 2,

@@ -322,16 +322,29 @@ TEST(Activate, IsMultiplyAddFunction) {
 }
 
 TEST(ScalarTensorTensor, IsTwoFunctions) {
-  const std::vector<float> in0 = testing::random_values(1500, 12);
-  const std::vector<float> in1 = testing::random_values(1500, 13);
+  constexpr size_t kRows = 3, kColumns = 475, kPitch = 500;
+  const std::vector<float> in0 = testing::random_values(kRows * kPitch, 12);
+  const std::vector<float> in1 = testing::random_values(kRows * kPitch, 13);
+  const std::vector<float> scalars = {0.3F, -2.0F, kNan};
+  const auto pitched = [](auto rows) {
+    rows.stride = kPitch * sizeof(float);
+    return rows;
+  };
   for (const auto op0 : {BinaryFunction::kMultiply, BinaryFunction::kSubtract}) {
     for (const auto op1 : {BinaryFunction::kAdd, BinaryFunction::kMaximum}) {
-      std::vector<float> expected(in0.size());
-      apply_scalar(op0, in0.data(), 0.3F, false, expected.data(), in0.size());
-      apply(op1, expected.data(), in1.data(), expected.data(), in0.size());
+      std::vector<float> expected(in1);
+      for (size_t r = 0; r < kRows; ++r) {
+        std::vector<float> inner(kColumns);
+        apply_scalar(op0, in0.data() + r * kPitch, scalars[r], false, inner.data(), kColumns);
+        apply(op1, inner.data(), in1.data() + r * kPitch, expected.data() + r * kPitch, kColumns);
+      }
       testing::for_each_target([&](const std::string&) {
         std::vector<float> out(in1);
-        scalar_tensor_tensor(op0, op1, in0.data(), 0.3F, out.data(), out.data(), out.size());
+        Rows scalar = rows_of(scalars.data());
+        scalar.stride = sizeof(float), scalar.column = true;
+        scalar_tensor_tensor(op0, op1, pitched(rows_of(in0.data())), scalar,
+                             pitched(rows_of(std::as_const(out).data())),
+                             pitched(rows_of(out.data())), kRows, kColumns);
         testing::expect_same_bits(expected, out, "scalar_tensor_tensor");
       });
     }
@@ -420,19 +433,6 @@ TEST(Reduce, WindowsSideBySideEqualOneByOne) {
           }
         }
       }
-    }
-  });
-}
-
-TEST(Elementwise, ReplaceUnkeptLeavesWhatIsKept) {
-  testing::for_each_target([&](const std::string&) {
-    for (const size_t n : {1U, 7U, 8U, 35U}) {
-      const std::vector<float> in = testing::random_values(n, 1);
-      std::vector<float> out(n, kNan), expected = in;
-      std::vector<int32_t> keep(n, 0);
-      for (size_t i = 0; i < n; i += 3) keep[i] = -1, expected[i] = kNan;
-      replace_unkept(in.data(), keep.data(), out.data(), n);
-      testing::expect_same_bits(expected, out, "replace_unkept");
     }
   });
 }

@@ -28,8 +28,9 @@ void simple_unary(UnaryFunction function, const Rows& in, const Affine* affine, 
                   size_t rows, size_t n);
 void simple_binary(BinaryFunction function, const Rows& a, const Rows& b, const RowsOut& out,
                    size_t rows, size_t n);
-// out[i] = in0[i] * scalar + in1[i] in two roundings.
-void multiply_then_add(const float* in0, float scalar, const float* in1, float* out, size_t n);
+// in0 * scalar + in1 in two roundings; `scalar` is a column.
+void multiply_then_add(const Rows& in0, const Rows& scalar, const Rows& in1, const RowsOut& out,
+                       size_t rows, size_t n);
 
 // transcendental.cc
 void hard_unary(UnaryFunction function, const Rows& in, const Affine* affine, const RowsOut& out,

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "thorong/isa/call_rules.h"
-#include "thorong/isa/cell_rows.h"
 #include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction.h"
 #include "thorong/isa/rows.h"
@@ -22,35 +21,22 @@ struct scalar_tensor_tensor {
     bool reverse0 = (instruction.flags & kReverse0) != 0,
          reverse1 = (instruction.flags & kReverse1) != 0;
     bool plain = !reverse0 && !reverse1 && is_binary(op0) && is_binary(op1);
-    numerics::Rounding rounding = machine.rounding();
-    auto n = static_cast<size_t>(out.elements);
-    Gaps gaps = plain ? common_gaps(out, {&a, &b}) : Gaps{};
-    for_partitions(
-        machine, out.pattern->partitions, out.elements, [&](int64_t first, int64_t last) {
-          float one = 0;
-          float* scratch_a = thread_scratch(0, n);
-          float* scratch_b = thread_scratch(1, n);
-          float* scratch_out = thread_scratch(2, std::max(n, gaps.run));
-          float* inner = thread_scratch(3, n);
-          for (int64_t p = first; p < last; ++p) {
-            float value = vector ? *load_row(s, p, &one) : instruction.immediate0;
-            if (gaps.usable) {
-              numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), a.row(p), value,
-                                             b.row(p), scratch_out, gaps.run);
-              numerics::replace_unkept(scratch_out, gaps.keep.data(), out.row(p), gaps.run);
-              continue;
-            }
-            float* target = target_row(out, p, scratch_out);
-            const float *x = load_row(a, p, scratch_a), *y = load_row(b, p, scratch_b);
-            if (plain) {
-              numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), x, value, y, target,
-                                             n);
-            } else {
-              apply_scalar(op0, x, value, reverse0, inner, n);
-              reverse1 ? apply(op1, y, inner, target, n) : apply(op1, inner, y, target, n);
-            }
-            store_row(out, p, target, rounding);
-          }
+    std::array<RowInput, 3> inputs{{{&a}, {&b}, {&s, true}}};
+    map_rows(
+        machine, out, std::span(inputs).first(vector ? 3 : 2),
+        [&](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+          numerics::Rows value = vector ? from[2] : numerics::value_rows(instruction.immediate0);
+          if (plain)
+            return numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), from[0], value,
+                                                  from[1], to, rows, n);
+          for_pieces(rows, n, [&](size_t r, size_t i, size_t count, float* between) {
+            apply_scalar(op0, from[0].at(r, i), value.at(r, i), reverse0,
+                         numerics::rows_of(between), 1, count);
+            numerics::Rows inner = numerics::rows_of(static_cast<const float*>(between));
+            const numerics::Rows second = from[1].at(r, i);
+            reverse1 ? apply(op1, second, inner, to.at(r, i), 1, count)
+                     : apply(op1, inner, second, to.at(r, i), 1, count);
+          });
         });
   }
 
