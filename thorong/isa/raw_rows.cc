@@ -8,16 +8,19 @@
 namespace thorong::isa {
 namespace {
 
-// Calls f(byte address of an element) over the row, in order.
+// Calls f(byte address, bytes that follow each other there) over the row, in order.
 template <typename F>
-void for_elements(const Operand& operand, int64_t partition, F&& f) {
+void for_pieces_of_row(const Operand& operand, int64_t partition, F&& f) {
   const AccessPattern& pattern = *operand.pattern;
   auto cell = static_cast<int64_t>(numerics::byte_size(operand.cell));
   if (operand.columns != nullptr) {
     const int64_t* columns = operand.columns + partition / operand.column_group * operand.elements;
-    for (int64_t i = 0; i < operand.elements; ++i) f(operand.at(partition) + columns[i] * cell);
+    for (int64_t i = 0; i < operand.elements; ++i)
+      f(operand.at(partition) + columns[i] * cell, static_cast<size_t>(cell));
     return;
   }
+  if (operand.dense)
+    return f(operand.at(partition), static_cast<size_t>(operand.elements * cell));
   std::array<int64_t, kMaxFreeRank> size{1, 1, 1, 1}, step{0, 0, 0, 0};
   for (int i = 0; i < pattern.rank; ++i) {
     auto from = static_cast<size_t>(i), to = static_cast<size_t>(kMaxFreeRank - pattern.rank + i);
@@ -29,7 +32,11 @@ void for_elements(const Operand& operand, int64_t partition, F&& f) {
     for (int64_t b = 0; b < size[1]; ++b) {
       for (int64_t c = 0; c < size[2]; ++c) {
         std::byte* line = row + a * step[0] + b * step[1] + c * step[2];
-        for (int64_t d = 0; d < size[3]; ++d) f(line + d * step[3]);
+        if (step[3] == cell) {
+          f(line, static_cast<size_t>(size[3] * cell));
+          continue;
+        }
+        for (int64_t d = 0; d < size[3]; ++d) f(line + d * step[3], static_cast<size_t>(cell));
       }
     }
   }
@@ -69,26 +76,16 @@ void copy_raw_rows(const Operand& out, const Operand& in, int64_t first, int64_t
 }  // namespace
 
 void gather_raw(const Operand& operand, int64_t partition, std::byte* bytes) {
-  size_t cell = numerics::byte_size(operand.cell);
-  if (operand.dense) {
-    std::memcpy(bytes, operand.at(partition), cell * static_cast<size_t>(operand.elements));
-    return;
-  }
-  for_elements(operand, partition, [&](const std::byte* at) {
-    std::memcpy(bytes, at, cell);
-    bytes += cell;
+  for_pieces_of_row(operand, partition, [&](const std::byte* at, size_t size) {
+    std::memcpy(bytes, at, size);
+    bytes += size;
   });
 }
 
 void scatter_raw(const Operand& operand, int64_t partition, const std::byte* bytes) {
-  size_t cell = numerics::byte_size(operand.cell);
-  if (operand.dense) {
-    std::memcpy(operand.at(partition), bytes, cell * static_cast<size_t>(operand.elements));
-    return;
-  }
-  for_elements(operand, partition, [&](std::byte* at) {
-    std::memcpy(at, bytes, cell);
-    bytes += cell;
+  for_pieces_of_row(operand, partition, [&](std::byte* at, size_t size) {
+    std::memcpy(at, bytes, size);
+    bytes += size;
   });
 }
 
