@@ -69,6 +69,9 @@ class Codegen {
   // `placed`.
   Result<Placed> bring(const Placed& placed, const Box& box, int pdim, Format format,
                        StreamScope& scope);
+  // A DMA into a tile of SBUF that nothing writes to afterwards; the host need not copy what stays
+  // as it is in HBM.
+  void load(const Placed& from, Format format, const AccessPattern& out, const AccessPattern& in);
   // The pattern of a box, which must be in SBUF; unsupported if it is not one pattern.
   Result<AccessPattern> view(const Placed& placed, const Box& box, int pdim);
   // A constant that the lowering arranges itself: `fill` writes fp32 cells, which are then rounded

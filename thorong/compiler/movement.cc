@@ -307,6 +307,16 @@ Result<Placed> Codegen::broadcast_rows(const Placed& from, int pdim, Format form
   return to;
 }
 
+void Codegen::load(const Placed& from, Format format, const AccessPattern& out,
+                   const AccessPattern& in) {
+  isa::BufferRole role = builder_.program().buffers[static_cast<size_t>(from.buffer)].role;
+  bool stays = role == isa::BufferRole::kConstant || role == isa::BufferRole::kInput;
+  bool dense_rows = in.contiguous_run() == in.free_elements();
+  bool same = stays && format == from.format && dense_rows;
+  builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {out, in},
+                {.flags = same ? isa::kBindView : uint16_t{0}});
+}
+
 Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int pdim, Format format,
                                      StreamScope& scope) {
   if (placed.sbuf) {
@@ -364,13 +374,8 @@ Result<AccessPattern> Codegen::fetch(const Placed& placed, const Box& box, int p
   }
   auto out = pattern(target, target_box, pdim, block());
   auto in = pattern(placed, distinct, pdim, block());
-  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role ==
-                       isa::BufferRole::kConstant;
   if (out && in) {
-    bool dense_rows = in->contiguous_run() == in->free_elements();
-    uint16_t flags =
-        constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
-    builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
+    load(placed, format, *out, *in);
   } else {
     THORONG_RETURN_IF_ERROR(copy_box(target, target_box, placed, distinct));
   }
@@ -412,12 +417,7 @@ Result<Placed> Codegen::bring(const Placed& placed, const Box& box, int pdim, Fo
     THORONG_RETURN_IF_ERROR(copy_box(local, distinct, placed, distinct));
     return local;
   }
-  bool constant_data = builder_.program().buffers[static_cast<size_t>(placed.buffer)].role ==
-                       isa::BufferRole::kConstant;
-  bool dense_rows = in->contiguous_run() == in->free_elements();
-  uint16_t flags =
-      constant_data && format == placed.format && dense_rows ? isa::kBindView : uint16_t{0};
-  builder_.emit(Opcode::dma_copy, Queue::kDmaLoad, {*out, *in}, {.flags = flags});
+  load(placed, format, *out, *in);
   return local;
 }
 

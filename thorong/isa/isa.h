@@ -153,7 +153,7 @@ inline constexpr uint16_t kReverse0 = 2;    // tensor_scalar: scalar op tensor
 inline constexpr uint16_t kReverse1 = 4;
 inline constexpr uint16_t kHasOp1 = 8;  // tensor_scalar: a second operation
 inline constexpr uint16_t kBindView =
-    16;  // dma_copy of a constant: the destination may be renamed to the source's memory
+    16;  // dma_copy of what stays as it is: the destination may be renamed to the source's memory
 inline constexpr uint16_t kNegate = 32;       // tensor_reduce: result times -1
 inline constexpr uint16_t kIntegerWork = 64;  // integers as they are, not through fp32
 inline constexpr uint16_t kGenerated =

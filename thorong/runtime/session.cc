@@ -290,14 +290,21 @@ Result<std::unique_ptr<Executable>> Executable::load(std::shared_ptr<const Progr
   return executable;
 }
 
+// Inputs that the machine can read as they are stay where they are.
 Status Executable::write_inputs(const std::vector<ops::Tensor>& inputs) {
   const isa::Program& tiles = program_->tiles;
   for (size_t b = 0; b < tiles.buffers.size(); ++b) {
     const isa::Buffer& buffer = tiles.buffers[b];
     if (buffer.role != isa::BufferRole::kInput) continue;
     const ops::Tensor& tensor = inputs[static_cast<size_t>(buffer.index)];
-    numerics::convert(tensor.type.format, tensor.data, isa::host_cell(buffer.format),
-                      machine_->hbm_data(static_cast<isa::BufferId>(b)),
+    const auto id = static_cast<isa::BufferId>(b);
+    const numerics::Format cell = isa::host_cell(buffer.format);
+    const bool aligned = reinterpret_cast<uintptr_t>(tensor.data) % numerics::byte_size(cell) == 0;
+    if (tensor.type.format == cell && aligned) {
+      machine_->lend(id, tensor.data);
+      continue;
+    }
+    numerics::convert(tensor.type.format, tensor.data, cell, machine_->hbm_data(id),
                       static_cast<size_t>(tensor.type.elements()));
   }
   return ok_status();

@@ -18,8 +18,8 @@ constexpr int64_t kLine = 64;
 constexpr int64_t kPadded = 1024;             // rows of a multiple of so many bytes get a line more
 constexpr int64_t kMostCellBytesPerByte = 4;  // fp32 cells of 8-bit formats
 
-// Address space without memory behind it until touched, then in large pages where the host has them:
-// a tile is 128 rows far from each other, more than the first level of the TLB holds.
+// Address space without memory behind it until touched, then in large pages where the host has
+// them: a tile is 128 rows far from each other, more than the first level of the TLB holds.
 Result<std::byte*> reserve(size_t bytes, const char* memory) {
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -82,6 +82,7 @@ isa::HostBuffer Machine::place(const isa::Buffer& buffer) const {
 Status Machine::load(const isa::Program& program) {
   buffers_.clear();
   hbm_.clear();
+  own_.assign(program.buffers.size(), nullptr);
   parts_.clear();
   if (sbuf_ == nullptr) {
     THORONG_TRY(sbuf_, reserve(sbuf_reserved_, "sbuf"));
@@ -106,6 +107,7 @@ Status Machine::load(const isa::Program& program) {
       buffers_.push_back({scratch_.get() + at, 0});
     } else {
       THORONG_TRY(std::byte * data, allocate(buffer));
+      own_[buffers_.size()] = data;
       buffers_.push_back({data, 0});
     }
   }
@@ -131,22 +133,25 @@ Status Machine::reserve_scratch(const isa::Program& program) {
 
 // Zeros for an input or an output.
 Result<std::byte*> Machine::allocate(const isa::Buffer& buffer) {
-  auto cells = static_cast<size_t>(buffer.row_bytes * cell_bytes_per_byte(buffer));
-  size_t bytes = std::max<size_t>((cells + 4095) / 4096 * 4096, 4096);
-  auto* data = static_cast<std::byte*>(std::aligned_alloc(4096, bytes));
-  if (data == nullptr) {
+  auto bytes =
+      static_cast<size_t>(std::max<int64_t>(buffer.row_bytes * cell_bytes_per_byte(buffer), 1));
+  auto data = reserve(bytes, "hbm");
+  if (!data.ok()) {
     return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
                               " bytes ('" + buffer.name +
                               "'). Run on a larger machine, or with --timing-only.");
   }
-  std::memset(data, 0, bytes);
-  hbm_.emplace_back(data, std::free);
-  return data;
+  hbm_.emplace_back(*data, [bytes](std::byte* start) { ::munmap(start, bytes); });
+  return *data;
 }
 
 std::byte* Machine::hbm_data(isa::BufferId buffer) {
-  return buffers_[static_cast<size_t>(buffer)].data;
+  auto b = static_cast<size_t>(buffer);
+  if (own_[b] != nullptr) buffers_[b].data = own_[b];
+  return buffers_[b].data;
 }
+
+void Machine::lend(isa::BufferId input, const std::byte* cells) { bind(input, cells, 0); }
 
 void Machine::bind(isa::BufferId buffer, const std::byte* data, int64_t row_stride_bytes) {
   buffers_[static_cast<size_t>(buffer)] = {const_cast<std::byte*>(data), row_stride_bytes};

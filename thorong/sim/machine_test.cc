@@ -133,6 +133,24 @@ TEST_F(MachineTest, ARenamedConstantGivesTheBitsOfItsCopy) {
   EXPECT_EQ(run(true), values);
 }
 
+TEST_F(MachineTest, LentInputsAreReadWhereTheyLie) {
+  const auto in = b.buffer(Space::kHbm, 0, 4), x = b.buffer(Space::kSbuf, 0, 4),
+             out = b.buffer(Space::kHbm, 64, 4);
+  b.program.buffers[static_cast<size_t>(in)].role = isa::BufferRole::kInput;
+  b.load(b.part(x, 0, 4), b.part(in, 0, 4));
+  b.store(b.part(out, 0, 4), b.part(x, 0, 4));
+  Machine machine(core, pool, {});
+  ASSERT_TRUE(machine.load(b.program).ok());
+  floats(machine.hbm_data(in))[0] = 5;
+  const std::vector<float> lent = {1, 2, 3, 4};
+  machine.lend(in, reinterpret_cast<const std::byte*>(lent.data()));
+  ASSERT_TRUE(machine.run(b.program).ok());
+  EXPECT_EQ(floats(machine.hbm_data(out))[0], 1);
+  EXPECT_EQ(floats(machine.hbm_data(in))[0], 5) << "memory of the machine's own";
+  ASSERT_TRUE(machine.run(b.program).ok());
+  EXPECT_EQ(floats(machine.hbm_data(out))[0], 5);
+}
+
 TEST_F(MachineTest, NarrowFloatsAreKeptAsFp32Cells) {
   const auto in = b.buffer(Space::kHbm, 0, 4), x = b.buffer(Space::kSbuf, 0, 4, Format::kBfloat16),
              out = b.buffer(Space::kHbm, 64, 4, Format::kBfloat16);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // dma_copy: out = in between any two memories, by the DMA engines, with a change of format through
 // fp32 if they differ. Both patterns have the same number of elements, visited in the same order
-// (partition first); with flag kBindView and a constant source the machine may rename the
-// destination to the source's host memory instead of copying.
+// (partition first); with flag kBindView, of a source and a destination that nothing writes to
+// afterwards, the machine may rename the destination to the source's host memory instead of
+// copying.
 #pragma once
 
 #include <cmath>
