@@ -231,6 +231,7 @@ int32_t any_partitions(TestMachine& m) { return static_cast<int32_t>(m.pick(1, k
 Shape any_shape(TestMachine& m) {
   Shape shape;
   for (int64_t d = m.pick(1, 4); d > 0; --d) shape.push_back(static_cast<int32_t>(m.pick(1, 5)));
+  if (m.pick(0, 2) == 0) shape.back() = static_cast<int32_t>(m.pick(8, 40));  // lines
   return shape;
 }
 // An operand for an elementwise instruction; some repeat along a dimension.

@@ -21,8 +21,8 @@ int64_t cell_bytes(const Operand& operand) {
   return static_cast<int64_t>(numerics::byte_size(operand.cell));
 }
 
-// Whether a function over Rows can round and store it.
-bool writes_in_place(const Operand& out, RoundingMode mode) {
+// Whether a function over Rows can round and store it, as far as formats go; or as it lies.
+bool rounds_rows(const Operand& out, RoundingMode mode) {
   if (mode == RoundingMode::kStochastic) return false;
   if (out.cell == Format::kBfloat16) return true;
   if (out.cell != Format::kFloat32) return false;
@@ -31,7 +31,7 @@ bool writes_in_place(const Operand& out, RoundingMode mode) {
          (mode == RoundingMode::kNone && numerics::is_float(format));
 }
 bool stores_rows(const Operand& out, RoundingMode mode) {
-  return out.dense && writes_in_place(out, mode);
+  return out.dense && rounds_rows(out, mode);
 }
 RowsOut out_at(const Operand& out, std::byte* data, int64_t stride, RoundingMode mode) {
   bool rounded = out.pattern->format == Format::kBfloat16 && mode == RoundingMode::kNearestEven;
@@ -106,34 +106,34 @@ struct Plan {
     if (!whole && !across) find_lines();
   }
 
+  // Whether an input that is no column can be read line by line.
+  bool in_lines(const Operand& in) const {
+    if (in.rows != nullptr || !numerics::fits_rows(in.cell)) return false;
+    if (in.pattern->buffer != out.pattern->buffer) return true;
+    return in.base == out.base && in.cell == out.cell && in.pattern->size == out.pattern->size &&
+           in.pattern->step == out.pattern->step;
+  }
+
   void find_lines() {
-    int64_t shortest = out.elements;
-    bool lying = writes_in_place(out, rounding.mode) && out.rows == nullptr;
-    for (size_t i = 0; i < inputs.size() && lying; ++i) {
-      const Operand& in = *inputs[i].operand;
-      bool same_buffer = in.pattern->buffer == out.pattern->buffer;
-      if (inputs[i].column) {
-        lying = lies[i];
-      } else {
-        lying = in.rows == nullptr && numerics::fits_rows(in.cell) &&
-                (!same_buffer || (in.base == out.base && in.cell == out.cell &&
-                                  in.pattern->size == out.pattern->size &&
-                                  in.pattern->step == out.pattern->step));
-        if (!in.dense) shortest = std::min(shortest, in.pattern->contiguous_run());
-      }
-    }
-    if (!out.dense) shortest = std::min(shortest, out.pattern->contiguous_run());
-    constexpr int64_t kWorthwhile = 8;  // elements
-    if (!lying || shortest < kWorthwhile || out.elements % shortest != 0) return;
+    if (!rounds_rows(out, rounding.mode) || out.rows != nullptr) return;
+    int64_t shortest = out.dense ? out.elements : out.pattern->contiguous_run();
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].column) continue;
-      std::optional<Lines> lines = lines_of(*inputs[i].operand, shortest);
-      if (!lines.has_value()) return;
-      lines_in[i] = *lines;
+      const Operand& in = *inputs[i].operand;
+      if (inputs[i].column ? !lies[i] : !in_lines(in)) return;
+      if (!inputs[i].column && !in.dense)
+        shortest = std::min(shortest, in.pattern->contiguous_run());
     }
+    constexpr int64_t kWorthwhile = 8;  // elements
+    if (shortest < kWorthwhile || out.elements % shortest != 0) return;
     std::optional<Lines> lines = lines_of(out, shortest);
     if (!lines.has_value()) return;
-    lines_out = *lines, line = shortest;
+    lines_out = *lines;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].column) continue;
+      if (lines = lines_of(*inputs[i].operand, shortest); !lines.has_value()) return;
+      lines_in[i] = *lines;
+    }
+    line = shortest;
   }
 };
 
@@ -212,8 +212,8 @@ void map_lines(const Plan& plan, RowWork work, int64_t first, int64_t last) {
       in[i] = rows_at(*plan.inputs[i].operand, p, plan.inputs[i].column);
       in[i].stride = plan.lines_in[i].step;
     }
-    work(in.data(), out_at(plan.out, plan.out.at(p), plan.lines_out.step, plan.rounding.mode), count,
-         n);
+    work(in.data(), out_at(plan.out, plan.out.at(p), plan.lines_out.step, plan.rounding.mode),
+         count, n);
   }
 }
 

@@ -15,6 +15,10 @@
 // the same copy. Short gaps between the columns of PSUM are computed with the rest, from whatever
 // the moving operand has there, and left as they are on writing: cheaper than cutting the panels at
 // each line.
+//
+// What is copied or added to is asked for a little before (Prefetch): a tile's results while its
+// sums are computed, rows some steps of k and columns two panels ahead. It comes from memory, from
+// rows too far apart for the processor to see a pattern.
 #include <algorithm>
 #include <array>
 
@@ -55,7 +59,7 @@ constexpr size_t kPanelColumns = kTileVectors * kLanes;
 constexpr size_t kPackedPitch = kPanelColumns + kLanes;   // a copied run may spill one vector
 constexpr size_t kPackedDepth = internal::kStridedDepth;  // K up to which a panel is copied
 static_assert(kPackedDepth == kMostNarrowRows);
-constexpr size_t kCacheLine = 16;  // floats
+constexpr size_t kCacheLine = 16;              // floats
 constexpr size_t kPackedRows = 20480;          // elements of rows that may be copied
 constexpr size_t kWorthPackingRows = 1200000;  // multiply-adds that repay the copy
 
@@ -327,7 +331,9 @@ HWY_NOINLINE void pack_rows(const Operand& rows, size_t row_count, size_t depth,
   for (size_t k = 0; k < depth; ++k, from += rows.stride) {
     float* to = packed + k * kTileRows;
     size_t row = 0;
-    for (size_t i = 0; i < row_count; i += kCacheLine) hwy::Prefetch(from + 4 * rows.stride + i);
+    constexpr size_t kAhead = 4;
+    for (size_t i = 0; i < row_count; i += kCacheLine)
+      hwy::Prefetch(from + kAhead * rows.stride + i);
     while (row < row_count) {
       const size_t count = next_rows(row_count - row);
       if (row + kRowReach <= row_count) {
@@ -364,13 +370,14 @@ HWY_NOINLINE void wide_product(Operand rows, Operand columns, size_t column_coun
   };
   size_t column = 0;
   for (; column + kVectors * kLanes <= column_count; column += kVectors * kLanes) {
-    tile<kRows, kVectors, false, false>(rows, columns_from(columns, column), depth, kLanes, part(column));
+    tile<kRows, kVectors, false, false>(rows, columns_from(columns, column), depth, kLanes,
+                                        part(column));
   }
   for (; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
     tile_of<false, kTileVectors>(kRows, vectors, rows, columns_from(columns, column), depth,
-                          width - (vectors - 1) * kLanes, part(column));
+                                 width - (vectors - 1) * kLanes, part(column));
   }
 }
 
@@ -404,7 +411,7 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     if (part.keep != nullptr && !to.transposed) part.keep += column;
     for (size_t row = 0; row < row_count;) {
       const size_t count = next_rows(row_count - row);
-      packs_rows && packs
+      packs_rows&& packs
           ? tile_of<true, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part)
           : tile_of<false, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
       row += count;

@@ -39,8 +39,8 @@ HWY_INLINE V polynomial_part(const V* powers, const double* coefficients) {
     return fma(high, powers[kLevel], polynomial_part<kLow>(powers, coefficients));
   }
 }
-// Estrin's scheme, halves side by side: Horner's chain is several times as long as what the
-// processor looks ahead. Coefficients from the constant term up.
+// Estrin's scheme: halves side by side, where Horner's rule waits for each step. Coefficients from
+// the constant term up.
 template <class V, size_t kCount>
 HWY_INLINE V polynomial(V x, const double (&coefficients)[kCount]) {
   constexpr size_t kPowers = hwy::FloorLog2(kCount - 1) + 1;
@@ -197,11 +197,11 @@ template <class V>
 HWY_INLINE V central_distribution(V z) {
   static constexpr double kOverX[] = {
       // t = z / 8 - 1, error 2^-48
-      0.17594978076521386, -0.08432144901001119, 0.05593420401220242,
-      -0.036869326347110425, 0.022518150228525904, -0.012472326991540335,
-      0.006236960866762617, -0.002822317273875289, 0.0011613497243883279,
-      -0.00043702175974353924, 0.0001512453430510035, -4.839376477435492e-05,
-      1.4389731162776145e-05, -3.999955097413803e-06, 1.0398464473544996e-06,
+      0.17594978076521386,     -0.08432144901001119,   0.05593420401220242,
+      -0.036869326347110425,   0.022518150228525904,   -0.012472326991540335,
+      0.006236960866762617,    -0.002822317273875289,  0.0011613497243883279,
+      -0.00043702175974353924, 0.0001512453430510035,  -4.839376477435492e-05,
+      1.4389731162776145e-05,  -3.999955097413803e-06, 1.0398464473544996e-06,
       -2.4844743456001963e-07, 5.7608057398903804e-08, -1.5556355944950265e-08,
       3.169675074884778e-09};
   return polynomial(fma(z, constant<V>(0.125), constant<V>(-1.0)), kOverX);
@@ -233,8 +233,7 @@ HWY_INLINE V normal_distribution(V x) {
     const V a = hn::Mul(hn::Abs(x), constant<V>(0.7071067811865476));
     const V tail =
         hn::Mul(hn::Mul(half, exponential(hn::Mul(hn::Neg(half), square))), scaled_erfc(a));
-    const V outer =
-        hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(constant<V>(1.0), tail));
+    const V outer = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(constant<V>(1.0), tail));
     result = hn::IfThenElse(central, result, outer);
   }
   return result;
