@@ -59,7 +59,7 @@ def test_the_table_says_what_it_did(thorong: Command, tmp_path: Path) -> None:
     assert "Assumed for this run" in text and f"{FACT}: {GIVEN} s in place of " in text
     assert "with the chip's own" in text and "with this (+" in text
     text = " ".join(thorong(*run, "--assume", "host.dispatch_s=1e-3", "--assume", "tensor.clock_hz=2.4e9 Hz").stdout.split())
-    assert "2.4e+09 hz in place of 2.4e+09 hz (published)" in text and "with these (no change)" in text
+    assert "2.4e+09 Hz in place of 2.4e+09 Hz (published)" in text and "with these (no change)" in text
 
 
 def test_compare_and_instruction_take_it(thorong: Command, tmp_path: Path) -> None:

@@ -37,11 +37,19 @@ def test_every_instruction_is_listed_here(thorong: Command) -> None:
     assert listed and sorted(listed[1].split(", ")) == sorted([*ENGINE_OF, *NEED_MORE])
 
 
+NO_SOURCE = "iota memset rand2 rand_get_state rng".split()
+
+
 @pytest.mark.parametrize("name", ENGINE_OF)
 @pytest.mark.parametrize("options", [(), ("--source", "psum", "--dtype", "fp32")], ids=["sbuf", "psum"])
 def test_is_timed_on_its_engine(thorong: Command, name: str, options: tuple[str, ...]) -> None:
-    """A time, an energy and the engine."""
+    """A time, an energy and the engine; a source that cannot lie in PSUM is refused."""
     done = thorong("instruction", name, "--chip", "trainium3", "--json", *options)
+    computes = ENGINE_OF[name] in ("vector", "scalar", "gpsimd") and name not in NO_SOURCE
+    if options and not computes:
+        assert done.status == 2
+        assert f"{name} reads no source in PSUM" in done.stderr
+        return
     assert done.status == 0, done.stderr
     result = done.json()
     assert result["engine"] == ENGINE_OF[name]
@@ -66,8 +74,11 @@ def test_a_product_that_the_chip_lacks_is_named(thorong: Command) -> None:
 
 def test_cycles_are_those_of_engines(thorong: Command) -> None:
     """A DMA ring has none to print."""
-    assert " cycles)" in thorong("instruction", "tensor_copy").stdout
-    assert "cycles)" not in thorong("instruction", "dma_copy").stdout
+    copied = thorong("instruction", "tensor_copy", "--json").json()
+    assert f"({copied['cycles']:.0f} cycles, {copied['fixed_cycles']:.0f} of them" in thorong("instruction", "tensor_copy").stdout
+    assert copied["cycles"] == 512 + copied["fixed_cycles"]
+    assert "cycles" not in thorong("instruction", "dma_copy").stdout.split("rule")[0]
+
 
 
 def test_engines_are_those_that_have_the_instruction(thorong: Command) -> None:

@@ -32,7 +32,11 @@ std::string value_text(const Figure& figure) {
   if (!figure.text.empty()) return figure.text;
   char number[40];
   std::snprintf(number, sizeof number, "%.6g", figure.value);
-  return figure.unit.empty() ? number : number + (" " + figure.unit);
+  std::string unit = figure.unit;  // figures state it in small letters
+  if (unit == "hz") unit = "Hz";
+  if (unit == "w") unit = "W";
+  if (unit == "pj") unit = "pJ";
+  return unit.empty() ? number : number + (" " + unit);
 }
 
 const Block* Chip::find_block(std::string_view block) const {

@@ -8,6 +8,8 @@
 // arranged once, when the program is compiled.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
 #include <map>
 #include <optional>
@@ -30,6 +32,11 @@ using ops::ValueId;
 // The format in which the tensor engine takes operands that are declared so.
 Format matmul_format(Format declared, const isa::CoreParameters& core,
                      const CompileOptions& options);
+
+// "1 block", "8 blocks": for what is explained to people.
+inline std::string counted(int64_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
 
 class Codegen {
  public:

@@ -110,10 +110,10 @@ std::string describe_product(const Codegen& codegen, const Node& node, const Pro
   const int64_t at_once = std::min(moving, static_cast<int64_t>(codegen.core().moving_max_columns));
   const bool lhs = plan.stationary.value == node.inputs[0];
   const bool weights = graph.is_constant(codegen.base(plan.stationary.value));
-  return fmt::format(
-      "{} stationary ({}{} columns in {} blocks), {} of {} moving, K {} in {} steps, {}",
-      lhs ? "lhs" : "rhs", weights ? "weights, " : "", columns, (columns + block - 1) / block,
-      at_once, moving, k, (k + rows - 1) / rows, numerics::name(format));
+  return fmt::format("{} stationary ({}{} columns in {}), {} of {} moving, K {} in {}, {}",
+                     lhs ? "lhs" : "rhs", weights ? "weights, " : "", columns,
+                     counted((columns + block - 1) / block, "block"), at_once, moving, k,
+                     counted((k + rows - 1) / rows, "step"), numerics::name(format));
 }
 
 }  // namespace thorong::compiler

@@ -295,7 +295,7 @@ std::string how_run(const Result& result) {
   std::string text =
       fmt::format("{} core{}, schedule {}, auto-cast {}", result.cores_used,
                   result.cores_used == 1 ? "" : "s", result.schedule, result.auto_cast);
-  if (!result.auto_cast_type.empty()) text += " " + result.auto_cast_type;
+  if (result.auto_cast != "none") text += " " + result.auto_cast_type;
   text += fmt::format(", rounding {}, seed {}", result.rounding, result.seed);
   if (result.timing_only) text += ", timing only";
   text += fmt::format("; import {}, compile {}, run {} here", human(result.import_s, "s"),
@@ -338,17 +338,16 @@ const ComparisonRow kComparison[] = {
     {"cores", [](const Result& r) { return std::to_string(r.cores_used); }, nullptr, 0},
 };
 
-// The index of the best result of a row, or none when fewer than two are known.
-std::optional<size_t> best_of(const ComparisonRow& row, std::span<const Result> results) {
-  std::optional<size_t> best;
-  size_t known = 0;
+// The best value of a row; none where no result is better than another.
+std::optional<double> best_of(const ComparisonRow& row, std::span<const Result> results) {
+  std::optional<double> best, worst;
   for (size_t i = 0; row.value != nullptr && i < results.size(); ++i) {
-    double value = row.value(results[i]) * row.better;
+    double value = row.value(results[i]);
     if (!(value == value)) continue;
-    ++known;
-    if (!best || value > row.value(results[*best]) * row.better) best = i;
+    if (!best || value * row.better > *best * row.better) best = value;
+    if (!worst || value * row.better < *worst * row.better) worst = value;
   }
-  return known > 1 ? best : std::nullopt;
+  return best == worst ? std::nullopt : best;
 }
 
 }  // namespace
@@ -379,9 +378,10 @@ std::string to_comparison_table(std::span<const Result> results, bool color) {
   for (const Result& result : results) grid.column(printable(result.chip), Align::kRight);
   for (const ComparisonRow& row : kComparison) {
     std::vector<std::string> cells = {row.title};
-    std::optional<size_t> best = best_of(row, results);
-    for (size_t i = 0; i < results.size(); ++i) {
-      cells.push_back((best == i ? "* " : "") + row.text(results[i]));
+    std::optional<double> best = best_of(row, results);
+    for (const Result& result : results) {
+      bool is_best = best && row.value(result) == *best;
+      cells.push_back((is_best ? "* " : "") + row.text(result));
     }
     grid.row(std::move(cells));
   }

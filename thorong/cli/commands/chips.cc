@@ -33,9 +33,11 @@ Status list_chips(bool json) {
                       {"memory_bytes_per_s", up.memory_bytes_per_s},
                       {"power_budget_w", up.power_budget_w}});
     } else {
-      fmt::print("{:<14}{:<28}{:>6}{:>12.0f}{:>12.1f}{:>11.1f}{:>12.0f}{:>9.0f}\n", name,
-                 chip.title, up.cores, up.peak_bf16_flops / 1e12, up.peak_fp32_flops / 1e12,
-                 up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.power_budget_w);
+      std::string fp32 =
+          up.peak_fp32_flops > 0 ? fmt::format("{:.1f}", up.peak_fp32_flops / 1e12) : "none";
+      fmt::print("{:<14}{:<28}{:>6}{:>12.0f}{:>12}{:>11.1f}{:>12.0f}{:>9.0f}\n", name, chip.title,
+                 up.cores, up.peak_bf16_flops / 1e12, fp32, up.memory_bytes / 1e9,
+                 up.memory_bytes_per_s / 1e9, up.power_budget_w);
     }
   }
   if (json)
@@ -58,28 +60,16 @@ ordered_json figure_json(const chip::Figure& figure) {
   return json;
 }
 
-// As people write it; figures state units in small letters.
-std::string unit_text(const std::string& unit) {
-  if (unit == "hz") return "Hz";
-  if (unit == "w") return "W";
-  if (unit == "pj") return "pJ";
-  return unit;
-}
-
 void print_blocks(const chip::Chip& chip) {
-  auto text = [](const chip::Figure& figure) {
-    return figure.text.empty() ? fmt::format("{:.6g} {}", figure.value, unit_text(figure.unit))
-                               : figure.text;
-  };
   size_t keys = 0, values = 0;
   for (const chip::Block& block : chip.blocks) {
     for (const auto& [key, figure] : block.parameters)
-      keys = std::max(keys, key.size()), values = std::max(values, text(figure).size());
+      keys = std::max(keys, key.size()), values = std::max(values, chip::value_text(figure).size());
   }
   for (const chip::Block& block : chip.blocks) {
     fmt::print("\n{} ({})\n", block.name, block.type);
     for (const auto& [key, figure] : block.parameters)
-      fmt::print("  {:<{}}  {:<{}}  {:<11} {}\n", key, keys, text(figure), values,
+      fmt::print("  {:<{}}  {:<{}}  {:<11} {}\n", key, keys, chip::value_text(figure), values,
                  chip::name(figure.kind), figure.source);
   }
 }

@@ -12,6 +12,7 @@
 #include "thorong/chip/loader.h"
 #include "thorong/cli/run_options.h"
 #include "thorong/compiler/tile_builder.h"
+#include "thorong/report/units.h"
 #include "thorong/sim/energy.h"
 
 namespace thorong::cli {
@@ -139,6 +140,10 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   THORONG_TRY(isa::Queue queue, queue_of(request, spec));
   int64_t elements = request.elements, partitions = request.partitions;
   bool from_psum = request.source == "psum";
+  bool reads = (spec.operands.size() > 1 && is_needed(spec, 1)) && queue <= isa::Queue::kGpsimd &&
+               queue != isa::Queue::kTensor;
+  if (from_psum && !reads)
+    return invalid_argument(mnemonic + " reads no source in PSUM.", "--source");
   bool fits = 5 * elements * static_cast<int64_t>(numerics::byte_size(format)) <=
               builder.stream_capacity_bytes();
   bool bank = elements <= builder.psum_elements();
@@ -177,6 +182,20 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   return ok_status();
 }
 
+// What an instruction of this engine takes beside the cycles of its rule.
+double fixed_cycles(const isa::CoreParameters& core, isa::Queue queue) {
+  switch (queue) {
+    case isa::Queue::kVector:
+      return core.vector_fixed_cycles;
+    case isa::Queue::kScalar:
+      return core.scalar_fixed_cycles;
+    case isa::Queue::kGpsimd:
+      return core.gpsimd_start_cycles;
+    default:
+      return 0;
+  }
+}
+
 std::string note_on(const std::string& mnemonic, numerics::Format format,
                     const isa::CoreParameters& core) {
   bool cast = mnemonic == "nc_matmul" && format == numerics::Format::kFloat32;
@@ -212,12 +231,14 @@ Status time_instruction(const Request& request) {
   for (double part : sim::instruction_energy(core, timing.costs[0], 0)) joules += part;
   const isa::InstructionSpec& spec = isa::spec(opcode);
   const double cycles = timing.costs[0].cycles;
+  const double fixed = fixed_cycles(core, instruction.queue);
   const std::string note = note_on(spec.mnemonic, format, core);
   if (request.json) {
     nlohmann::ordered_json json{{"instruction", spec.mnemonic},
                                 {"chip", chip.name},
                                 {"engine", isa::name(instruction.queue)},
                                 {"cycles", timing.costs[0].cycles},
+                                {"fixed_cycles", fixed},
                                 {"time_s", seconds},
                                 {"visible_s", visible},
                                 {"warm_s", warm_s},
@@ -233,13 +254,15 @@ Status time_instruction(const Request& request) {
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
+  const std::string of_them =
+      fixed > 0 ? fmt::format(", {:.0f} of them to begin and end", fixed) : "";
   fmt::print(
       "{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns{}\n  visible   after "
-      "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {:.1f} nJ\n  rule    "
+      "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {}\n  rule    "
       "  {}\n",
       spec.mnemonic, chip.title, spec.summary, isa::name(instruction.queue), seconds * 1e9,
-      cycles > 0 ? fmt::format(" ({:.0f} cycles)", cycles) : "", visible * 1e9, warm_s * 1e9,
-      warm_visible_s * 1e9, joules * 1e9, spec.source);
+      cycles > 0 ? fmt::format(" ({:.0f} cycles{})", cycles, of_them) : "", visible * 1e9,
+      warm_s * 1e9, warm_visible_s * 1e9, report::human(joules, "J"), spec.source);
   if (!note.empty()) fmt::print("  note      {}\n", note);
   for (const chip::GivenFact& fact : chip.given)
     fmt::print("  assumed   {} = {} for this time\n", fact.fact, fact.value);

@@ -53,14 +53,14 @@ class Convolution {
               window_.kernel.size() >= 2 && window_.kernel[window_.kernel.size() - 2] > 1 &&
               channels_ * window_.kernel[window_.kernel.size() - 2] <= rows_;
     make_steps();
-    codegen_.explain(
-        fmt::format("channels on the partitions{}, {} products of shifted windows add up in PSUM "
-                    "for each of {} "
-                    "blocks of output channels, {}",
-                    stacks_       ? " with the kernel's rows stacked"
-                    : groups_ > 1 ? ", groups block-diagonal"
-                                  : "",
-                    steps_.size(), (outputs_ + columns_ - 1) / columns_, numerics::name(format_)));
+    codegen_.explain(fmt::format(
+        "channels on the partitions{}, {} of shifted windows added in PSUM for {} of "
+        "output channels, {}",
+        stacks_       ? " with the kernel's rows stacked"
+        : groups_ > 1 ? ", groups block-diagonal"
+                      : "",
+        counted(static_cast<int64_t>(steps_.size()), "product"),
+        counted((outputs_ + columns_ - 1) / columns_, "block"), numerics::name(format_)));
     THORONG_RETURN_IF_ERROR(prepare_weights());
     THORONG_RETURN_IF_ERROR(codegen_.begin_output(group_, 1));
     return blocks();
