@@ -111,3 +111,13 @@ def test_accuracy_views(model: Path, tmp_path: Path) -> None:
     assert [mode["mode"] for mode in answer["modes"]] == ["all fp8_e4m3"]
     wrong = thorong("accuracy", model, "--modes", "bf17")
     assert wrong.status == 2 and "matmult bf16" in wrong.stderr
+
+
+def test_accuracy_tells_what_a_format_cannot_hold(model: Path, tmp_path: Path) -> None:
+    """Activations of 1e5 are infinite in fp16; the layer is named, and what would hold them."""
+    large = tmp_path / "x.npy"
+    np.save(large, inputs()["x"] * np.float32(1e5))
+    done = thorong("accuracy", model, "--modes", "matmult fp16,matmult bf16", "--input", f"x={large}")
+    text = " ".join(done.stdout.split())
+    assert "matmult fp16: values beyond the largest of the format in 1 of 3 layers: first. bf16 reaches" in text
+    assert "matmult bf16: values beyond" not in text

@@ -94,21 +94,37 @@ std::string layers_table(const Accuracy& accuracy, size_t most, const Style& sty
   return grid.text(style);
 }
 
-std::string advice(const Accuracy& accuracy, const AccuracyModeUse& mode) {
+std::string named(const Accuracy& accuracy, std::span<const size_t> layers) {
   constexpr size_t kNamed = 5;
   std::string names;
-  for (size_t i = 0; i < std::min(kNamed, mode.keep_in_fp32.size()); ++i)
-    names += (i == 0 ? "" : ", ") + accuracy.layers[mode.keep_in_fp32[i]].name;
-  if (mode.keep_in_fp32.size() > kNamed)
-    names += fmt::format(" and {} more", mode.keep_in_fp32.size() - kNamed);
+  for (size_t i = 0; i < std::min(kNamed, layers.size()); ++i)
+    names += (i == 0 ? "" : ", ") + accuracy.layers[layers[i]].name;
+  if (layers.size() > kNamed) names += fmt::format(" and {} more", layers.size() - kNamed);
+  return names;
+}
+
+std::string advice(const Accuracy& accuracy, size_t m) {
+  const AccuracyModeUse& mode = accuracy.modes[m];
+  std::vector<size_t> beyond;  // layers that make what is not finite out of fp32's finite values
+  for (size_t i = 0; i < accuracy.layers.size(); ++i) {
+    if (!std::isfinite(accuracy.layers[i].errors[m].own)) beyond.push_back(i);
+  }
+  if (!beyond.empty()) {
+    return fmt::format(
+        "{}: values beyond the largest of the format in {} of {} layers: {}. bf16 reaches as far "
+        "as fp32",
+        mode.name, beyond.size(), accuracy.layers.size(), named(accuracy, beyond));
+  }
   return fmt::format("{}: {} of {} layers add nine tenths of the squared error: {}", mode.name,
-                     mode.keep_in_fp32.size(), accuracy.layers.size(), names);
+                     mode.keep_in_fp32.size(), accuracy.layers.size(),
+                     named(accuracy, mode.keep_in_fp32));
 }
 
 std::vector<std::string> all_advice(const Accuracy& accuracy) {
   std::vector<std::string> lines;
-  for (const AccuracyModeUse& mode : accuracy.modes) {
-    if (mode.refused.empty() && !mode.keep_in_fp32.empty()) lines.push_back(advice(accuracy, mode));
+  for (size_t m = 0; m < accuracy.modes.size(); ++m) {
+    const AccuracyModeUse& mode = accuracy.modes[m];
+    if (mode.refused.empty() && !mode.keep_in_fp32.empty()) lines.push_back(advice(accuracy, m));
   }
   return lines;
 }
