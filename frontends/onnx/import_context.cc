@@ -404,10 +404,7 @@ uint64_t ImportContext::random_key(uint64_t own_seed, uint64_t stream) {
                      std::to_string(seed) + ", the same in every run; another runtime draws others";
   if (std::find(graph_.notes.begin(), graph_.notes.end(), note) == graph_.notes.end())
     graph_.notes.push_back(note);
-  uint64_t key = numerics::mix(seed ^ numerics::mix(own_seed + stream));
-  for (char letter : name_)
-    key = numerics::mix(key ^ static_cast<uint64_t>(static_cast<unsigned char>(letter)));
-  return key;
+  return numerics::mix(numerics::mix(seed ^ numerics::mix(own_seed + stream)), name_);
 }
 
 Result<ValueId> ImportContext::add_broadcast(ValueId x, ValueId y) {

@@ -166,6 +166,12 @@ uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   return x ^ (x >> 31);
 }
+uint64_t mix(uint64_t key, std::string_view name) {
+  for (const char letter : name) {
+    key = mix(key ^ static_cast<uint64_t>(static_cast<unsigned char>(letter)));
+  }
+  return key;
+}
 
 uint64_t make_key(uint64_t seed, uint32_t chip, uint32_t core, uint64_t instruction_count) {
   const uint64_t place = uint64_t{chip} << 32 | core;

@@ -58,6 +58,7 @@ struct Rounding {
 
 // The splitmix64 finaliser: a bijection whose every output bit depends on every input bit.
 uint64_t mix(uint64_t x);
+uint64_t mix(uint64_t key, std::string_view name);
 uint64_t make_key(uint64_t seed, uint32_t chip, uint32_t core, uint64_t instruction_count);
 
 // destination[i] = source[i] as fp32, i < n. Exact for every format of at most 16 bits, tfloat32,

@@ -17,9 +17,7 @@ using numerics::mix;
 ops::Tensor random_tensor(const Signature& signature, uint64_t seed) {
   std::byte* data = nullptr;
   ops::Tensor tensor = ops::Tensor::allocate(signature.type, &data);
-  uint64_t key = mix(seed);
-  for (char c : signature.name)
-    key = mix(key ^ static_cast<uint64_t>(static_cast<unsigned char>(c)));
+  uint64_t key = mix(mix(seed), signature.name);
   bool floats = numerics::is_float(signature.type.format);
   auto n = static_cast<size_t>(signature.type.elements());
   for (size_t i = 0; i < n; ++i) {
