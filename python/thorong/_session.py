@@ -90,7 +90,7 @@ class Executable:
 
         Args:
             inputs: arrays by name, with the shapes and element types of `program.inputs`. Missing ones are random
-                values from the seed, named in `Result.random_inputs`.
+                values from the seed, named in `Result.random_inputs`. They must not change before the call returns.
 
         Returns:
             Values and figures.

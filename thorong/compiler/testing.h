@@ -150,6 +150,43 @@ inline std::string illegal(const isa::Program& program, const isa::CoreParameter
   return "";
 }
 
+// Nothing writes to inputs, constants, and tiles that are views of them (kBindView).
+inline std::string writes_to_a_view(const isa::Program& program) {
+  std::set<isa::BufferId> kept;
+  for (size_t b = 0; b < program.buffers.size(); ++b) {
+    const isa::BufferRole role = program.buffers[b].role;
+    if (role == isa::BufferRole::kInput || role == isa::BufferRole::kConstant)
+      kept.insert(static_cast<isa::BufferId>(b));
+  }
+  const auto binds = [](const Instruction& instruction) {
+    return (instruction.flags & isa::kBindView) != 0 &&
+           static_cast<Opcode>(instruction.opcode) == Opcode::dma_copy;
+  };
+  for (const Instruction& instruction : program.instructions) {
+    if (binds(instruction)) kept.insert(program.operand(instruction, 0).buffer);
+  }
+  for (size_t i = 0; i < program.instructions.size(); ++i) {
+    const Instruction& instruction = program.instructions[i];
+    if (binds(instruction)) continue;
+    std::vector<isa::BufferId> written;
+    for (int k : {0, 4}) {
+      if (program.has_operand(instruction, k))
+        written.push_back(program.operand(instruction, k).buffer);
+    }
+    if (static_cast<Opcode>(instruction.opcode) == Opcode::custom_op) {
+      const isa::Call& call = *program.calls[static_cast<size_t>(instruction.extra)];
+      written.insert(written.end(), call.outputs.begin(), call.outputs.end());
+    }
+    for (isa::BufferId id : written) {
+      if (kept.count(id) != 0) {
+        return "instruction " + std::to_string(i) + " (" + isa::spec(instruction.opcode).mnemonic +
+               ") writes to buffer " + std::to_string(id) + ", a view of an input or a constant";
+      }
+    }
+  }
+  return "";
+}
+
 // Inputs, outputs and constants are in HBM from the first instruction to the last: nothing else may
 // have their addresses.
 inline std::string shared_address(const isa::Program& program) {
@@ -342,6 +379,8 @@ inline Result<isa::Program> compile_checked(const isa::CoreParameters& core, con
     return internal_error("instruction " + std::to_string(i) + " (" +
                           isa::spec(program.instructions[i].opcode).mnemonic + "): " + problem);
   }
+  const std::string written = writes_to_a_view(program);
+  if (!written.empty()) return internal_error(written);
   const std::string shared = shared_address(program);
   if (!shared.empty()) return internal_error(shared);
   constexpr size_t kMostForPairs = 1500;
@@ -363,15 +402,20 @@ inline Result<std::vector<std::vector<double>>> run_program(const isa::CoreParam
   THORONG_RETURN_IF_ERROR(machine.load(program));
   poison(machine, program);
   std::vector<std::vector<double>> outputs(graph.outputs.size());
+  std::vector<std::vector<std::byte>> lent;  // of their size exactly, as a caller has them
   for (size_t b = 0; b < program.buffers.size(); ++b) {
     const isa::Buffer& buffer = program.buffers[b];
     if (buffer.role != isa::BufferRole::kInput) continue;
     const Tensor& tensor = inputs[static_cast<size_t>(buffer.index)];
-    numerics::convert(tensor.type.format, tensor.data, isa::host_cell(buffer.format),
-                      machine.hbm_data(static_cast<isa::BufferId>(b)),
-                      static_cast<size_t>(tensor.type.elements()));
+    const numerics::Format cell = isa::host_cell(buffer.format);
+    const auto n = static_cast<size_t>(tensor.type.elements());
+    std::vector<std::byte>& cells = lent.emplace_back(n * numerics::byte_size(cell));
+    numerics::convert(tensor.type.format, tensor.data, cell, cells.data(), n);
+    machine.lend(static_cast<isa::BufferId>(b), cells.data());
   }
+  const auto before = lent;
   THORONG_RETURN_IF_ERROR(machine.run(program));
+  if (lent != before) return internal_error("the program wrote to an input");
   for (size_t b = 0; b < program.buffers.size(); ++b) {
     const isa::Buffer& buffer = program.buffers[b];
     if (buffer.role != isa::BufferRole::kOutput) continue;

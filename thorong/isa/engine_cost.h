@@ -34,16 +34,25 @@ inline void count_operands(const Program& program, const Instruction& instructio
   }
 }
 
-// Cycles of one Vector, Scalar or GpSimd instruction that works `cycles` on its data.
-inline double engine_cycles(const CoreParameters& core, Queue queue, double cycles) {
+// What an instruction of a queue takes beside the cycles for its data.
+inline double fixed_cycles(const CoreParameters& core, Queue queue) {
   switch (queue) {
     case Queue::kVector:
-      return std::max(core.vector_min_issue_cycles, cycles) + core.vector_fixed_cycles;
+      return core.vector_fixed_cycles;
     case Queue::kScalar:
-      return std::max(core.scalar_min_issue_cycles, cycles) + core.scalar_fixed_cycles;
+      return core.scalar_fixed_cycles;
+    case Queue::kGpsimd:
+      return core.gpsimd_start_cycles;
     default:
-      return core.gpsimd_start_cycles + cycles;
+      return 0;
   }
+}
+
+// Cycles of one Vector, Scalar or GpSimd instruction that works `cycles` on its data.
+inline double engine_cycles(const CoreParameters& core, Queue queue, double cycles) {
+  if (queue == Queue::kVector) cycles = std::max(core.vector_min_issue_cycles, cycles);
+  if (queue == Queue::kScalar) cycles = std::max(core.scalar_min_issue_cycles, cycles);
+  return cycles + fixed_cycles(core, queue);
 }
 
 // Lane operations, charged to the engine that does them. A copy or compare costs less than

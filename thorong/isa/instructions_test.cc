@@ -37,6 +37,7 @@
 #include "thorong/chip/loader.h"
 #include "thorong/isa/alu.h"
 #include "thorong/isa/call_rules.h"
+#include "thorong/isa/engine_cost.h"
 #include "thorong/isa/instruction_table.h"
 #include "thorong/isa/registers.h"
 
@@ -323,12 +324,6 @@ std::byte* cell(const Operand& operand, int64_t element) {
   int64_t p = element / operand.elements, i = element % operand.elements;
   return operand.base + p * operand.row_stride_bytes +
          i * static_cast<int64_t>(numerics::byte_size(operand.cell));
-}
-
-double fixed_cycles(const CoreParameters& core, Queue queue) {
-  if (queue == Queue::kVector) return core.vector_fixed_cycles;
-  if (queue == Queue::kScalar) return core.scalar_fixed_cycles;
-  return queue == Queue::kGpsimd ? core.gpsimd_start_cycles : 0;
 }
 
 void run_case(const Case& test) {

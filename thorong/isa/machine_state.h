@@ -85,7 +85,7 @@ class MachineState {
   MachineState(const MachineState&) = delete;
   MachineState& operator=(const MachineState&) = delete;
   virtual HostBuffer host_buffer(BufferId buffer) const = 0;
-  // Renames `buffer` to other host memory (constants that a DMA would only copy).
+  // Renames `buffer` to other host memory (what a DMA would only copy: kBindView).
   virtual void bind(BufferId buffer, const std::byte* data, int64_t row_stride_bytes) = 0;
   virtual numerics::Rounding rounding() const = 0;  // of the instruction being executed
   virtual const ThreadPool& pool() const = 0;

@@ -630,6 +630,50 @@ void check_shifted(const Shifted& shifted, int parts) {
   }
 }
 
+// Rows of `count` lines, `step` from one to the next.
+AccessPattern lines(TestMachine& m, Format format, int32_t partitions, int32_t count,
+                    int32_t length, int64_t step) {
+  AccessPattern ap;
+  ap.format = format, ap.partitions = partitions, ap.rank = 2, ap.offset = 3;
+  ap.size[0] = count, ap.size[1] = length, ap.step[0] = step, ap.step[1] = 1;
+  ap.buffer = m.add_buffer(format, Space::kSbuf, ap.offset + count * (step + length) + 4);
+  return ap;
+}
+
+TEST(Meaning, LinesAreWorkedOnWhereTheyLie) {
+  numerics::testing::for_each_target([](const std::string&) {
+    for (Format format : {Format::kFloat32, Format::kBfloat16}) {
+      for (int32_t length : {4, 6, 9, 14, 28, 67}) {
+        for (int64_t in_step : {int64_t{0}, int64_t{length}, int64_t{length} + 2}) {
+          for (const bool in_place : {false, true}) {
+            constexpr int32_t kRows = 5, kLines = 12;
+            TestMachine m(static_cast<unsigned>(length));
+            m.share.count = 1 + length % 2 * 2;
+            const int64_t step = length + 2;
+            const auto out = lines(m, format, kRows, kLines, length, step),
+                       a = lines(m, format, kRows, kLines, length, in_step),
+                       s = m.tile(Format::kFloat32, kRows, {1}),
+                       b = in_place ? out : lines(m, format, kRows, kLines, length, step);
+            Instruction instruction;
+            instruction.function0 = static_cast<uint8_t>(BinaryFunction::kMultiply);
+            instruction.function1 = static_cast<uint8_t>(BinaryFunction::kAdd);
+            check(m, Opcode::scalar_tensor_tensor, {out, a, s, b}, instruction,
+                  [&](int64_t p, int64_t i) {
+                    const float x =
+                        binary(BinaryFunction::kMultiply, m.get(a, p, i), m.get(s, p, 0));
+                    return rounded(m, out, p, i, binary(BinaryFunction::kAdd, x, m.get(b, p, i)));
+                  });
+            check(m, Opcode::tensor_tensor, {out, b, a}, {}, [&](int64_t p, int64_t i) {
+              return rounded(m, out, p, i,
+                             binary(BinaryFunction::kAdd, m.get(b, p, i), m.get(a, p, i)));
+            });
+          }
+        }
+      }
+    }
+  });
+}
+
 constexpr Format kShiftedFormats[] = {Format::kFloat32, Format::kBfloat16, Format::kInt16};
 
 TEST(Meaning, InputsAreReadBeforeAnythingIsWritten) {
@@ -695,7 +739,7 @@ TEST(Meaning, AccumulationRoundsOncePerProduct) {
   EXPECT_EQ(m.get(psum, 0, 0), 16777216.0F);
 }
 
-TEST(Meaning, ABoundConstantReadsAsItsCopy) {
+TEST(Meaning, ABoundSourceReadsAsItsCopy) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     TestMachine m(seed);
     AccessPattern in;

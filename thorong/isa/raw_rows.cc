@@ -19,8 +19,7 @@ void for_pieces_of_row(const Operand& operand, int64_t partition, F&& f) {
       f(operand.at(partition) + columns[i] * cell, static_cast<size_t>(cell));
     return;
   }
-  if (operand.dense)
-    return f(operand.at(partition), static_cast<size_t>(operand.elements * cell));
+  if (operand.dense) return f(operand.at(partition), static_cast<size_t>(operand.elements * cell));
   std::array<int64_t, kMaxFreeRank> size{1, 1, 1, 1}, step{0, 0, 0, 0};
   for (int i = 0; i < pattern.rank; ++i) {
     auto from = static_cast<size_t>(i), to = static_cast<size_t>(kMaxFreeRank - pattern.rank + i);

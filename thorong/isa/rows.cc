@@ -54,7 +54,7 @@ struct Lines {
   int64_t count = 0;
   int64_t step = 0;  // bytes
 };
-// The row in lines of `length` elements, which its run of elements must be, or be a multiple of.
+// The row in lines of `length` elements: its runs, or parts of a dense row.
 std::optional<Lines> lines_of(const Operand& operand, int64_t length) {
   const AccessPattern& pattern = *operand.pattern;
   if (operand.dense) return Lines{operand.elements / length, length * cell_bytes(operand)};
@@ -123,10 +123,11 @@ struct Plan {
       if (!inputs[i].column && !in.dense)
         shortest = std::min(shortest, in.pattern->contiguous_run());
     }
-    constexpr int64_t kWorthwhile = 8;  // elements
+    constexpr int64_t kWorthwhile = 4;  // elements
     if (shortest < kWorthwhile || out.elements % shortest != 0) return;
     std::optional<Lines> lines = lines_of(out, shortest);
     if (!lines.has_value()) return;
+    if (lines->count > 1 && lines->step < shortest * cell_bytes(out)) return;  // they overlap
     lines_out = *lines;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].column) continue;

@@ -2,8 +2,9 @@
 // Work on the rows of elementwise instructions, where they lie: the one fast path of them all. A
 // function gets whole tiles of fp32 or bfloat16 in memory (numerics::Rows) and makes one pass over
 // them. Short rows are put side by side, so that a column of 128 values is one call of a vector
-// function and not 128. What lies otherwise (gaps, indices, other formats, stochastic rounding)
-// goes through scratch, row by row. All inputs are read before anything is written, as far as one
+// function and not 128. Rows of lines (windows of pictures) are a call a partition. What lies
+// otherwise (short gaps, indices, other formats, stochastic rounding) goes through scratch, row by
+// row. All inputs are read before anything is written, as far as one
 // can tell from the result (snapshot.h).
 #pragma once
 

@@ -190,8 +190,6 @@ void binary_kernel(BinaryFunction function, const Rows& a, const Rows& b, const 
   }
 }
 
-// multiply_then_add and select have three operands; `step` computes one vector from the loaded
-// three.
 void multiply_add_kernel(const Rows& in0, const Rows& scalar, const Rows& in1, const RowsOut& out,
                          size_t rows, size_t n) {
   const hn::ScalableTag<float> d;
@@ -214,11 +212,17 @@ void multiply_add_kernel(const Rows& in0, const Rows& scalar, const Rows& in1, c
       for (size_t v = 0; v < kTogether; ++v) x[v] = Add::call(d, hn::Mul(x[v], factor), y[v]);
       store_group<Add, kTogether>(d, to, paired, i, x);
     }
-    for (; i < n; i += kWidth) {
-      const size_t rest = n - i < kWidth ? n - i : kWidth;
-      const V product = hn::Mul(load_rest(d, left, i, rest), factor);
-      store_rest<Add>(d, to, i, Add::call(d, product, load_rest(d, right, i, rest)), rest);
+    for (; i + kWidth <= n; i += kWidth) {
+      V x;
+      V y;
+      load_group<1>(d, left, false, i, &x);
+      load_group<1>(d, right, false, i, &y);
+      x = Add::call(d, hn::Mul(x, factor), y);
+      store_group<Add, 1>(d, to, false, i, &x);
     }
+    if (i == n) continue;
+    const V product = hn::Mul(load_rest(d, left, i, n - i), factor);
+    store_rest<Add>(d, to, i, Add::call(d, product, load_rest(d, right, i, n - i)), n - i);
   }
 }
 
@@ -247,7 +251,6 @@ HWY_EXPORT(unary_kernel);
 HWY_EXPORT(binary_kernel);
 HWY_EXPORT(multiply_add_kernel);
 HWY_EXPORT(select_kernel);
-
 
 void select(const float* predicate, const float* on_true, const float* on_false, float* out,
             size_t n) {

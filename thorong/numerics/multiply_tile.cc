@@ -245,8 +245,8 @@ HWY_NOINLINE void pack_run(const float* from, size_t stride, size_t step, size_t
   const Tag d;
   for (size_t k = 0; k < depth; ++k, from += stride, to += kPackedPitch) {
     size_t i = 0;
-    hwy::Prefetch(from + 2 * kPanelColumns);
     if constexpr (kStep == 1) {
+      hwy::Prefetch(from + 2 * kPanelColumns);
       for (; i + kLanes <= length; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
       if (i < length) hn::StoreU(load_n(d, from + i, length - i), d, to + i);
     } else if constexpr (kStep == 2) {
@@ -398,6 +398,7 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     pack_rows(rows, row_count, depth, packed_rows);
     rows = {packed_rows, kTileRows};
   }
+  const bool packed_both = packs && packs_rows;
   for (size_t column = 0; column < column_count; column += kPanelColumns) {
     const size_t width = std::min(column_count - column, kPanelColumns);
     const size_t vectors = vectors_of(width);
@@ -411,7 +412,7 @@ HWY_NOINLINE void product(Operand rows, size_t row_count, Operand columns, size_
     if (part.keep != nullptr && !to.transposed) part.keep += column;
     for (size_t row = 0; row < row_count;) {
       const size_t count = next_rows(row_count - row);
-      packs_rows&& packs
+      packed_both
           ? tile_of<true, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part)
           : tile_of<false, kTileVectors>(count, vectors, tile_rows, panel, depth, last, part);
       row += count;

@@ -131,8 +131,8 @@ HWY_INLINE hn::Vec<D> load_n(D d, const hn::TFromD<D>* p, size_t n) {
   return hn::Load(d, buffer);
 #endif
 }
-// Writes the first n < Lanes(d) lanes and nothing beyond. Not by masks on AVX2, where some hosts take
-// dozens of cycles for such a store.
+// Writes the first n < Lanes(d) lanes and nothing beyond. Not by masks on AVX2, where some hosts
+// take dozens of cycles for such a store.
 template <class D>
 HWY_INLINE void store_n(hn::Vec<D> v, D d, hn::TFromD<D>* p, size_t n) {
 #if HWY_TARGET == HWY_AVX3

@@ -110,10 +110,11 @@ std::string advice(const Accuracy& accuracy, size_t m) {
     if (!std::isfinite(accuracy.layers[i].errors[m].own)) beyond.push_back(i);
   }
   if (!beyond.empty()) {
-    return fmt::format(
-        "{}: values beyond the largest of the format in {} of {} layers: {}. bf16 reaches as far "
-        "as fp32",
-        mode.name, beyond.size(), accuracy.layers.size(), named(accuracy, beyond));
+    const bool short_reach =
+        mode.name.find("fp16") != std::string::npos || mode.name.find("fp8") != std::string::npos;
+    return fmt::format("{}: not finite in {} of {} layers that are in fp32: {}{}", mode.name,
+                       beyond.size(), accuracy.layers.size(), named(accuracy, beyond),
+                       short_reach ? ". bf16 reaches as far as fp32" : "");
   }
   return fmt::format("{}: {} of {} layers add nine tenths of the squared error: {}", mode.name,
                      mode.keep_in_fp32.size(), accuracy.layers.size(),

@@ -335,6 +335,7 @@ Status Executable::run(const std::vector<ops::Tensor>& inputs,
                        const std::atomic<bool>* interrupted) {
   THORONG_RETURN_IF_ERROR(write_inputs(inputs));
   const Status ran = machine_->run(program_->tiles, interrupted);
+  machine_->return_loans();
   if (ran.code() == Code::kMachineFault && !faults().empty())
     return explain_fault(ran, faults().front().operator_name, *program_);
   return ran;

@@ -97,7 +97,8 @@ class Executable {
   // own.
   Result<report::Result> execute(const std::map<std::string, ops::Tensor>& inputs,
                                  const std::atomic<bool>* interrupted = nullptr);
-  // The outputs alone; inputs parallel to the program's.
+  // The outputs alone; inputs parallel to the program's. They are read while the program runs, and
+  // must stay as they are.
   Result<std::vector<ops::Tensor>> compute(const std::vector<ops::Tensor>& inputs,
                                            const std::atomic<bool>* interrupted = nullptr);
   const Program& program() const { return *program_; }

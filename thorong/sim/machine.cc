@@ -107,7 +107,7 @@ Status Machine::load(const isa::Program& program) {
       buffers_.push_back({scratch_.get() + at, 0});
     } else {
       THORONG_TRY(std::byte * data, allocate(buffer));
-      own_[buffers_.size()] = data;
+      if (buffer.role == isa::BufferRole::kInput) own_[buffers_.size()] = data;
       buffers_.push_back({data, 0});
     }
   }
@@ -133,25 +133,32 @@ Status Machine::reserve_scratch(const isa::Program& program) {
 
 // Zeros for an input or an output.
 Result<std::byte*> Machine::allocate(const isa::Buffer& buffer) {
-  auto bytes =
-      static_cast<size_t>(std::max<int64_t>(buffer.row_bytes * cell_bytes_per_byte(buffer), 1));
-  auto data = reserve(bytes, "hbm");
-  if (!data.ok()) {
+  auto bytes = static_cast<size_t>(buffer.row_bytes * cell_bytes_per_byte(buffer));
+  void* memory = std::calloc(bytes + kLine, 1);  // untouched, so that lent inputs cost nothing
+  if (memory == nullptr) {
     return resource_exhausted("the host has no memory for a tensor of " + std::to_string(bytes) +
                               " bytes ('" + buffer.name +
                               "'). Run on a larger machine, or with --timing-only.");
   }
-  hbm_.emplace_back(*data, [bytes](std::byte* start) { ::munmap(start, bytes); });
-  return *data;
+  hbm_.emplace_back(memory, std::free);
+  size_t room = bytes + kLine;
+  return static_cast<std::byte*>(std::align(kLine, bytes, memory, room));
 }
 
 std::byte* Machine::hbm_data(isa::BufferId buffer) {
-  auto b = static_cast<size_t>(buffer);
-  if (own_[b] != nullptr) buffers_[b].data = own_[b];
-  return buffers_[b].data;
+  return buffers_[static_cast<size_t>(buffer)].data;
 }
 
-void Machine::lend(isa::BufferId input, const std::byte* cells) { bind(input, cells, 0); }
+void Machine::lend(isa::BufferId input, const std::byte* cells) {
+  THORONG_CHECK(own_[static_cast<size_t>(input)] != nullptr, "only inputs can be lent");
+  bind(input, cells, 0);
+}
+
+void Machine::return_loans() {
+  for (size_t b = 0; b < own_.size(); ++b) {
+    if (own_[b] != nullptr) buffers_[b].data = own_[b];
+  }
+}
 
 void Machine::bind(isa::BufferId buffer, const std::byte* data, int64_t row_stride_bytes) {
   buffers_[static_cast<size_t>(buffer)] = {const_cast<std::byte*>(data), row_stride_bytes};

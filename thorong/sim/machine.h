@@ -45,10 +45,12 @@ class Machine final : public isa::MachineState {
   // Gives host memory to SBUF and PSUM, and to the program's HBM buffers: constants as the program
   // holds them, the rest zero-filled. Error: the host has not that much.
   Status load(const isa::Program& program);
-  // Cells of an input or output buffer (host_cell of its format), in memory of the machine's own.
+  // Cells of an input or output buffer (host_cell of its format).
   std::byte* hbm_data(isa::BufferId buffer);
-  // Cells of an input that lie elsewhere, until hbm_data is called for it; nothing writes to them.
+  // Has an input's cells read where the caller has them, until return_loans(); nothing writes to
+  // them.
   void lend(isa::BufferId input, const std::byte* cells);
+  void return_loans();
   // Runs all instructions, with the results that program order gives; with several threads those
   // that do not depend on each other side by side. Stops at the first fault in program order.
   // `interrupted` is polled between instructions.
@@ -87,9 +89,9 @@ class Machine final : public isa::MachineState {
   std::byte* psum_ = nullptr;
   size_t sbuf_reserved_ = 0, psum_reserved_ = 0;
   std::vector<isa::HostBuffer> buffers_;
-  std::vector<std::byte*> own_;                  // of each buffer: its memory in hbm_, or null
-  std::vector<std::shared_ptr<std::byte>> hbm_;  // inputs and outputs
-  std::shared_ptr<std::byte> scratch_;           // of HBM: reserved address space too
+  std::vector<std::byte*> own_;  // by buffer, of inputs: the memory that the machine has for them
+  std::vector<std::unique_ptr<void, void (*)(void*)>> hbm_;  // inputs and outputs
+  std::shared_ptr<std::byte> scratch_;                       // of HBM: reserved address space too
   int64_t scratch_begin_ = 0, scratch_cell_bytes_per_byte_ = 1;
   std::vector<Fault> faults_;  // none or the first
   std::mutex faults_mutex_;

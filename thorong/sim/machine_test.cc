@@ -146,6 +146,7 @@ TEST_F(MachineTest, LentInputsAreReadWhereTheyLie) {
   machine.lend(in, reinterpret_cast<const std::byte*>(lent.data()));
   ASSERT_TRUE(machine.run(b.program).ok());
   EXPECT_EQ(floats(machine.hbm_data(out))[0], 1);
+  machine.return_loans();
   EXPECT_EQ(floats(machine.hbm_data(in))[0], 5) << "memory of the machine's own";
   ASSERT_TRUE(machine.run(b.program).ok());
   EXPECT_EQ(floats(machine.hbm_data(out))[0], 5);

@@ -12,6 +12,7 @@
 #include "thorong/chip/loader.h"
 #include "thorong/cli/run_options.h"
 #include "thorong/compiler/tile_builder.h"
+#include "thorong/isa/engine_cost.h"
 #include "thorong/report/units.h"
 #include "thorong/sim/energy.h"
 
@@ -140,10 +141,16 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   THORONG_TRY(isa::Queue queue, queue_of(request, spec));
   int64_t elements = request.elements, partitions = request.partitions;
   bool from_psum = request.source == "psum";
-  bool reads = (spec.operands.size() > 1 && is_needed(spec, 1)) && queue <= isa::Queue::kGpsimd &&
-               queue != isa::Queue::kTensor;
-  if (from_psum && !reads)
-    return invalid_argument(mnemonic + " reads no source in PSUM.", "--source");
+  bool computes =
+      queue == isa::Queue::kVector || queue == isa::Queue::kScalar || queue == isa::Queue::kGpsimd;
+  bool reads = computes && spec.operands.size() > 1 && is_needed(spec, 1);
+  if (from_psum && !reads) {
+    return invalid_argument(
+        fmt::format("{} on {} reads no source in PSUM; leave --source out, or name an instruction "
+                    "of vector, scalar or gpsimd that has a source.",
+                    mnemonic, isa::name(queue)),
+        "--source");
+  }
   bool fits = 5 * elements * static_cast<int64_t>(numerics::byte_size(format)) <=
               builder.stream_capacity_bytes();
   bool bank = elements <= builder.psum_elements();
@@ -182,20 +189,6 @@ Status emit(TileBuilder& builder, const Request& request, uint16_t opcode,
   return ok_status();
 }
 
-// What an instruction of this engine takes beside the cycles of its rule.
-double fixed_cycles(const isa::CoreParameters& core, isa::Queue queue) {
-  switch (queue) {
-    case isa::Queue::kVector:
-      return core.vector_fixed_cycles;
-    case isa::Queue::kScalar:
-      return core.scalar_fixed_cycles;
-    case isa::Queue::kGpsimd:
-      return core.gpsimd_start_cycles;
-    default:
-      return 0;
-  }
-}
-
 std::string note_on(const std::string& mnemonic, numerics::Format format,
                     const isa::CoreParameters& core) {
   bool cast = mnemonic == "nc_matmul" && format == numerics::Format::kFloat32;
@@ -231,7 +224,7 @@ Status time_instruction(const Request& request) {
   for (double part : sim::instruction_energy(core, timing.costs[0], 0)) joules += part;
   const isa::InstructionSpec& spec = isa::spec(opcode);
   const double cycles = timing.costs[0].cycles;
-  const double fixed = fixed_cycles(core, instruction.queue);
+  const double fixed = isa::fixed_cycles(core, instruction.queue);
   const std::string note = note_on(spec.mnemonic, format, core);
   if (request.json) {
     nlohmann::ordered_json json{{"instruction", spec.mnemonic},
@@ -254,8 +247,7 @@ Status time_instruction(const Request& request) {
     fmt::print("{}\n", json.dump());
     return ok_status();
   }
-  const std::string of_them =
-      fixed > 0 ? fmt::format(", {:.0f} of them to begin and end", fixed) : "";
+  const std::string of_them = fixed > 0 ? fmt::format(", {:.0f} of them fixed", fixed) : "";
   fmt::print(
       "{} on {}: {}\n\n  engine    {}\n  time      {:.1f} ns{}\n  visible   after "
       "{:.1f} ns\n  warm      {:.1f} ns, visible after {:.1f} ns\n  energy    {}\n  rule    "

@@ -22,22 +22,22 @@ struct scalar_tensor_tensor {
          reverse1 = (instruction.flags & kReverse1) != 0;
     bool plain = !reverse0 && !reverse1 && is_binary(op0) && is_binary(op1);
     std::array<RowInput, 3> inputs{{{&a}, {&b}, {&s, true}}};
-    map_rows(
-        machine, out, std::span(inputs).first(vector ? 3 : 2),
-        [&](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
-          numerics::Rows value = vector ? from[2] : numerics::value_rows(instruction.immediate0);
-          if (plain)
-            return numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), from[0], value,
-                                                  from[1], to, rows, n);
-          for_pieces(rows, n, [&](size_t r, size_t i, size_t count, float* between) {
-            apply_scalar(op0, from[0].at(r, i), value.at(r, i), reverse0,
-                         numerics::rows_of(between), 1, count);
-            numerics::Rows inner = numerics::rows_of(static_cast<const float*>(between));
-            const numerics::Rows second = from[1].at(r, i);
-            reverse1 ? apply(op1, second, inner, to.at(r, i), 1, count)
-                     : apply(op1, inner, second, to.at(r, i), 1, count);
-          });
-        });
+    map_rows(machine, out, std::span(inputs).first(vector ? 3 : 2),
+             [&](const numerics::Rows* from, const numerics::RowsOut& to, size_t rows, size_t n) {
+               numerics::Rows value =
+                   vector ? from[2] : numerics::value_rows(instruction.immediate0);
+               if (plain)
+                 return numerics::scalar_tensor_tensor(binary_of(op0), binary_of(op1), from[0],
+                                                       value, from[1], to, rows, n);
+               for_pieces(rows, n, [&](size_t r, size_t i, size_t count, float* between) {
+                 apply_scalar(op0, from[0].at(r, i), value.at(r, i), reverse0,
+                              numerics::rows_of(between), 1, count);
+                 numerics::Rows inner = numerics::rows_of(static_cast<const float*>(between));
+                 const numerics::Rows second = from[1].at(r, i);
+                 reverse1 ? apply(op1, second, inner, to.at(r, i), 1, count)
+                          : apply(op1, inner, second, to.at(r, i), 1, count);
+               });
+             });
   }
 
   static Cost cost(const CoreParameters& core, const Program& program,
