@@ -16,7 +16,7 @@ import numpy as np
 from common import Figure, best_of, parse_arguments, peak_text, report, run_command
 
 SIZE = 1024
-WANTED = 0.75
+WANTED = 0.9
 
 
 def main() -> int:
