@@ -64,7 +64,7 @@ def accuracy(
     *,
     chip: str | os.PathLike[str] = "trainium1",
     inputs: Mapping[str, NDArray[Any]] | None = None,
-    modes: Sequence[str] = (),
+    modes: Sequence[str] | str = (),
     **options: Unpack[_options.CompileOptions],
 ) -> Accuracy:
     """Measures what each cast of the chip does to a model's values.
@@ -87,4 +87,4 @@ def accuracy(
         >>> print(thorong.accuracy("model.onnx", inputs={"x": x}, modes=["matmult bf16"]))
     """
     program = compile(model, chip=chip, inputs=inputs, **{**options, "auto_cast": "none", "rounding": "rne"})
-    return Accuracy(_core.measure_accuracy(program._core, to_tensors(inputs)[0], list(modes)))
+    return Accuracy(_core.measure_accuracy(program._core, to_tensors(inputs)[0], [modes] if isinstance(modes, str) else list(modes)))

@@ -119,5 +119,18 @@ def test_accuracy_tells_what_a_format_cannot_hold(model: Path, tmp_path: Path) -
     np.save(large, inputs()["x"] * np.float32(1e5))
     done = thorong("accuracy", model, "--modes", "matmult fp16,matmult bf16", "--input", f"x={large}")
     text = " ".join(done.stdout.split())
-    assert "matmult fp16: not finite in 1 of 3 layers that are in fp32: first. bf16 reaches" in text
+    assert "matmult fp16: not finite where fp32 is, in 1 of 3 layers: first. bf16 reaches" in text
     assert "matmult bf16: not finite" not in text
+
+
+def test_values_that_are_no_numbers_are_counted(model: Path, tmp_path: Path) -> None:
+    """A NaN of the input is told, by run and by accuracy, and is nobody's error."""
+    values = inputs()["x"]
+    values[3, 5] = np.nan
+    np.save(tmp_path / "x.npy", values)
+    given = ("--input", f"x={tmp_path / 'x.npy'}")
+    hints = thorong("run", model, *given, "--json").json()["hints"]
+    assert any("output 'y' holds 8 NaN and 0 infinite of 256 values" in hint for hint in hints)
+    text = " ".join(thorong("accuracy", model, *given, "--modes", "matmult bf16").stdout.split())
+    assert "fp32: output 'y' holds 8 NaN and 0 infinite of 256 values, left out of the errors" in text
+    assert "not finite where" not in text

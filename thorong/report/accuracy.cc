@@ -112,7 +112,7 @@ std::string advice(const Accuracy& accuracy, size_t m) {
   if (!beyond.empty()) {
     const bool short_reach =
         mode.name.find("fp16") != std::string::npos || mode.name.find("fp8") != std::string::npos;
-    return fmt::format("{}: not finite in {} of {} layers that are in fp32: {}{}", mode.name,
+    return fmt::format("{}: not finite where fp32 is, in {} of {} layers: {}{}", mode.name,
                        beyond.size(), accuracy.layers.size(), named(accuracy, beyond),
                        short_reach ? ". bf16 reaches as far as fp32" : "");
   }
@@ -122,7 +122,7 @@ std::string advice(const Accuracy& accuracy, size_t m) {
 }
 
 std::vector<std::string> all_advice(const Accuracy& accuracy) {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = accuracy.remarks;
   for (size_t m = 0; m < accuracy.modes.size(); ++m) {
     const AccuracyModeUse& mode = accuracy.modes[m];
     if (mode.refused.empty() && !mode.keep_in_fp32.empty()) lines.push_back(advice(accuracy, m));
@@ -280,6 +280,7 @@ std::string to_accuracy_json(const Accuracy& accuracy) {
       {"outputs", outputs},
       {"layers", layers},
       {"random_inputs", accuracy.random_inputs},
+      {"remarks", accuracy.remarks},
       {"not_modelled", accuracy.notes}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

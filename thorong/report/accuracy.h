@@ -44,6 +44,7 @@ struct Accuracy {
   std::vector<OutputAccuracy> outputs;
   std::vector<std::string> random_inputs;
   std::vector<std::string> notes;
+  std::vector<std::string> remarks;  // on fp32's own values
 };
 
 // `most`: layers that are shown, those of the largest own errors; 0: all.

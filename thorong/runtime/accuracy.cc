@@ -42,10 +42,14 @@ std::vector<Layer> find_layers(const Program& program) {
   return layers;
 }
 
+// Of those that are finite.
 double root_mean_square(const std::vector<double>& values) {
   double squares = 0;
-  for (const double value : values) squares += value * value;
-  return values.empty() ? 0 : std::sqrt(squares / static_cast<double>(values.size()));
+  size_t finite = 0;
+  for (const double value : values) {
+    if (std::isfinite(value)) squares += value * value, ++finite;
+  }
+  return finite == 0 ? 0 : std::sqrt(squares / static_cast<double>(finite));
 }
 
 report::LayerError relative_error(const ops::Tensor& value, const ops::Tensor& reference) {
@@ -87,8 +91,11 @@ class Measurement {
       accuracy.layers.push_back(
           {layer.name, layer.op, program_.graph.type(layer.result).elements(), {}});
     }
-    for (const std::string& name : program_.graph.output_names)
+    for (const std::string& name : program_.graph.output_names) {
+      const std::string odd = not_finite_text(name, fp32_[accuracy.outputs.size()]);
+      if (!odd.empty()) accuracy.remarks.push_back("fp32: " + odd + ", left out of the errors");
       accuracy.outputs.push_back({name, {}});
+    }
     return ok_status();
   }
 

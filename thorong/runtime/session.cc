@@ -213,6 +213,21 @@ report::OutputError compare_tensors(const ops::Tensor& value, const ops::Tensor&
   return error;
 }
 
+std::string not_finite_text(const std::string& name, const ops::Tensor& tensor) {
+  if (!numerics::is_float(tensor.type.format)) return "";
+  int64_t nans = 0, infinities = 0;
+  const int64_t n = tensor.type.elements();
+  for (int64_t i = 0; i < n; ++i) {
+    const double value =
+        numerics::load_as_double(tensor.type.format, tensor.data, static_cast<size_t>(i));
+    nans += std::isnan(value) ? 1 : 0;
+    infinities += std::isinf(value) ? 1 : 0;
+  }
+  if (nans + infinities == 0) return "";
+  return fmt::format("output '{}' holds {} NaN and {} infinite of {} values", name, nans,
+                     infinities, n);
+}
+
 Result<compiler::AutoCast> parse_auto_cast(const std::string& text) {
   if (text == "none") return compiler::AutoCast::kNone;
   if (text == "matmult") return compiler::AutoCast::kMatmult;
@@ -383,6 +398,11 @@ Result<report::Result> Executable::execute(const std::map<std::string, ops::Tens
     for (size_t i = 0; i < outputs.size(); ++i) {
       result.outputs[i].tensor = outputs[i];
       result.outputs[i].sha256 = sha256_hex({outputs[i].data, outputs[i].bytes()});
+      std::string odd = not_finite_text(result.outputs[i].name, outputs[i]);
+      if (!odd.empty())
+        result.hints.push_back(odd +
+                               ". Look for such values in inputs and weights, or a wider "
+                               "--auto-cast-type.");
     }
   }
   size_t resident = peak_resident_bytes();

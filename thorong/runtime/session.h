@@ -124,6 +124,8 @@ Result<std::vector<ops::Tensor>> run_part(const Options& options, const ops::Gra
 
 // How far values are from a reference of the same type.
 report::OutputError compare_tensors(const ops::Tensor& value, const ops::Tensor& reference);
+// "output 'y' holds 3 NaN and 0 infinite of 8 values"; empty if all are finite.
+std::string not_finite_text(const std::string& name, const ops::Tensor& tensor);
 
 Result<report::Result> run_file(const std::string& path, const Options& options);
 
