@@ -85,6 +85,7 @@ TEST(BadChip, Header) {
       {"base: trainium1\ntitel: x\n",
        "bad.yaml:2:1: a chip file has no key 'titel'; did you mean 'title'?"},
       {"base: trainium1\nzzzzzzzz: x\n", "has no key 'zzzzzzzz'; it has 'schema', "},
+      {"base: trainium1\ntensor:\n  rows: 256\n", "go under set: {BLOCK.KEY: ...}"},
       {"base: trainum1\n", "bad.yaml:1:7: there is no chip 'trainum1'; did you mean 'trainium1'?"},
       {"base: other.yaml\n", "base 'other.yaml' is a file; only shipped chips are allowed here"},
       {"base: [trainium1]\n", "base must be a single value, found a list"},

@@ -125,6 +125,8 @@ Status expect_keys(const YamlNode& node, const std::vector<std::string>& known,
     if (found) continue;
     std::string hint = did_you_mean(key.text, known);
     if (hint.empty()) hint = "; it has " + list_names(known);
+    bool variant = std::find(known.begin(), known.end(), "set") != known.end();
+    if (variant && key.text != "set") hint += ". Figures of a block go under set: {BLOCK.KEY: ...}";
     return invalid_argument(what + " has no key '" + key.text.substr(0, 60) + "'" + hint,
                             place(context.where, key.line, key.column));
   }

@@ -57,7 +57,7 @@ void command_accuracy(CLI::App& app, Exit& exit) {
       ->type_name("A,B,C")
       ->allow_extra_args(false);
   command->add_option("--top", given->top, "How many layers; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command->add_option("--report", given->run.places.report, "Writes a self-contained HTML page")
       ->type_name("FILE.html");

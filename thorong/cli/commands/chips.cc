@@ -15,6 +15,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
+std::string fp32_text(const chip::RollUp& up) {
+  return up.peak_fp32_flops > 0 ? fmt::format("{:.1f}", up.peak_fp32_flops / 1e12) : "none";
+}
+
 Status list_chips(bool json) {
   ordered_json rows = ordered_json::array();
   if (!json)
@@ -33,10 +37,8 @@ Status list_chips(bool json) {
                       {"memory_bytes_per_s", up.memory_bytes_per_s},
                       {"power_budget_w", up.power_budget_w}});
     } else {
-      std::string fp32 =
-          up.peak_fp32_flops > 0 ? fmt::format("{:.1f}", up.peak_fp32_flops / 1e12) : "none";
       fmt::print("{:<14}{:<28}{:>6}{:>12.0f}{:>12}{:>11.1f}{:>12.0f}{:>9.0f}\n", name, chip.title,
-                 up.cores, up.peak_bf16_flops / 1e12, fp32, up.memory_bytes / 1e9,
+                 up.cores, up.peak_bf16_flops / 1e12, fp32_text(up), up.memory_bytes / 1e9,
                  up.memory_bytes_per_s / 1e9, up.power_budget_w);
     }
   }
@@ -112,8 +114,8 @@ Status show_chip(const std::string& name, bool json) {
     return ok_status();
   }
   fmt::print("{} ({}), {} cores\n\n", chip.title, chip.name, up.cores);
-  fmt::print("  peak       {:.0f} TFLOPS bf16, {:.1f} fp32, {:.0f} fp8, {:.0f} TOPS int8\n",
-             up.peak_bf16_flops / 1e12, up.peak_fp32_flops / 1e12, up.peak_fp8_flops / 1e12,
+  fmt::print("  peak       {:.0f} TFLOPS bf16, {} fp32, {:.0f} fp8, {:.0f} TOPS int8\n",
+             up.peak_bf16_flops / 1e12, fp32_text(up), up.peak_fp8_flops / 1e12,
              up.peak_int8_ops / 1e12);
   fmt::print("  memory     {:.1f} GB at {:.0f} GB/s; per core {:.1f} MiB SBUF, {:.1f} MiB PSUM\n",
              up.memory_bytes / 1e9, up.memory_bytes_per_s / 1e9, up.sbuf_bytes_per_core / 1048576,

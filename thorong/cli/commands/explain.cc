@@ -35,7 +35,7 @@ void command_explain(CLI::App& app, Exit& exit) {
   given->run.add_to(*command);
   given->run.add_chip_to(*command);
   command->add_option("--top", given->top, "How many operators; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command->add_option("--order", given->order, "time: the longest first; program: as they run")
       ->check(CLI::IsMember({"time", "program"}))
